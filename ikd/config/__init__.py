@@ -1,0 +1,32 @@
+"""The configuration of a run: one source for the pages, the command line and the JSON on disk."""
+
+from ikd.config.data import TaskSettings
+from ikd.config.fields import Setting, Settings
+from ikd.config.models import StudentSettings, TeacherSettings
+from ikd.config.presets import PRESETS, Preset
+from ikd.config.reading import build_config, config_from_json, plain_sentence
+from ikd.config.run import GROUPS, MachineSettings, RecordSettings, RunConfig, all_settings, applies, settings_of
+from ikd.config.teaching import ObjectiveSettings, PolicySettings, StudentUpdateSettings
+
+__all__ = [
+    "GROUPS",
+    "PRESETS",
+    "MachineSettings",
+    "ObjectiveSettings",
+    "PolicySettings",
+    "Preset",
+    "RecordSettings",
+    "RunConfig",
+    "Setting",
+    "Settings",
+    "StudentSettings",
+    "StudentUpdateSettings",
+    "TaskSettings",
+    "TeacherSettings",
+    "all_settings",
+    "applies",
+    "build_config",
+    "config_from_json",
+    "plain_sentence",
+    "settings_of",
+]

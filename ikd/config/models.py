@@ -1,0 +1,74 @@
+"""Settings of the two models and of the teacher's own fine-tuning before distillation."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from ikd.config.fields import Settings, setting
+
+
+class TeacherSettings(Settings):
+    """The big model, and how it is fine-tuned on the task before it teaches."""
+
+    name: str = setting(
+        "builtin/3x96", "A built-in size `builtin/LAYERSxWIDTH`, a hub name, or a local folder with a model.",
+        label="Teacher", min_length=1, max_length=1000,
+    )
+    revision: str | None = setting(
+        None, "Branch, tag or commit on the hub; empty: the newest.", label="Teacher revision", max_length=200,
+        advanced=True,
+    )
+    fine_tune: Literal["auto", "always", "never"] = setting(
+        "auto", "Whether the teacher is first fine-tuned on the course split.", label="Fine-tune the teacher first",
+        choices={
+            "auto": "only where its classifier does not already fit the task",
+            "always": "even if it already has a classifier of the right size",
+            "never": "refused where it has no classifier for this task",
+        },
+    )
+    fine_tune_steps: int = setting(
+        400, "Steps of fine-tuning; the result is cached and reused by every run with the same data and settings.",
+        label="Fine-tuning steps", unit="steps", ge=1, le=1_000_000,
+    )
+    fine_tune_batch_size: int = setting(
+        32, "Examples in one fine-tuning step.", label="Fine-tuning batch", unit="examples", ge=1, le=4096,
+        advanced=True,
+    )
+    fine_tune_learning_rate: float = setting(
+        1e-3, "Peak learning rate of the fine-tuning (AdamW, linear decay, a tenth of the steps as warm-up). "
+        "Pre-trained models want about 2e-5 to 5e-5.", label="Fine-tuning learning rate", gt=0, le=1,
+    )
+
+
+class StudentSettings(Settings):
+    """The small model, and what it starts from."""
+
+    name: str = setting(
+        "builtin/1x32", "A built-in size, a hub name, a local folder, or `teacher`: the teacher's own architecture "
+        "with fewer layers.", label="Student", min_length=1, max_length=1000,
+    )
+    revision: str | None = setting(
+        None, "Branch, tag or commit on the hub; empty: the newest.", label="Student revision", max_length=200,
+        advanced=True,
+    )
+    initialisation: Literal["random", "first_layers", "spread_layers", "checkpoint"] = setting(
+        "random", "What the student's weights are before the first step.", label="Student initialisation",
+        choices={
+            "random": "freshly drawn from the seed",
+            "first_layers": "the teacher's embeddings and its first k layers",
+            "spread_layers": "the teacher's embeddings and every n-th of its layers",
+            "checkpoint": "the weights that come with the named student, or those of the folder below",
+        },
+    )
+    layers: int | None = setting(
+        None, "Layers of a student cut from the teacher; empty: half of the teacher's.", label="Student layers",
+        unit="layers", applies="student.name=teacher", ge=1, le=200,
+    )
+    checkpoint: str | None = setting(
+        None, "Local folder with the student's own weights.", label="Checkpoint folder",
+        applies="student.initialisation=checkpoint", max_length=1000,
+    )
+    dropout: bool = setting(
+        True, "Whether the student's dropout is on in course steps. Exams and readings are always taken without.",
+        label="Dropout in course steps", advanced=True,
+    )

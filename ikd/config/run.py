@@ -1,0 +1,141 @@
+"""RunConfig: everything that determines a run, and the rules between settings."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from typing import Any, Literal
+
+from pydantic import Field, model_validator
+
+from ikd.config.data import TaskSettings
+from ikd.config.fields import Setting, Settings, setting
+from ikd.config.models import StudentSettings, TeacherSettings
+from ikd.config.teaching import ObjectiveSettings, PolicySettings, StudentUpdateSettings
+
+DEVICE_PATTERN = re.compile(r"auto|cpu|mps|cuda(:\d{1,2})?")
+
+
+class RecordSettings(Settings):
+    """What the trace keeps."""
+
+    probe_size: int = setting(
+        200, "Validation examples read at every reading; accuracy and drift curves are computed on them.",
+        label="Probe examples", unit="examples", ge=1, le=100_000,
+    )
+    probe_every: int = setting(
+        5, "Steps between two readings of the probe set.", label="Reading every", unit="steps", ge=1, le=100_000,
+    )
+    probe_dtype: Literal["float32", "float16"] = setting(
+        "float32", "Precision of the recorded probe logits.", label="Probe precision",
+        choices={"float32": "4 bytes a number", "float16": "2 bytes a number, for many classes"}, advanced=True,
+    )
+
+
+class MachineSettings(Settings):
+    """Where the run is computed."""
+
+    device: str = setting(
+        "auto", "`auto` takes a GPU when there is one; or `cpu`, `mps`, `cuda`, `cuda:1`, ...", label="Device",
+        max_length=20,
+    )
+    precision: Literal["fp32", "bf16"] = setting(
+        "fp32", "Precision of the forward passes; weights, tangents and updates are always fp32.", label="Precision",
+        choices={"fp32": "32-bit floats", "bf16": "bfloat16 autocast, on CUDA only"}, advanced=True,
+    )
+    threads: int | None = setting(
+        None, "CPU threads; empty: one less than the cores, so that pages stay quick.", label="CPU threads",
+        unit="threads", ge=1, le=1024, advanced=True,
+    )
+    teacher_accuracy_floor: float | None = setting(
+        None, "Stop when the teacher's accuracy on the probe set falls below this; empty: never.",
+        label="Stop below teacher accuracy", ge=0, le=1, advanced=True,
+    )
+
+
+class RunConfig(Settings):
+    """Everything that determines a run. Two runs of equal configs on the same CPU give the same trace."""
+
+    label: str = setting("", "A name of your own for the run.", label="Run name", max_length=80)
+    seed: int = setting(0, "Seed of initial weights, batches and dropout.", label="Seed", ge=0, le=2**31 - 1)
+    task: TaskSettings = Field(default_factory=TaskSettings)
+    teacher: TeacherSettings = Field(default_factory=TeacherSettings)
+    student: StudentSettings = Field(default_factory=StudentSettings)
+    objective: ObjectiveSettings = Field(default_factory=ObjectiveSettings)
+    training: StudentUpdateSettings = Field(default_factory=StudentUpdateSettings)
+    policy: PolicySettings = Field(default_factory=PolicySettings)
+    record: RecordSettings = Field(default_factory=RecordSettings)
+    machine: MachineSettings = Field(default_factory=MachineSettings)
+
+    @model_validator(mode="after")
+    def _rules(self) -> RunConfig:
+        for broken in _broken_rules(self):
+            raise ValueError(broken)
+        return self
+
+
+GROUPS: dict[str, type[Settings]] = {
+    "task": TaskSettings,
+    "teacher": TeacherSettings,
+    "student": StudentSettings,
+    "objective": ObjectiveSettings,
+    "training": StudentUpdateSettings,
+    "policy": PolicySettings,
+    "record": RecordSettings,
+    "machine": MachineSettings,
+}
+
+
+def settings_of(group: str = "") -> list[Setting]:
+    """Return the declared settings of one group; the empty name gives those of the run itself."""
+    owner = GROUPS[group] if group else RunConfig
+    return [Setting(group, name, info) for name, info in owner.model_fields.items() if name not in GROUPS]
+
+
+def all_settings() -> list[Setting]:
+    """Return every setting of a run, those of the run itself first."""
+    return [one for group in ("", *GROUPS) for one in settings_of(group)]
+
+
+def applies(one: Setting, values: dict[str, Any]) -> bool:
+    """Return whether a setting matters, given the values of the others by dotted path (rules chain)."""
+    if not one.applies:
+        return True
+    path, negated, wanted = re.fullmatch(r"([\w.]+?)(!?)=(.*)", one.applies).groups()  # type: ignore[union-attr]
+    owner = next(other for other in all_settings() if other.path == path)
+    return (str(values.get(path, owner.default)) == wanted) != bool(negated) and applies(owner, values)
+
+
+def _broken_rules(run: RunConfig) -> Iterator[str]:
+    policy, student, task = run.policy, run.student, run.task
+    if not DEVICE_PATTERN.fullmatch(run.machine.device):
+        yield f"Device {run.machine.device!r} is not known: choose auto, cpu, mps, cuda, or cuda and a number such as cuda:1."
+    if run.machine.precision == "bf16" and run.machine.device in ("cpu", "mps"):
+        yield "Precision bf16 needs a CUDA device: choose machine.precision fp32, or machine.device cuda."
+    if task.name == "files" and not task.train_file:
+        yield "Task `files` needs a training file: give task.train_file, for example a .csv with the columns text and label."
+    if task.name == "hub" and not task.hub_name:
+        yield "Task `hub` needs the name of a data set: give task.hub_name, for example owner/name."
+    if student.checkpoint and student.initialisation != "checkpoint":
+        yield "A checkpoint folder is given but student.initialisation is not `checkpoint`: choose `checkpoint`, or leave the folder empty."
+    if student.name == "teacher" and student.initialisation == "checkpoint" and not student.checkpoint:
+        yield "A student cut from the teacher has no weights of its own: choose another student.initialisation, or give student.checkpoint."
+    if student.name.startswith("builtin/") and student.initialisation == "checkpoint" and not student.checkpoint:
+        yield "A built-in student has no weights of its own: choose student.initialisation random, or give student.checkpoint."
+    if policy.name == "exam":
+        yield from _broken_exam_rules(run)
+
+
+def _broken_exam_rules(run: RunConfig) -> Iterator[str]:
+    policy = run.policy
+    if run.objective.alpha == 0:
+        yield "With objective.alpha 0 the student never sees a soft target, so there is no feedback to learn from: raise alpha, or choose policy fixed."
+    if policy.inner_update == "off" and policy.anchor == "none":
+        yield "With policy.inner_update off nothing would move the teacher: choose an anchor, or another inner update."
+    if policy.hypergradient == "unrolled" and policy.inner_update != "exact":
+        yield "The unrolled hypergradient always goes through the real update: choose policy.inner_update exact, or another hypergradient."
+    if policy.hypergradient != "jvp" and run.machine.precision == "bf16":
+        yield "Under bf16 only the jvp hypergradient is exact enough: choose policy.hypergradient jvp, or machine.precision fp32."
+    if policy.exam_start >= run.training.steps:
+        yield (f"The first exam would be at step {policy.exam_start}, but the run ends after {run.training.steps} steps: "
+               "lower policy.exam_start, or raise training.steps.")

@@ -1,0 +1,134 @@
+"""The facts a run reports, as plain values: numbers, strings and numpy arrays, never tensors.
+
+A step index `step` counts completed student updates. Everything reported at step s was measured with the
+teacher and the student as they stand after s updates; the update reported with it leads to step s + 1.
+
+Shapes: B course examples in the batch, P probe examples, C classes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+from numpy.typing import NDArray
+
+Floats = NDArray[np.float32]
+Integers = NDArray[np.int64]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Example:
+    """One text (or pair of texts) with its hard label and, where the task knows it, the true posterior.
+
+    Attributes:
+        id: index in its split, never changed by shuffling.
+        split: "course" or "probe".
+        truth: p(label | text) for each class, or None where it is not known.
+    """
+
+    id: int
+    split: str
+    text: str
+    text_pair: str | None
+    label: int
+    truth: tuple[float, ...] | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Stage:
+    """The run entered a named stage; `total` is its number of steps where that is known."""
+
+    name: str
+    total: int | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Notice:
+    """A sentence for the log. `warning` asks the pages to show it too."""
+
+    text: str
+    warning: bool = False
+
+
+@dataclass(frozen=True, kw_only=True)
+class TeacherProgress:
+    """One step of fine-tuning the teacher before distillation starts."""
+
+    step: int
+    total: int
+    loss: float
+
+
+@dataclass(frozen=True, kw_only=True)
+class RunStarted:
+    """What is fixed for the whole run: names, sizes and the probe set."""
+
+    label_names: Sequence[str]
+    n_steps: int
+    temperature: float
+    probe: Sequence[Example]
+    facts: Mapping[str, float | int | str]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Course:
+    """Every soft target issued at one course step, before that step's updates.
+
+    Attributes:
+        examples: (B,) ids in the course split.
+        teacher_logits: (B, C) what the teacher issued, before temperature.
+        student_logits: (B, C) what the student answered.
+        feedback: (B, C) minus the hypergradient at each teacher logit (METHOD: feedback), in exam loss per unit
+            of logit, or None at a step with no exam.
+        influence: (B,) marginal effect of each example's gradient on the exam loss (negative helps), or None.
+    """
+
+    examples: Integers
+    teacher_logits: Floats
+    student_logits: Floats
+    feedback: Floats | None = None
+    influence: Floats | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Reading:
+    """The probe set read at one step, before that step's updates.
+
+    Attributes:
+        teacher_logits: (P, C). At step 0 this is the frozen teacher.
+        student_logits: (P, C).
+        feedback: (P, C) what the feedback at each teacher logit would be if the example had a place in this step's
+            course batch (weight 1/B), or None at a step with no exam.
+    """
+
+    teacher_logits: Floats
+    student_logits: Floats
+    feedback: Floats | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class StepTaken:
+    """All that is known of one step; the recorder commits it in one transaction.
+
+    Attributes:
+        scalars: name to value; the names are listed in `ikd.trace.schema.SCALARS`.
+        new_examples: course examples issued a soft target for the first time at this step.
+    """
+
+    step: int
+    scalars: Mapping[str, float]
+    course: Course | None = None
+    reading: Reading | None = None
+    new_examples: Sequence[Example] = field(default_factory=tuple)
+
+
+@dataclass(frozen=True, kw_only=True)
+class RunFinished:
+    """Final scores on the whole validation and test splits, e.g. `student/test/accuracy`."""
+
+    scores: Mapping[str, float]
+
+
+Event = Stage | Notice | TeacherProgress | RunStarted | StepTaken | RunFinished

@@ -1,0 +1,158 @@
+"""The seams of the lab, as small protocols and the plain values that cross them.
+
+Shapes: B examples in a batch, T tokens, C classes, H hidden width.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import NamedTuple, Protocol
+
+import torch
+from torch import Tensor
+
+Inputs = Mapping[str, Tensor]
+"""What a model is called with: input_ids (B, T), attention_mask (B, T), token_type_ids (B, T) where it has them."""
+
+
+class Outputs(NamedTuple):
+    """What an objective may look at. Fields an objective does not ask for stay empty.
+
+    Attributes:
+        logits: (B, C), before temperature.
+        hidden_states: per layer (B, T, H), the embedding's first.
+    """
+
+    logits: Tensor
+    hidden_states: tuple[Tensor, ...] = ()
+
+
+class Batch(NamedTuple):
+    """The same examples, encoded once for each model.
+
+    Attributes:
+        examples: (B,) indices in their split, on the CPU.
+        labels: (B,) int64 hard labels.
+        student_inputs: encoding by the student's tokenizer.
+        teacher_inputs: encoding by the teacher's tokenizer.
+    """
+
+    examples: Tensor
+    labels: Tensor
+    student_inputs: Inputs
+    teacher_inputs: Inputs
+
+
+@dataclass(frozen=True, kw_only=True)
+class Split:
+    """Texts, labels and, where known, posteriors, of one split; all sequences are of one length.
+
+    Attributes:
+        text_pairs: second texts, or None for single texts.
+        truth: (n, C) float64 p(label | text), or None where it is not known.
+    """
+
+    texts: Sequence[str]
+    labels: Sequence[int]
+    text_pairs: Sequence[str] | None = None
+    truth: Sequence[Sequence[float]] | None = None
+
+    def __len__(self) -> int:
+        return len(self.texts)
+
+
+@dataclass(frozen=True, kw_only=True)
+class TaskData:
+    """A task ready to be taught.
+
+    Attributes:
+        name: name for pages and logs.
+        label_names: C names, index = label.
+        splits: "course", "exam", "validation" and, where there is one, "test".
+        notes: plain sentences on what was done to the data (rows dropped, splits made).
+        fingerprint: content hash over every text, label and split.
+    """
+
+    name: str
+    label_names: Sequence[str]
+    splits: Mapping[str, Split]
+    notes: Sequence[str] = field(default_factory=tuple)
+    fingerprint: str = ""
+
+
+class Task(Protocol):
+    """Anything that yields a `TaskData` from the task settings; members of `ikd.tasks.TASKS` obey it."""
+
+    def __call__(self, settings: TaskRequest) -> TaskData:
+        """Return the task's data.
+
+        Raises:
+            TaskError: data that cannot be used, in one plain sentence.
+            HubError: the hub is out of reach or has no such name.
+        """
+        ...
+
+
+class TaskRequest(Protocol):
+    """The task settings a Task reads (see `ikd.config.TaskSettings` for each one's meaning)."""
+
+    name: str
+    seed: int
+    ambiguity: float
+    train_size: int | None
+    exam_size: int | None
+    validation_size: int | None
+    test_size: int | None
+
+
+class Objective(Protocol):
+    """A distillation objective: per-example losses, so that each example's share is known.
+
+    The course loss is their mean. Members of `ikd.objectives.OBJECTIVES` are built with their own parameters.
+    """
+
+    def __call__(self, student: Outputs, teacher: Outputs, labels: Tensor) -> Tensor:
+        """Return (B,) losses, differentiable in student and teacher."""
+        ...
+
+
+class Model(Protocol):
+    """A sequence classifier as `torch.nn.Module` gives it; teacher and student are two roles of it."""
+
+    def __call__(self, inputs: Inputs) -> Outputs: ...
+
+
+Parameters = dict[str, Tensor]
+"""Name to tensor, as `named_parameters()` lists them (tied weights once)."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Feedback:
+    """What one exam says about one course step. All in true units: the student's learning rate included.
+
+    Attributes:
+        cotangent: dL_e / d(teacher outputs), same structure and shapes as the teacher's outputs; (B, C) for logits.
+            Divided by `scale`, see there.
+        influence: (B,) marginal effect of each course example's gradient on the exam loss.
+        exam_loss: scalar, after the course step.
+        direction: w = (dU/dg)^T v by parameter name, divided by `scale`; None where the method does not form it.
+        scale: the student's learning rate, left out of `cotangent` and `direction` so that neither sinks under
+            an optimizer's epsilon.
+    """
+
+    cotangent: Outputs
+    influence: Tensor
+    exam_loss: Tensor
+    direction: Parameters | None
+    scale: float
+
+
+def detached(outputs: Outputs) -> Outputs:
+    """Return the same outputs without their graph."""
+    return Outputs(outputs.logits.detach(), tuple(state.detach() for state in outputs.hidden_states))
+
+
+def to_device(inputs: Inputs, device: torch.device) -> dict[str, Tensor]:
+    """Return the inputs on a device."""
+    return {name: tensor.to(device, non_blocking=True) for name, tensor in inputs.items()}

@@ -1,0 +1,79 @@
+"""The trace on disk: tables, columns and scalar names, with a version. The README's table is tested against this.
+
+One SQLite file a run, one writer, readers read-only. All arrays are little-endian, row-major blobs.
+"""
+
+from __future__ import annotations
+
+SCHEMA_VERSION = 1
+
+TABLES: dict[str, dict[str, str]] = {
+    "meta": {
+        "key": "name of a fact fixed for the whole run",
+        "value": "its value as JSON",
+    },
+    "examples": {
+        "split": "course or probe",
+        "id": "index of the example in its split",
+        "text": "the text, or the first text of a pair",
+        "text_pair": "the second text of a pair, or null",
+        "label": "hard label: index into meta.label_names",
+        "truth": "float64 blob (classes,): p(label | text) where the task knows it, or null",
+    },
+    "steps": {
+        "step": "completed student updates when this was measured",
+        "seconds": "seconds since the run started training",
+    },
+    "scalars": {
+        "name": "one of the scalar names",
+        "step": "step it was measured at",
+        "value": "float64",
+    },
+    "course": {
+        "step": "step that issued these soft targets",
+        "examples": "int64 blob (batch,): ids in the course split",
+        "teacher_logits": "float32 blob (batch, classes)",
+        "student_logits": "float32 blob (batch, classes)",
+        "feedback": "float32 blob (batch, classes), or null at a step with no exam",
+        "influence": "float32 blob (batch,), or null at a step with no exam",
+    },
+    "course_index": {
+        "example": "id in the course split",
+        "step": "a step that issued it a soft target",
+        "position": "its row in that step's blobs",
+    },
+    "probe": {
+        "role": "teacher, student or feedback",
+        "block": "number of a block of consecutive probe examples",
+        "step": "step of the reading",
+        "logits": "float blob (examples of the block, classes); precision in meta.probe_dtype",
+    },
+    "teacher_training": {
+        "step": "step of the teacher's own fine-tuning before distillation",
+        "loss": "cross-entropy of its batch",
+    },
+}
+
+SCALARS: dict[str, str] = {
+    "course_loss": "mean objective of the course batch, before the update",
+    "course_gradient_norm": "global norm of the student's gradient, before clipping",
+    "student_learning_rate": "learning rate of the student's update",
+    "exam_loss": "cross-entropy of the exam batch after the course step",
+    "exam_loss_before": "cross-entropy of the same exam batch before the course step (at readings)",
+    "exam_loss_predicted_change": "-v . U(g): first-order change of the exam loss, v taken before the step (at readings)",
+    "influence_sum": "sum of the influences of the course batch, equal to -w . g",
+    "anchor_loss": "unweighted anchor term of the teacher's update",
+    "teacher_learning_rate": "learning rate of the teacher's update",
+    "teacher_gradient_norm": "global norm of the teacher's gradient, before clipping, with the student's learning rate left out",
+    "teacher_update_ratio": "norm of the teacher's update over norm of its trained weights",
+    "student_accuracy": "student accuracy on the probe set",
+    "teacher_accuracy": "teacher accuracy on the probe set",
+    "student_nll": "student mean negative log-likelihood of the labels on the probe set",
+    "teacher_nll": "teacher mean negative log-likelihood of the labels on the probe set",
+    "agreement": "share of probe examples on which student and teacher give the same class",
+    "drift_median": "median over the probe set of KL(teacher now || frozen teacher), at the training temperature",
+    "drift_q05": "5 % quantile of the same", "drift_q25": "25 % quantile of the same",
+    "drift_q75": "75 % quantile of the same", "drift_q95": "95 % quantile of the same",
+}
+
+PROBE_BLOCK = 50

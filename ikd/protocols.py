@@ -5,12 +5,14 @@ Shapes: B examples in a batch, T tokens, C classes, H hidden width.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple, Protocol
 
 import torch
 from torch import Tensor
+
+from ikd.events import Event
 
 Inputs = Mapping[str, Tensor]
 """What a model is called with: input_ids (B, T), attention_mask (B, T), token_type_ids (B, T) where it has them."""
@@ -104,6 +106,17 @@ class TaskRequest(Protocol):
     exam_size: int | None
     validation_size: int | None
     test_size: int | None
+    train_file: str | None
+    validation_file: str | None
+    test_file: str | None
+    text_column: str | None
+    text_pair_column: str | None
+    label_column: str | None
+    hub_name: str | None
+    hub_config: str | None
+    hub_revision: str | None
+    hub_validation_split: str | None
+    hub_test_split: str | None
 
 
 class Objective(Protocol):
@@ -117,28 +130,24 @@ class Objective(Protocol):
         ...
 
 
-class Model(Protocol):
-    """A sequence classifier as `torch.nn.Module` gives it; teacher and student are two roles of it."""
-
-    def __call__(self, inputs: Inputs) -> Outputs: ...
-
-
 Parameters = dict[str, Tensor]
 """Name to tensor, as `named_parameters()` lists them (tied weights once)."""
+
+ExamLoss = Callable[[Parameters], Tensor]
+"""The exam: from the student's parameters to a scalar loss on the exam batch."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Feedback:
-    """What one exam says about one course step. All in true units: the student's learning rate included.
+    """What one exam says about one course step.
 
     Attributes:
-        cotangent: dL_e / d(teacher outputs), same structure and shapes as the teacher's outputs; (B, C) for logits.
-            Divided by `scale`, see there.
-        influence: (B,) marginal effect of each course example's gradient on the exam loss.
+        cotangent: dL_e / d(teacher outputs) divided by `scale`; the structure and shapes of the teacher's outputs.
+        influence: (B,) marginal effect of each course example's gradient on the exam loss (negative helps).
         exam_loss: scalar, after the course step.
         direction: w = (dU/dg)^T v by parameter name, divided by `scale`; None where the method does not form it.
         scale: the student's learning rate, left out of `cotangent` and `direction` so that neither sinks under
-            an optimizer's epsilon.
+            the teacher optimizer's epsilon.
     """
 
     cotangent: Outputs
@@ -146,6 +155,14 @@ class Feedback:
     exam_loss: Tensor
     direction: Parameters | None
     scale: float
+
+
+class Recorder(Protocol):
+    """Anything that keeps events; `ikd.trace.Recorder` is the one that writes the trace."""
+
+    def record(self, event: Event) -> None:
+        """Keep one event; a StepTaken is kept whole or not at all."""
+        ...
 
 
 def detached(outputs: Outputs) -> Outputs:

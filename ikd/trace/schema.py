@@ -27,7 +27,7 @@ TABLES: dict[str, dict[str, str]] = {
     "scalars": {
         "name": "one of the scalar names",
         "step": "step it was measured at",
-        "value": "float64",
+        "value": "float64, or null where it was not a number",
     },
     "course": {
         "step": "step that issued these soft targets",
@@ -50,7 +50,7 @@ TABLES: dict[str, dict[str, str]] = {
     },
     "teacher_training": {
         "step": "step of the teacher's own fine-tuning before distillation",
-        "loss": "cross-entropy of its batch",
+        "loss": "cross-entropy of its batch, or null where it was not a number",
     },
 }
 
@@ -77,3 +77,40 @@ SCALARS: dict[str, str] = {
 }
 
 PROBE_BLOCK = 50
+
+# Files of `ikd.trace.export`: zstd, readable by DuckDB, pandas and datasets. Lists have one number a class.
+PARQUET_TABLES: dict[str, dict[str, str]] = {
+    "examples.parquet": {
+        "split": "string: course or probe",
+        "id": "int64: index of the example in its split",
+        "text": "string: the text, or the first text of a pair",
+        "text_pair": "string: the second text of a pair, or null",
+        "label": "int64: hard label, index into the label names",
+        "label_name": "string: name of the hard label",
+        "truth": "list<double>: p(label | text) where the task knows it, or null",
+    },
+    "scalars.parquet": {
+        "name": "string: one of the scalar names",
+        "step": "int64: step it was measured at",
+        "value": "double: the value, not-a-number where it was that",
+    },
+    "course.parquet": {
+        "example": "int64: id in the course split; rows are sorted by example, then step",
+        "step": "int64: step that issued this soft target",
+        "position": "int64: place of the example in that step's batch",
+        "label": "int64: hard label of the example, or null where it was not recorded",
+        "soft_target": "list<float>: softmax(teacher_logits / temperature), as the student was given it",
+        "teacher_logits": "list<float>: what the teacher issued, before temperature",
+        "student_logits": "list<float>: what the student answered",
+        "feedback": "list<float>: minus the hypergradient at each teacher logit, or null at a step with no exam",
+        "influence": "float: marginal effect of the example's gradient on the exam loss, or null at a step with no exam",
+    },
+    "probe.parquet": {
+        "example": "int64: id in the probe split; rows are sorted by example, then step",
+        "step": "int64: step of the reading",
+        "label": "int64: hard label of the example",
+        "teacher_logits": "list<float>: what the teacher said",
+        "student_logits": "list<float>: what the student said",
+        "feedback": "list<float>: feedback the example would have had in that step's batch, or null at a step with no exam",
+    },
+}

@@ -1,0 +1,85 @@
+"""From a config and two models to a lesson: the only place where settings become plain arguments of the maths."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+import torch
+from torch import nn
+
+from ikd.config import RunConfig
+from ikd.objectives import build_objective
+from ikd.protocols import Split
+from ikd.teaching.hypergradients import HYPERGRADIENTS
+from ikd.teaching.optimizers import build_optimizer, limit_scope, trained_parameters
+from ikd.teaching.policies import Anchoring, Lesson
+from ikd.teaching.reading import BatchSource
+from ikd.teaching.student_update import StudentUpdate
+from ikd.teaching.teacher_update import ANCHORS
+
+
+class LabelledSource(BatchSource, Protocol):
+    """A split with its texts, served as batches."""
+
+    split: Split
+
+
+@dataclass(frozen=True, kw_only=True)
+class Classroom:
+    """Two models ready to meet, and the splits they meet on.
+
+    Attributes:
+        teacher: already fine-tuned on the task.
+        teacher_layers: its list of transformer layers, where they can be told apart.
+        splits: "course", "validation" and, for exams, "exam"; "test" where there is one.
+        device: where both models are.
+        facts: what the log and the pages should know of how they were made.
+    """
+
+    student: nn.Module
+    teacher: nn.Module
+    teacher_layers: nn.ModuleList | None
+    splits: Mapping[str, LabelledSource]
+    label_names: Sequence[str]
+    device: torch.device
+    facts: Mapping[str, float | int | str]
+
+
+def build_lesson(room: Classroom, config: RunConfig) -> Lesson:
+    """Return the lesson that the config asks for; the teacher's weights out of scope are frozen."""
+    policy, training = config.policy, config.training
+    theta = trained_parameters(room.student)
+    optimizer = build_optimizer(
+        training.optimizer, theta, learning_rate=training.learning_rate, weight_decay=training.weight_decay
+    )
+    teaches = policy.name == "exam"
+    limit_scope(
+        room.teacher, policy.teacher_scope if teaches else "all", layers=room.teacher_layers,
+        top_layers=policy.teacher_top_layers,
+    )  # fmt: skip
+    anchoring = None
+    if teaches and policy.anchor != "none":
+        anchoring = Anchoring(
+            loss=ANCHORS[policy.anchor], weight=policy.anchor_weight, initial_teacher=copy.deepcopy(room.teacher)
+        )
+    return Lesson(
+        student=room.student,
+        teacher=room.teacher.eval(),
+        objective=build_objective(
+            config.objective.name, temperature=config.objective.temperature, alpha=config.objective.alpha
+        ),
+        update=StudentUpdate(optimizer, theta, max_gradient_norm=training.max_gradient_norm),
+        dropout=config.student.dropout,
+        precision=config.machine.precision,
+        teacher_optimizer=build_optimizer(
+            policy.teacher_optimizer, trained_parameters(room.teacher), learning_rate=policy.teacher_learning_rate
+        ) if teaches else None,
+        teacher_max_gradient_norm=policy.teacher_max_gradient_norm,
+        hypergradient=None if policy.inner_update == "off" else HYPERGRADIENTS[policy.hypergradient],
+        inner_update=policy.inner_update,
+        redo=policy.student_update == "redo",
+        anchoring=anchoring,
+    )  # fmt: skip

@@ -1,0 +1,78 @@
+"""Devices: which one a run takes, that only one run at a time takes it, and how many threads it may use."""
+
+from __future__ import annotations
+
+import os
+import platform
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager, nullcontext
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from filelock import FileLock, Timeout
+
+from ikd.errors import BusyError, ConfigError
+
+if TYPE_CHECKING:
+    import torch
+
+
+def resolve_device(name: str) -> torch.device:
+    """Return the device: `auto` takes a CUDA GPU where there is one, else the CPU.
+
+    Raises:
+        ConfigError: this machine has no such device.
+    """
+    import torch
+
+    if name == "auto":
+        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    device = torch.device(name)
+    present = {
+        "cpu": 1,
+        "cuda": torch.cuda.device_count() if torch.cuda.is_available() else 0,
+        "mps": int(torch.backends.mps.is_available()),
+    }[device.type]
+    if (device.index or 0) >= present:
+        has = f"{present} of them" if present else "none"
+        raise ConfigError(f"machine.device {name!r} is not here: this machine has {has}. Choose auto or cpu.")
+    return device
+
+
+def use_threads(wanted: int | None) -> int:
+    """Set and return torch's CPU threads: one less than the cores by default, so that pages stay quick."""
+    import torch
+
+    try:
+        cores = len(os.sched_getaffinity(0))
+    except AttributeError:  # not on every system
+        cores = os.cpu_count() or 1
+    n_threads = wanted or max(1, cores - 1)
+    torch.set_num_threads(n_threads)
+    return n_threads
+
+
+@contextmanager
+def device_lock(root: Path, device: str, *, run_id: str, share: bool = False) -> Iterator[None]:
+    """Hold a device of this machine for one run; the lock goes with the process, however it ends.
+
+    Raises:
+        BusyError: another run holds it.
+    """
+    folder = root / "_locks"
+    folder.mkdir(parents=True, exist_ok=True)
+    place = folder / (re.sub(r"[^\w.-]", "_", f"{platform.node()}-{device}") + ".lock")
+    holder = place.with_suffix(".run")
+    lock = FileLock(place, thread_local=False)
+    try:
+        guard = nullcontext() if share else lock.acquire(timeout=0)
+    except Timeout:
+        other = holder.read_text("utf-8") if holder.exists() else "another run"
+        raise BusyError(
+            f"The device {device} is busy with {other}: stop it, wait for its end, or choose another machine.device."
+        ) from None
+    with guard:
+        if not share:
+            holder.write_text(run_id, "utf-8")
+        yield

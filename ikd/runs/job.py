@@ -1,0 +1,177 @@
+"""One run from its config to its end: build, teach, record, and a defined end state whatever happens."""
+
+from __future__ import annotations
+
+import errno
+import sqlite3
+import time
+import traceback
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from pathlib import Path
+
+import torch
+
+import ikd
+from ikd.classroom import Classroom
+from ikd.config import RunConfig
+from ikd.errors import IKDError, ModelError
+from ikd.events import Event, Notice, RunFinished, RunStarted, Stage, StepTaken, TeacherProgress
+from ikd.models import StudentModel, TeacherModel, build_student, build_teacher, encode
+from ikd.models.initialisation import layer_stack
+from ikd.protocols import Split, TaskData
+from ikd.runs.devices import device_lock, resolve_device, use_threads
+from ikd.runs.heart import Heart
+from ikd.runs.teachers import prepare_teacher
+from ikd.tasks import load_task
+from ikd.trace.folder import RunFolder
+from ikd.trace.recorder import Recorder
+from ikd.trainer import train
+
+Watcher = Callable[[Event], None]
+
+
+def run_job(folder: RunFolder, config: RunConfig, *, watch: Watcher | None = None, share_device: bool = False) -> None:
+    """Carry out a run in this thread. Never raises but for KeyboardInterrupt: the end is written into the run's state.
+
+    Args:
+        folder: a new run's folder.
+        config: its config.
+        watch: called with every event after it was recorded.
+        share_device: run beside another run on the same device.
+    """
+    state = replace(folder.state(), state="preparing", stage="loading", total=config.training.steps)
+    with Heart(folder, state) as heart:
+        try:
+            device = resolve_device(config.machine.device)
+            with device_lock(folder.path.parent, str(device), run_id=folder.id, share=share_device):
+                heart.now(device=str(device))
+                _work(folder, config, device, heart=heart, watch=watch)
+        except KeyboardInterrupt:
+            _end(heart, folder, "stopped", "Interrupted from the keyboard. What it recorded is kept.")
+            raise
+        except BaseException as fault:
+            sentence = plain_fault(fault)
+            folder.append_log(traceback.format_exc())
+            _end(heart, folder, "failed", sentence)
+
+
+def _work(folder: RunFolder, config: RunConfig, device: torch.device, *, heart: Heart, watch: Watcher | None) -> None:
+    n_threads = use_threads(config.machine.threads)
+    with Recorder(folder, dtype=config.record.probe_dtype) as recorder:
+        for event in _events(folder, config, device, n_threads):
+            recorder.record(event)
+            _follow(heart, event)
+            if watch is not None:
+                watch(event)
+            if folder.stop_requested():
+                _end(heart, folder, "stopped", None)
+                return
+    _end(heart, folder, "finished", None)
+
+
+def _events(folder: RunFolder, config: RunConfig, device: torch.device, n_threads: int) -> Iterator[Event]:
+    """Yield the whole run's events: loading, fine-tuning the teacher, teaching, final scores."""
+    yield Stage(name="loading")
+    data = load_task(config.task)
+    for note in data.notes:
+        yield Notice(text=note)
+    teacher = build_teacher(config, data)
+    teacher.model.to(device)
+    student = build_student(config, data, teacher)  # refuses early what cannot be matched
+    lessons = {name: encode(data, name, config, teacher=teacher, student=student) for name in data.splits}
+    yield from prepare_teacher(
+        teacher, lessons["course"], config, device=device, root=folder.path.parent, fingerprint=data.fingerprint
+    )
+    if config.student.initialisation in ("first_layers", "spread_layers"):
+        student = build_student(config, data, teacher)
+    student.model.to(device)
+    if config.policy.name == "fixed" and config.policy.fixed_studies_exam:
+        data = with_exam_in_course(data)
+        lessons["course"] = encode(data, "course", config, teacher=teacher, student=student)
+    room = Classroom(
+        student=student.model, teacher=teacher.model, teacher_layers=_layers(teacher), splits=lessons,
+        label_names=data.label_names, device=device, facts=_facts(config, data, teacher, student, device, n_threads),
+    )  # fmt: skip
+    yield from train(room, config)
+    save_student(folder.path / "student", student, data)
+
+
+def with_exam_in_course(data: TaskData) -> TaskData:
+    """Return the task with its exam examples added to the course split, as the fixed-teacher baseline studies them."""
+    course, exam = data.splits["course"], data.splits["exam"]
+    both = Split(
+        texts=[*course.texts, *exam.texts],
+        labels=[*course.labels, *exam.labels],
+        text_pairs=[*course.text_pairs, *(exam.text_pairs or ())] if course.text_pairs is not None else None,
+        truth=[*course.truth, *(exam.truth or ())] if course.truth is not None else None,
+    )
+    return replace(data, splits={**data.splits, "course": both})
+
+
+def save_student(folder: Path, student: StudentModel, data: TaskData) -> None:
+    """Save the trained student as a model folder that transformers opens, with the task's label names."""
+    names = dict(enumerate(data.label_names))
+    student.model.config.id2label = names
+    student.model.config.label2id = {name: index for index, name in names.items()}
+    student.model.save_pretrained(folder)
+    student.tokenizer.save_pretrained(folder)
+
+
+def plain_fault(fault: BaseException) -> str:
+    """Return one sentence for any fault that ended a run: what happened and what to do next."""
+    if isinstance(fault, IKDError):
+        return str(fault)
+    said = str(fault).lower()
+    if isinstance(fault, (MemoryError, torch.OutOfMemoryError)) or "not enough memory" in said or "out of memory" in said:
+        return (
+            "The machine ran out of memory: lower training.batch_size, policy.exam_batch_size or task.max_length, or "
+            "choose smaller models. What was recorded is kept."
+        )
+    full = isinstance(fault, OSError) and fault.errno in (errno.ENOSPC, errno.EDQUOT)
+    if full or (isinstance(fault, sqlite3.OperationalError) and "full" in said) or "no space left" in said:
+        return "The disk is full: delete runs that are no longer needed and start again. What was recorded is kept."
+    first = (str(fault).strip().splitlines() or [""])[0][:200]
+    return f"The run broke off through a fault of the lab ({type(fault).__name__}: {first}). The log has the details; please report it."
+
+
+def _follow(heart: Heart, event: Event) -> None:
+    match event:
+        case Stage():
+            heart.now(stage=event.name, stage_step=0, stage_total=event.total or 0)
+        case TeacherProgress():
+            heart.note(stage_step=event.step + 1, stage_total=event.total)
+        case RunStarted():
+            heart.now(state="running")
+        case StepTaken():
+            done = min(event.step + 1, event.step if event.course is None else event.step + 1)
+            heart.note(step=done, stage_step=done)
+        case RunFinished():
+            heart.now(scores=dict(event.scores))
+
+
+def _end(heart: Heart, folder: RunFolder, state: str, error: str | None) -> None:
+    try:
+        heart.now(state=state, stage="done", ended=time.time(), error=error)
+    except IKDError as fault:
+        folder.append_log(f"The end of the run could not be written: {fault}")
+
+
+def _layers(teacher: TeacherModel) -> torch.nn.ModuleList | None:
+    try:
+        return layer_stack(teacher.model)[1]
+    except ModelError:
+        return None
+
+
+def _facts(
+    config: RunConfig, data: TaskData, teacher: TeacherModel, student: StudentModel, device: torch.device, n_threads: int
+) -> dict[str, float | int | str]:
+    return {
+        "task": data.name, "fingerprint": data.fingerprint,
+        **{f"{name}_examples": len(split) for name, split in data.splits.items()},
+        "teacher_weights": sum(weight.numel() for weight in teacher.model.parameters()),
+        "student_weights": sum(weight.numel() for weight in student.model.parameters()),
+        "teacher_saw": "course split" if config.teacher.fine_tune != "never" else "unknown texts (used as it came)",
+        "device": str(device), "threads": n_threads, "torch": torch.__version__, "ikd": ikd.__version__,
+    }  # fmt: skip

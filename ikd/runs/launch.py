@@ -1,0 +1,85 @@
+"""Starting and stopping runs from the pages: one background thread, found again by its name.
+
+The name is the registry: it survives a hot reload, which throws every module of the lab out and leaves the thread be.
+"""
+
+from __future__ import annotations
+
+import atexit
+import platform
+import threading
+from pathlib import Path
+
+from filelock import FileLock
+
+from ikd.config import RunConfig
+from ikd.errors import BusyError
+from ikd.trace.folder import RunFolder
+from ikd.trace.store import list_runs, new_run, open_run, runs_root
+
+THREAD_PREFIX = "ikd-run:"
+NEWEST_LOOKED_AT = 20
+SECONDS_TO_END = 2.0
+
+
+def start_run(config: RunConfig, root: Path | None = None) -> str:
+    """Start a run in a daemon thread and return its id at once.
+
+    Raises:
+        BusyError: a run is going on; it names it.
+        RunError: the run's folder cannot be made.
+    """
+    root = runs_root() if root is None else root
+    (root / "_locks").mkdir(parents=True, exist_ok=True)
+    with FileLock(root / "_locks" / "start.lock"):  # two tabs pressing at once
+        busy = active_run(config.machine.device, root)
+        if busy is not None:
+            raise BusyError(f"Run {busy} is still at work: open it, stop it, or wait for its end.")
+        folder = new_run(config, root)
+        thread = threading.Thread(target=_work, args=(folder, config), name=THREAD_PREFIX + folder.id, daemon=True)
+        thread.start()
+    return folder.id
+
+
+def stop_run(run_id: str, root: Path | None = None) -> None:
+    """Ask a run to stop after its present step; what it recorded is kept.
+
+    Raises:
+        RunError: no such run.
+    """
+    open_run(run_id, root).request_stop()
+
+
+def active_run(device: str = "auto", root: Path | None = None) -> str | None:
+    """Return the id of a run that a new run on this device would disturb, or None.
+
+    Within one process that is any run: they would share torch's random state and threads. A run of another process on
+    this machine counts unless both name different devices.
+    """
+    for thread in threading.enumerate():
+        if thread.name.startswith(THREAD_PREFIX) and thread.is_alive():
+            return thread.name.removeprefix(THREAD_PREFIX)
+    for folder in list_runs(root)[:NEWEST_LOOKED_AT]:
+        state = folder.state()
+        apart = device != "auto" and state.device and not state.device.startswith(device)
+        if state.live and state.host == platform.node() and not apart:
+            return folder.id
+    return None
+
+
+def _work(folder: RunFolder, config: RunConfig) -> None:
+    from ikd.runs.job import run_job  # loads torch, in this thread and not in a page
+
+    run_job(folder, config)
+
+
+@atexit.register
+def _stop_at_exit() -> None:
+    """Give a run under way a moment to end in good order when the server stops."""
+    for thread in threading.enumerate():
+        if thread.name.startswith(THREAD_PREFIX):
+            try:
+                stop_run(thread.name.removeprefix(THREAD_PREFIX))
+            except Exception:  # the folder may be gone; the server ends all the same
+                continue
+            thread.join(timeout=SECONDS_TO_END)

@@ -1,0 +1,43 @@
+"""Tasks: texts, labels and splits to distil on."""
+
+from __future__ import annotations
+
+from functools import partial
+
+from ikd.config import TaskSettings
+from ikd.errors import TaskError, unknown_name
+from ikd.protocols import Task, TaskData
+from ikd.tasks.checking import checked, fingerprint
+from ikd.tasks.files import files_task
+from ikd.tasks.generated import Grammar, best_accuracy
+from ikd.tasks.hub import hub_task, known_task
+from ikd.tasks.irony import IRONY
+from ikd.tasks.known import KNOWN
+from ikd.tasks.pairs import PAIRS
+from ikd.tasks.reviews import REVIEWS
+
+__all__ = ["BUILT_IN", "KNOWN", "TASKS", "best_accuracy", "fingerprint", "load_task"]
+
+BUILT_IN: dict[str, Grammar] = {"reviews": REVIEWS, "pairs": PAIRS, "irony": IRONY}
+"""The generated tasks: no download, and the posterior is known exactly."""
+
+TASKS: dict[str, Task] = {
+    **BUILT_IN,
+    "files": files_task,
+    "hub": hub_task,
+    **{name: partial(known_task, name, known) for name, known in KNOWN.items()},
+}
+"""Every task by name."""
+
+
+def load_task(settings: TaskSettings) -> TaskData:
+    """Return the checked data of the task the settings name, with its fingerprint.
+
+    Raises:
+        TaskError: an unknown name, or data that cannot be used.
+        HubError: the hub is out of reach or has no such name.
+    """
+    if settings.name not in TASKS:
+        hint = "Use the task 'files' for your own files, or 'hub' with a hub name for any other data set."
+        raise TaskError(unknown_name("task", settings.name, TASKS, hint=hint))
+    return checked(TASKS[settings.name](settings))

@@ -1,0 +1,70 @@
+"""What every task's data must fulfil before anything is trained on it, and its content hash."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Sequence
+from dataclasses import replace
+
+from ikd.errors import TaskError
+from ikd.protocols import Split, TaskData
+
+MINIMUM_COURSE = 8
+SPLITS = ("course", "exam", "validation", "test")
+
+
+def checked(data: TaskData) -> TaskData:
+    """Return the data with its fingerprint, once it is known to be usable.
+
+    Raises:
+        TaskError: an empty or too small split, fewer than two classes, or labels that do not fit the texts.
+    """
+    for name, split in data.splits.items():
+        _check_split(data, name, split)
+    for name in SPLITS[:3]:
+        if not len(data.splits.get(name, ())):
+            raise TaskError(f"The {name} split of {data.name!r} is empty; give the task more rows.")
+    n_course = len(data.splits["course"])
+    if n_course < MINIMUM_COURSE:
+        raise TaskError(
+            f"{data.name!r} has {n_course} usable course rows, and training needs at least {MINIMUM_COURSE}; "
+            "give it more training rows or a smaller exam."
+        )
+    _check_classes(data.name, data.label_names, data.splits["course"])
+    return replace(data, fingerprint=fingerprint(data))
+
+
+def _check_split(data: TaskData, name: str, split: Split) -> None:
+    where = f"The {name} split of {data.name!r}"
+    if name not in SPLITS:
+        raise TaskError(f"{where} has a name that is none of {', '.join(SPLITS)}.")
+    if len(split.labels) != len(split) or (split.text_pairs is not None and len(split.text_pairs) != len(split)):
+        raise TaskError(f"{where} has {len(split)} texts, but another number of labels or second texts.")
+    if split.truth is not None and len(split.truth) != len(split):
+        raise TaskError(f"{where} has {len(split)} texts, but {len(split.truth)} rows of known posterior.")
+    wrong = next((label for label in split.labels if not 0 <= label < len(data.label_names)), None)
+    if wrong is not None:
+        raise TaskError(f"{where} has the label {wrong}, and only 0 to {len(data.label_names) - 1} have names.")
+
+
+def _check_classes(name: str, label_names: Sequence[str], course: Split) -> None:
+    present = sorted(set(course.labels))
+    if len(present) < 2:
+        only = label_names[present[0]]
+        raise TaskError(
+            f"The course split of {name!r} has one class only, {only!r}; training needs at least two classes. "
+            "Check the label column, or give more rows."
+        )
+
+
+def fingerprint(data: TaskData) -> str:
+    """Return a SHA-256 over every text, label and split and over the label names, as 64 hexadecimal digits."""
+    digest = hashlib.sha256(json.dumps(list(data.label_names)).encode())
+    for name in sorted(data.splits):
+        split = data.splits[name]
+        second = split.text_pairs if split.text_pairs is not None else [None] * len(split)
+        digest.update(f"\n{name} {len(split)}\n".encode())
+        for row in zip(split.texts, second, split.labels, strict=True):
+            digest.update(json.dumps(row).encode() + b"\n")
+    return digest.hexdigest()

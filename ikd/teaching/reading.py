@@ -1,0 +1,74 @@
+"""Reading what the models say: a split in batches, with dropout off and no graph."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import Protocol
+
+import torch
+from torch import Tensor, nn
+
+from ikd.protocols import Batch, Inputs, to_device
+from ikd.teaching.forward import autocast, mode, outputs_of
+from ikd.teaching.probe import ProbeReading, in_order
+
+READING_BATCH_SIZE = 128
+
+
+class BatchSource(Protocol):
+    """A split that serves its examples as batches on the CPU."""
+
+    def __len__(self) -> int: ...
+
+    def batch(self, indices: Sequence[int]) -> Batch:
+        """Return the batch of the given examples."""
+        ...
+
+    def by_length(self) -> list[int]:
+        """Return all indices, shortest text first."""
+        ...
+
+
+def on_device(batch: Batch, device: torch.device) -> Batch:
+    """Return the batch on a device; `examples` stay on the CPU, encodings shared by both models are moved once."""
+    student = to_device(batch.student_inputs, device)
+    shared = batch.teacher_inputs is batch.student_inputs
+    teacher = student if shared else to_device(batch.teacher_inputs, device)
+    return Batch(batch.examples, batch.labels.to(device), student, teacher)
+
+
+def whole_split(source: BatchSource, device: torch.device) -> list[Batch]:
+    """Return a whole split as batches on the device, texts of like length together."""
+    order = source.by_length()
+    pieces = [order[start : start + READING_BATCH_SIZE] for start in range(0, len(order), READING_BATCH_SIZE)]
+    return [on_device(source.batch(piece), device) for piece in pieces]
+
+
+def read_probe(student: nn.Module, teacher: nn.Module, batches: Sequence[Batch], *, precision: str) -> ProbeReading:
+    """Return both models' logits on the probe set, with dropout off."""
+    return ProbeReading(
+        batches=batches,
+        teacher_logits=list(_logits(teacher, [(b, b.teacher_inputs) for b in batches], precision)),
+        student_logits=list(_logits(student, [(b, b.student_inputs) for b in batches], precision)),
+    )
+
+
+def read_split(model: nn.Module, role: str, batches: Sequence[Batch], *, precision: str) -> Tensor:
+    """Return one model's logits (n, C) on a whole split, in its order, on the CPU.
+
+    Args:
+        model: a classifier.
+        role: "student" or else the teacher's encoding is used.
+        batches: the split, as `whole_split` gives it.
+        precision: "fp32" or "bf16".
+    """
+    pieces = [(batch, batch.student_inputs if role == "student" else batch.teacher_inputs) for batch in batches]
+    return in_order(batches, list(_logits(model, pieces, precision)))
+
+
+@torch.no_grad()
+def _logits(model: nn.Module, pieces: Sequence[tuple[Batch, Inputs]], precision: str) -> Iterator[Tensor]:
+    with mode(model, training=False):
+        for batch, inputs in pieces:
+            with autocast(batch.labels.device, precision):
+                yield outputs_of(model, inputs).logits

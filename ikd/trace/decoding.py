@@ -1,0 +1,175 @@
+"""From the rows of a trace back to arrays and tables."""
+
+from __future__ import annotations
+
+import json
+import math
+import sqlite3
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from ikd.errors import RunError
+from ikd.events import Course, Floats, Integers
+from ikd.trace.schema import PROBE_BLOCK
+
+Row = tuple[Any, ...]
+
+# One row per issued soft target: the slices are cut by SQLite, so a batch's other examples are never copied.
+COURSE_ROWS = (
+    "SELECT example, course.step, position, substr(teacher_logits, position * :width + 1, :width),"
+    " substr(student_logits, position * :width + 1, :width), substr(feedback, position * :width + 1, :width),"
+    " substr(influence, position * 4 + 1, 4) "
+    "FROM course_index JOIN course ON course.step = course_index.step "
+    "WHERE {where} ORDER BY example, course_index.step, position LIMIT :at_once"
+)
+
+
+@dataclass(frozen=True, kw_only=True)
+class ProbeShape:
+    """Sizes of a reading, and the precision it is stored in."""
+
+    examples: int
+    classes: int
+    dtype: np.dtype[Any]
+
+    @property
+    def blocks(self) -> int:
+        """Number of blocks a reading is stored in."""
+        return -(-self.examples // PROBE_BLOCK)
+
+    def decoded(self, blob: bytes, n_examples: int) -> Floats:
+        """Return the numbers of a blob as float32 (n_examples, C)."""
+        return decoded_blob(blob, self.dtype, n_examples, self.classes).astype(np.float32)
+
+
+def probe_shape(trace: sqlite3.Connection) -> ProbeShape | None:
+    """Return the sizes of a trace's readings, None before the run has started."""
+    meta = decoded_meta(trace)
+    examples = trace.execute("SELECT count(*) FROM examples WHERE split = 'probe'").fetchone()[0]
+    if "label_names" not in meta or not examples:
+        return None
+    dtype = np.dtype("<f2" if meta.get("probe_dtype") == "float16" else "<f4")
+    return ProbeShape(examples=int(examples), classes=len(meta["label_names"]), dtype=dtype)
+
+
+def decoded_meta(trace: sqlite3.Connection, *keys: str) -> dict[str, Any]:
+    """Return the facts fixed for the run: those named, or all.
+
+    Raises:
+        RunError: a fact is not JSON.
+    """
+    where = f" WHERE key IN ({marks(keys)})" if keys else ""
+    rows = trace.execute(f"SELECT key, value FROM meta{where}", keys).fetchall()
+    try:
+        return {key: json.loads(value) for key, value in rows}
+    except ValueError:
+        raise RunError("The trace is damaged: its table meta holds a fact that is not JSON. Delete the run and start it again.") from None
+
+
+def decoded_readings(
+    trace: sqlite3.Connection, role: str, *, after: int, examples: Integers, shape: ProbeShape
+) -> tuple[Integers, Floats]:
+    """Return steps (R,) and logits (R, P, C) of a role, for the examples wanted (P,), in their order."""
+    parts: dict[int, dict[int, Floats]] = {}
+    for block in np.unique(examples // PROBE_BLOCK).tolist() or [0]:
+        parts[block] = _block_by_step(trace, role, block=block, after=after, examples=examples, shape=shape)
+    common = sorted(set.intersection(*(set(one) for one in parts.values())))
+    steps = np.asarray(common, dtype=np.int64)
+    logits = np.zeros((len(steps), len(examples), shape.classes), np.float32)
+    for block, by_step in parts.items():
+        places = np.flatnonzero(examples // PROBE_BLOCK == block)
+        for row, step in enumerate(common):
+            logits[row, places] = by_step[step]
+    return steps, logits
+
+
+def _block_by_step(
+    trace: sqlite3.Connection, role: str, *, block: int, after: int, examples: Integers, shape: ProbeShape
+) -> dict[int, Floats]:
+    rows = examples[examples // PROBE_BLOCK == block] % PROBE_BLOCK
+    first, last = (int(rows.min()), int(rows.max())) if len(rows) else (0, 0)
+    width = shape.classes * shape.dtype.itemsize
+    found = trace.execute("SELECT step, substr(logits, ?, ?) FROM probe WHERE role = ? AND block = ? AND step > ?",
+                          (first * width + 1, (last - first + 1) * width, role, block, after))
+    return {step: shape.decoded(blob, last - first + 1)[rows - first] for step, blob in found}
+
+
+def course_table(trace: sqlite3.Connection, where: str, *, at_once: int = -1, **values: int) -> pd.DataFrame:
+    """Return soft targets as a table: example, step, position, teacher_logits, student_logits, feedback, influence.
+
+    Args:
+        where: condition on `example`, `course.step` and `position`, with named values.
+        at_once: at most this many rows; -1 gives all.
+        values: of the names in the condition.
+    """
+    n_classes = class_count(trace)
+    query = COURSE_ROWS.format(where=where)
+    found = trace.execute(query, {**values, "at_once": at_once, "width": 4 * n_classes})
+    rows = [(*row[:3], *(None if blob is None else decoded_blob(blob, "<f4", n_classes) for blob in row[3:6]),
+             np.nan if row[6] is None else float(decoded_blob(row[6], "<f4", 1)[0])) for row in found]
+    names = ["example", "step", "position", "teacher_logits", "student_logits", "feedback", "influence"]
+    kinds = {"example": "int64", "step": "int64", "position": "int64", "influence": "float64"}
+    return table(rows, names, kinds)
+
+
+def decoded_course(trace: sqlite3.Connection, step: int) -> Course | None:
+    """Return every soft target issued at a step, None where none was."""
+    row = trace.execute("SELECT examples, teacher_logits, student_logits, feedback, influence FROM course"
+                        " WHERE step = ?", (step,)).fetchone()
+    if row is None:
+        return None
+    batch, n_classes = len(row[0]) // 8, class_count(trace)
+    return Course(
+        examples=decoded_blob(row[0], "<i8", batch),
+        teacher_logits=decoded_blob(row[1], "<f4", batch, n_classes),
+        student_logits=decoded_blob(row[2], "<f4", batch, n_classes),
+        feedback=None if row[3] is None else decoded_blob(row[3], "<f4", batch, n_classes),
+        influence=None if row[4] is None else decoded_blob(row[4], "<f4", batch),
+    )
+
+
+def class_count(trace: sqlite3.Connection) -> int:
+    """Return the number of classes, 0 before the run has started."""
+    return len(decoded_meta(trace, "label_names").get("label_names", ()))
+
+
+def table(rows: Sequence[Row], names: Sequence[str], kinds: Mapping[str, str]) -> pd.DataFrame:
+    """Return rows as a table with stated column types; columns without one hold Python objects."""
+    columns = list(zip(*rows, strict=True)) or [()] * len(names)
+    return pd.DataFrame({name: pd.Series(_column(values, kinds.get(name)))
+                         for name, values in zip(names, columns, strict=True)})
+
+
+def _column(values: Sequence[Any], kind: str | None) -> NDArray[Any]:
+    if kind == "float64":
+        # SQLite has no NaN: it keeps a null, which is read back as what was meant.
+        return np.asarray([np.nan if one is None else one for one in values], dtype=np.float64)
+    if kind is not None:
+        return np.asarray(values, dtype=kind)
+    column = np.empty(len(values), dtype=object)
+    for place, one in enumerate(values):
+        column[place] = one
+    return column
+
+
+def decoded_blob(blob: bytes, dtype: str | np.dtype[Any], *shape: int) -> NDArray[Any]:
+    """Return a blob as an array of its own, of the shape it must have.
+
+    Raises:
+        RunError: the blob is longer or shorter than that.
+    """
+    kind = np.dtype(dtype)
+    if len(blob) != math.prod(shape) * kind.itemsize:
+        raise RunError(f"The trace is damaged: one of its arrays has {len(blob)} bytes where the shape {shape} needs "
+                       f"{math.prod(shape) * kind.itemsize}. Restore trace.sqlite from a copy, or start the run again.")
+    return np.frombuffer(blob, kind).reshape(shape).astype(kind.newbyteorder("="))
+
+
+def marks(values: Iterable[object]) -> str:
+    """Return as many SQL placeholders as there are values."""
+    return ", ".join("?" for _ in values)

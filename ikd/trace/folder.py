@@ -1,0 +1,129 @@
+"""One run's folder: config.json, state.json, trace.sqlite, log.txt and, when a stop is asked for, an empty file stop."""
+
+from __future__ import annotations
+
+import os
+import time
+from pathlib import Path
+
+from ikd.config import RunConfig, config_from_json
+from ikd.errors import ConfigError, RunError
+from ikd.trace.state import RunState, cannot_write, read_state, replace_state
+
+LOG_LIMIT_BYTES = 2_000_000
+WARNING_MARK = "WARNING "
+_LOG_FULL = "The log is full: nothing more is written here. The run goes on, and the trace is complete."
+
+
+class RunFolder:
+    """Where one run keeps everything. Building it touches no file.
+
+    Attributes:
+        id: what `open_run` accepts, e.g. "20261123-204501-reviews-exam-3f2a" or "recorded:overconfident".
+        path: the folder.
+        recorded: whether it is a shipped recorded run, which is never written.
+    """
+
+    def __init__(self, path: Path, *, recorded: bool = False) -> None:
+        self.path = path
+        self.recorded = recorded
+        self.id = f"recorded:{path.name}" if recorded else path.name
+
+    def __repr__(self) -> str:
+        return f"RunFolder({self.id!r})"
+
+    @property
+    def trace_path(self) -> Path:
+        """The SQLite file of `ikd.trace.schema`."""
+        return self.path / "trace.sqlite"
+
+    @property
+    def log_path(self) -> Path:
+        """The log: one line a notice, each with its time."""
+        return self.path / "log.txt"
+
+    def config(self) -> RunConfig:
+        """Return the configuration the run was started with.
+
+        Raises:
+            RunError: config.json is missing or damaged.
+        """
+        try:
+            return config_from_json((self.path / "config.json").read_text(encoding="utf-8"))
+        except FileNotFoundError:
+            why = "is missing"
+        except (OSError, UnicodeDecodeError) as fault:
+            why = f"cannot be read ({type(fault).__name__})"
+        except ConfigError as fault:
+            raise RunError(f"The config.json of run {self.id} is damaged or of another version. {fault}") from None
+        raise RunError(f"The config.json of run {self.id} {why}: delete the run, or put the file back.")
+
+    def state(self) -> RunState:
+        """Return where the run stands; never raises. A live run that fell silent is given as "lost"."""
+        return read_state(self.path / "state.json")
+
+    def write_state(self, state: RunState) -> None:
+        """Replace the state as a whole.
+
+        Raises:
+            RunError: the disk is full, the folder cannot be written, or the run is a recorded one.
+        """
+        self._refuse_recorded()
+        replace_state(self.path / "state.json", state)
+
+    def request_stop(self) -> None:
+        """Ask the run to stop after its current step, from any process.
+
+        Raises:
+            RunError: the folder cannot be written, or the run is a recorded one.
+        """
+        self._refuse_recorded()
+        try:
+            (self.path / "stop").touch()
+        except OSError as fault:
+            raise RunError(cannot_write(f"The request to stop run {self.id}", fault)) from fault
+
+    def stop_requested(self) -> bool:
+        """Return whether a stop was asked for; one look at the file system, cheap enough for every step."""
+        return os.path.exists(self.path / "stop")
+
+    def append_log(self, text: str, *, warning: bool = False) -> None:
+        """Append a text to the log with the time. Beyond `LOG_LIMIT_BYTES` a last line says that the log is full.
+
+        A log that cannot be written is left: it must never hide the fault it was asked to note.
+        """
+        self._refuse_recorded()
+        line = f"{time.strftime('%Y-%m-%d %H:%M:%S')} {WARNING_MARK if warning else ''}{text.rstrip()}\n"
+        try:
+            with self.log_path.open("ab") as log:
+                size = log.tell()
+                if size < LOG_LIMIT_BYTES:
+                    log.write(_fitting(line, room=LOG_LIMIT_BYTES - size))
+        except OSError:
+            return
+
+    def log_tail(self, lines: int = 50) -> list[str]:
+        """Return the last lines of the log, oldest first; none where there is no log."""
+        return self._log_lines()[-lines:] if lines > 0 else []
+
+    def warnings(self) -> list[str]:
+        """Return the notices marked as warnings, oldest first, without their times."""
+        return [line.partition(WARNING_MARK)[2] for line in self._log_lines() if line[20:].startswith(WARNING_MARK)]
+
+    def _log_lines(self) -> list[str]:
+        try:
+            return self.log_path.read_text(encoding="utf-8", errors="replace").splitlines()
+        except OSError:
+            return []
+
+    def _refuse_recorded(self) -> None:
+        if self.recorded:
+            raise RunError(f"{self.id} is a recorded run and cannot be changed: start a new run with its settings instead.")
+
+
+def _fitting(line: str, *, room: int) -> bytes:
+    data = line.encode("utf-8", "replace")
+    if len(data) < room:
+        return data
+    # The closing line is padded past the limit, so that no later and shorter notice follows it.
+    return (_LOG_FULL.ljust(room) + "\n").encode("utf-8")

@@ -1,0 +1,118 @@
+"""Quantities derived from recorded logits: pure functions of numpy arrays.
+
+Everything goes through `log_softmax` in float64, so that a probability of 1e-30 is neither zero nor clipped.
+
+Shapes: ... any leading axes, R readings, P probe examples, C classes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+Doubles = NDArray[np.float64]
+QUANTILES = (0.05, 0.25, 0.5, 0.75, 0.95)
+
+
+def log_softmax(logits: ArrayLike, temperature: float = 1.0) -> Doubles:
+    """Return log softmax(logits / temperature) over the last axis, (..., C)."""
+    scaled = np.asarray(logits, dtype=np.float64) / temperature
+    shifted = scaled - scaled.max(axis=-1, keepdims=True)
+    return np.asarray(shifted - np.log(np.exp(shifted).sum(axis=-1, keepdims=True)))
+
+
+def softmax(logits: ArrayLike, temperature: float = 1.0) -> Doubles:
+    """Return softmax(logits / temperature) over the last axis, (..., C): the soft targets of METHOD section 1."""
+    return np.exp(log_softmax(logits, temperature))
+
+
+def entropy(p: ArrayLike) -> Doubles:
+    """Return -sum p log p in nats over the last axis, (..., C) to (...,); 0 log 0 is 0."""
+    probabilities = np.asarray(p, dtype=np.float64)
+    return np.asarray(-(probabilities * _log(probabilities)).sum(axis=-1))
+
+
+def kl(p: ArrayLike, q: ArrayLike) -> Doubles:
+    """Return KL(p || q) = sum p log(p / q) in nats over the last axis, (..., C) to (...,).
+
+    It is infinite where q is zero and p is not. From logits use `drift`, which never meets such a zero.
+    """
+    first, second = np.asarray(p, dtype=np.float64), np.asarray(q, dtype=np.float64)
+    impossible = (first > 0) & (second <= 0)
+    terms = np.where(impossible, np.inf, first * (_log(first) - _log(second)))
+    return np.asarray(np.maximum(terms.sum(axis=-1), 0.0))
+
+
+def js(p: ArrayLike, q: ArrayLike) -> Doubles:
+    """Return the Jensen-Shannon divergence in nats, 0 to log 2, over the last axis, (..., C) to (...,)."""
+    first, second = np.asarray(p, dtype=np.float64), np.asarray(q, dtype=np.float64)
+    middle = (first + second) / 2
+    return np.asarray((kl(first, middle) + kl(second, middle)) / 2)
+
+
+def drift(logits: ArrayLike, frozen_logits: ArrayLike, temperature: float) -> Doubles:
+    """Return KL(teacher now || frozen teacher) of the soft targets, in nats.
+
+    Args:
+        logits: (R, P, C), or any leading axes that broadcast.
+        frozen_logits: (P, C) before the first exam step.
+        temperature: of the training, so that this is the drift of the very targets the student is given.
+
+    Returns:
+        (R, P).
+    """
+    now, before = log_softmax(logits, temperature), log_softmax(frozen_logits, temperature)
+    # Rounding can leave -1e-17 where the two are equal.
+    return np.asarray(np.maximum((np.exp(now) * (now - before)).sum(axis=-1), 0.0))
+
+
+def accuracy(logits: ArrayLike, labels: ArrayLike) -> Doubles:
+    """Return the share of examples whose largest logit is at the label, (..., P, C) and (P,) to (...,)."""
+    return np.asarray((np.asarray(logits).argmax(axis=-1) == np.asarray(labels)).mean(axis=-1))
+
+
+def nll(logits: ArrayLike, labels: ArrayLike) -> Doubles:
+    """Return the mean negative log-likelihood of the labels in nats, (..., P, C) and (P,) to (...,)."""
+    values = log_softmax(logits)
+    places = np.broadcast_to(np.asarray(labels, dtype=np.int64), values.shape[:-1])[..., np.newaxis]
+    return np.asarray(-np.take_along_axis(values, places, axis=-1)[..., 0].mean(axis=-1))
+
+
+def agreement(a_logits: ArrayLike, b_logits: ArrayLike) -> Doubles:
+    """Return the share of examples to which both give the same class, (..., P, C) twice to (...,)."""
+    same = np.asarray(a_logits).argmax(axis=-1) == np.asarray(b_logits).argmax(axis=-1)
+    return np.asarray(same.mean(axis=-1))
+
+
+def quantile_bands(values: ArrayLike, q: Sequence[float] = QUANTILES) -> Doubles:
+    """Return the quantiles of each reading over the probe set, (R, P) to (R, len(q)); NaN where there is no example."""
+    table = np.asarray(values, dtype=np.float64)
+    if table.shape[-1] == 0:
+        return np.full((*table.shape[:-1], len(q)), np.nan)
+    return np.asarray(np.moveaxis(np.quantile(table, q, axis=-1), 0, -1))
+
+
+def feedback_on_simplex(teacher_logits: ArrayLike, feedback: ArrayLike, temperature: float) -> Doubles:
+    """Return the direction in which feedback moves the soft targets: dp = p (f - sum p f) / temperature, (..., C).
+
+    It is the derivative of softmax(logits / temperature) along the feedback, so each row sums to zero.
+    """
+    p = softmax(teacher_logits, temperature)
+    f = np.asarray(feedback, dtype=np.float64)
+    return np.asarray(p * (f - (p * f).sum(axis=-1, keepdims=True)) / temperature)
+
+
+def barycentric(p: ArrayLike) -> Doubles:
+    """Return the place of three-class probabilities in a triangle of side 1, (..., 3) to (..., 2).
+
+    Class 0 is at (0, 0), class 1 at (1, 0), class 2 at (1/2, sqrt(3)/2). Differences of probabilities map to arrows.
+    """
+    corners = np.array([[0.0, 0.0], [1.0, 0.0], [0.5, np.sqrt(3) / 2]])
+    return np.asarray(np.asarray(p, dtype=np.float64) @ corners)
+
+
+def _log(probabilities: Doubles) -> Doubles:
+    # The places of zeros are replaced by 0: each is multiplied by a zero probability.
+    return np.log(probabilities, out=np.zeros_like(probabilities), where=probabilities > 0)

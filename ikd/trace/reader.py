@@ -1,0 +1,205 @@
+"""Reading a trace, while it grows or afterwards: every question opens the file read-only, asks and closes."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from ikd.errors import RunError, unknown_name
+from ikd.events import Course, Floats, Integers
+from ikd.trace.connection import reading
+from ikd.trace.decoding import (
+    Row,
+    course_table,
+    decoded_blob,
+    decoded_course,
+    decoded_meta,
+    decoded_readings,
+    marks,
+    probe_shape,
+    table,
+)
+from ikd.trace.folder import RunFolder
+from ikd.trace.schema import SCALARS, SCHEMA_VERSION
+
+ROLES = ("teacher", "student", "feedback")
+_SCALAR_NAMES = tuple(SCALARS)
+
+
+class TraceReader:
+    """Answers questions about one run from its trace.
+
+    A trace that is missing, empty or not yet started gives empty answers; a damaged one, or one written by a newer
+    version of the lab, raises RunError from every method. Each answer belongs to one commit: a step is there with its
+    scalars, soft targets and readings, or not at all.
+
+    Shapes: R readings, P probe examples, B course examples in a batch, C classes.
+    """
+
+    def __init__(self, folder_or_path: RunFolder | Path) -> None:
+        """Name the trace; no file is touched yet.
+
+        Args:
+            folder_or_path: a run's folder, as RunFolder or path, or the path of a trace itself.
+        """
+        if isinstance(folder_or_path, RunFolder):
+            self._path, self._immutable = folder_or_path.trace_path, folder_or_path.recorded
+        else:
+            path = Path(folder_or_path)
+            self._path, self._immutable = (path / "trace.sqlite" if path.is_dir() else path), False
+
+    def meta(self) -> dict[str, Any]:
+        """Return what is fixed for the run: label_names, n_steps, temperature, facts, ..., and scores once it is finished."""
+        with self._trace() as trace:
+            return {} if trace is None else decoded_meta(trace)
+
+    def last_step(self) -> int:
+        """Return the newest recorded step, -1 where there is none."""
+        with self._trace() as trace:
+            newest = None if trace is None else trace.execute("SELECT max(step) FROM steps").fetchone()[0]
+        return -1 if newest is None else int(newest)
+
+    def examples(self, split: str) -> pd.DataFrame:
+        """Return the examples of "course" or "probe": id, text, text_pair, label, truth (tuple or None), sorted by id."""
+        names = ["id", "text", "text_pair", "label", "truth"]
+        rows = self._rows(f"SELECT {', '.join(names)} FROM examples WHERE split = ? ORDER BY id", (split,))
+        rows = [(*row[:4], None if row[4] is None else tuple(decoded_blob(row[4], "<f8", len(row[4]) // 8).tolist()))
+                for row in rows]
+        return table(rows, names, {"id": "int64", "label": "int64"})
+
+    def scalars(self, names: Sequence[str] | None = None, *, after: int = -1) -> pd.DataFrame:
+        """Return scalars measured after a step: columns step, name, value, sorted by step and name."""
+        wanted = _SCALAR_NAMES if names is None else tuple(names)
+        rows = self._rows(f"SELECT step, name, value FROM scalars WHERE name IN ({marks(wanted)}) AND step > ?"
+                          " ORDER BY step, name", (*wanted, after))
+        return table(rows, ["step", "name", "value"], {"step": "int64", "value": "float64"})
+
+    def steps(self, after: int = -1) -> pd.DataFrame:
+        """Return the recorded steps after a step: columns step, seconds since the training started."""
+        rows = self._rows("SELECT step, seconds FROM steps WHERE step > ? ORDER BY step", (after,))
+        return table(rows, ["step", "seconds"], {"step": "int64", "seconds": "float64"})
+
+    def reading_steps(self) -> Integers:
+        """Return the steps (R,) at which the probe set was read."""
+        rows = self._rows("SELECT step FROM probe WHERE role = 'student' AND block = 0 ORDER BY step")
+        return np.asarray([step for step, in rows], dtype=np.int64)
+
+    def readings(self, role: str, *, after: int = -1, examples: Sequence[int] | None = None) -> tuple[Integers, Floats]:
+        """Return the readings of a role after a step.
+
+        Args:
+            role: "teacher", "student" or "feedback" (which is missing at steps with no exam).
+            after: only readings at later steps.
+            examples: ids of probe examples, in the order wanted; None gives all.
+
+        Returns:
+            steps (R,) and logits (R, P, C), float32 whatever the precision on disk.
+        """
+        _check_role(role)
+        with self._trace() as trace:
+            shape = None if trace is None else probe_shape(trace)
+            if trace is None or shape is None:
+                return np.zeros(0, np.int64), np.zeros((0, 0, 0), np.float32)
+            wanted = np.arange(shape.examples) if examples is None else np.asarray(examples, dtype=np.int64)
+            _check_examples(wanted, shape.examples)
+            return decoded_readings(trace, role, after=int(after), examples=wanted, shape=shape)
+
+    def reading_at(self, role: str, step: int) -> Floats | None:
+        """Return the latest reading (P, C) of a role at or before a step, None where there is none."""
+        _check_role(role)
+        with self._trace() as trace:
+            shape = None if trace is None else probe_shape(trace)
+            if trace is None or shape is None:
+                return None
+            latest = trace.execute("SELECT max(step) FROM probe WHERE role = ? AND block = 0 AND step <= ?",
+                                   (role, int(step))).fetchone()[0]
+            if latest is None:
+                return None
+            blobs = [trace.execute("SELECT logits FROM probe WHERE role = ? AND block = ? AND step = ?",
+                                   (role, block, latest)).fetchone() for block in range(shape.blocks)]
+        return None if None in blobs else shape.decoded(b"".join(blob for blob, in blobs), shape.examples)
+
+    def course_steps(self, *, after: int = -1) -> Integers:
+        """Return the steps at which soft targets were issued."""
+        rows = self._rows("SELECT step FROM course WHERE step > ? ORDER BY step", (after,))
+        return np.asarray([step for step, in rows], dtype=np.int64)
+
+    def course(self, step: int) -> Course | None:
+        """Return every soft target issued at a step, None where none was."""
+        with self._trace() as trace:
+            return None if trace is None else decoded_course(trace, int(step))
+
+    def course_of(self, example: int) -> pd.DataFrame:
+        """Return every soft target ever issued to one course example, by step.
+
+        Returns:
+            columns step, teacher_logits (C,), student_logits (C,), feedback ((C,) or None), influence (NaN where unknown).
+        """
+        columns = ["step", "teacher_logits", "student_logits", "feedback", "influence"]
+        with self._trace() as trace:
+            found = None if trace is None else course_table(trace, "example = :example", example=int(example))
+        return table([], columns, {"step": "int64", "influence": "float64"}) if found is None else found[columns]
+
+    def course_rows(self, *, last_step: int, at_once: int) -> Iterator[pd.DataFrame]:
+        """Give every soft target issued up to a step, sorted by example and step, in tables of at most `at_once` rows.
+
+        Columns: example, step, position, teacher_logits, student_logits, feedback, influence. Between two tables the
+        trace is closed, so a slow consumer holds nothing up.
+        """
+        example = step = position = -1
+        where = "(example, course_index.step, position) > (:example, :step, :position) AND course_index.step <= :last_step"
+        while True:
+            with self._trace() as trace:
+                if trace is None:
+                    return
+                found = course_table(trace, where, at_once=at_once, last_step=int(last_step),
+                                     example=example, step=step, position=position)
+            if found.empty:
+                return
+            yield found
+            example, step, position = (int(found[name].iloc[-1]) for name in ("example", "step", "position"))
+
+    def teacher_training(self) -> pd.DataFrame:
+        """Return the teacher's own fine-tuning before distillation: columns step, loss."""
+        rows = self._rows("SELECT step, loss FROM teacher_training ORDER BY step")
+        return table(rows, ["step", "loss"], {"step": "int64", "loss": "float64"})
+
+    @contextmanager
+    def _trace(self) -> Iterator[sqlite3.Connection | None]:
+        with reading(self._path, immutable=self._immutable) as connection:
+            yield connection if connection is not None and self._has_tables(connection) else None
+
+    def _has_tables(self, connection: sqlite3.Connection) -> bool:
+        if not connection.execute("SELECT 1 FROM sqlite_master WHERE name = 'meta'").fetchone():
+            return False
+        version = decoded_meta(connection, "schema_version").get("schema_version", SCHEMA_VERSION)
+        if version > SCHEMA_VERSION:
+            raise RunError(f"The trace of run {self._path.parent.name} was written by a newer version of the lab (format "
+                           f"{version}, this one reads up to {SCHEMA_VERSION}): update the lab to open it.")
+        return True
+
+    def _rows(self, query: str, values: Sequence[object] = ()) -> list[Row]:
+        with self._trace() as trace:
+            return [] if trace is None else trace.execute(query, _bindable(values)).fetchall()
+
+
+def _bindable(values: Sequence[object]) -> tuple[object, ...]:
+    # SQLite takes a numpy number for a blob, which is greater than every number, and finds nothing without a word.
+    return tuple(one.item() if isinstance(one, np.generic) else one for one in values)
+
+
+def _check_role(role: str) -> None:
+    if role not in ROLES:
+        raise RunError(unknown_name("role", role, ROLES))
+
+
+def _check_examples(wanted: Integers, n_examples: int) -> None:
+    beyond = wanted[(wanted < 0) | (wanted >= n_examples)]
+    if len(beyond):
+        raise RunError(f"Probe example {beyond[0]} is not in this run: its probe set has the examples 0 to {n_examples - 1}.")

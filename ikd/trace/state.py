@@ -1,0 +1,182 @@
+"""What a run says of itself while it works: one small file, replaced as a whole, read without ever failing."""
+
+from __future__ import annotations
+
+import errno
+import json
+import os
+import platform
+import secrets
+import time
+from dataclasses import asdict, dataclass, field, fields, replace
+from pathlib import Path
+from typing import Any, Literal
+
+from ikd.errors import RunError
+
+StateName = Literal["preparing", "running", "finished", "stopped", "failed", "lost"]
+STATE_NAMES = ("preparing", "running", "finished", "stopped", "failed", "lost")
+HEARTBEAT_LIMIT_SECONDS = 20.0
+
+
+@dataclass(kw_only=True)
+class RunState:
+    """Where a run stands.
+
+    Attributes:
+        stage: "queued", "loading", "fine-tuning the teacher", "teaching", "final scores" or "done".
+        stage_step, stage_total: progress within the stage; the total is 0 where it is not known.
+        step: completed student updates, of `total`.
+        pid, host: the process that computes the run.
+        started, heartbeat, ended: seconds since the epoch.
+        error: plain sentence, where the run failed or was lost.
+        scores: final scores, e.g. `student/test/accuracy`.
+    """
+
+    state: StateName
+    stage: str = "queued"
+    stage_step: int = 0
+    stage_total: int = 0
+    step: int = 0
+    total: int = 0
+    pid: int = field(default_factory=os.getpid)
+    host: str = field(default_factory=platform.node)
+    started: float = field(default_factory=time.time)
+    heartbeat: float = field(default_factory=time.time)
+    ended: float | None = None
+    error: str | None = None
+    device: str = ""
+    peak_memory_bytes: int = 0
+    scores: dict[str, float] = field(default_factory=dict)
+
+    @property
+    def live(self) -> bool:
+        """Whether the run is still at work."""
+        return self.state in ("preparing", "running")
+
+    def fraction(self) -> float:
+        """Return the completed share of the student's steps, at most 0.99 until the run is finished."""
+        if self.state == "finished":
+            return 1.0
+        return min(max(self.step / self.total, 0.0), 0.99) if self.total > 0 else 0.0
+
+
+def read_state(path: Path) -> RunState:
+    """Return the state in the file; an unreadable one is a failed run whose `error` says what is wrong."""
+    fault: Exception | None = None
+    for attempt in range(3):
+        # A file copied or written by other means can be caught half-written: look again before believing it.
+        time.sleep(0.02 * attempt)
+        try:
+            return _or_lost(_parsed(path.read_text(encoding="utf-8")))
+        except FileNotFoundError:
+            return _unreadable("has no state.json")
+        except (OSError, ValueError, TypeError, RecursionError) as one:
+            fault = one
+    return _unreadable(f"has a state.json that cannot be read ({type(fault).__name__})")
+
+
+def replace_state(path: Path, state: RunState) -> None:
+    """Write the state beside its place and move it there, so that a reader sees the old one or the new one.
+
+    Raises:
+        RunError: the disk is full or the folder cannot be written.
+    """
+    waiting = path.with_name(f".{path.name}.{os.getpid()}.{secrets.token_hex(4)}")
+    try:
+        waiting.write_text(json.dumps(asdict(state), indent=1, default=_plain_number), encoding="utf-8")
+        _move(waiting, path)
+    except OSError as fault:
+        waiting.unlink(missing_ok=True)
+        raise RunError(cannot_write(f"The state of run {path.parent.name}", fault)) from fault
+
+
+def _move(waiting: Path, path: Path) -> None:
+    for attempt in range(5):
+        try:
+            os.replace(waiting, path)
+            return
+        except PermissionError:
+            # Windows refuses while a page has the file open, which lasts a moment.
+            if attempt == 4:
+                raise
+            time.sleep(0.02)
+
+
+def cannot_write(what: str, fault: OSError) -> str:
+    """Return the sentence for a file that could not be written."""
+    if fault.errno in (errno.ENOSPC, errno.EDQUOT):
+        return (f"{what} could not be written because the disk is full. What was recorded before is kept: "
+                "free some space or delete old runs, then start the run again.")
+    reason = fault.strerror or type(fault).__name__
+    return (f"{what} could not be written ({reason}). What was recorded before is kept: "
+            "make the folder writable, or choose another one with IKD_HOME.")
+
+
+def _parsed(text: str) -> RunState:
+    tree = json.loads(text)
+    if not isinstance(tree, dict) or tree.get("state") not in STATE_NAMES:
+        raise ValueError("no known state")
+    known = {one.name for one in fields(RunState)}
+    # A newer version may say more than this one knows: its extra facts are left out.
+    values = {name: value for name, value in tree.items() if name in known}
+    state = RunState(**{"pid": 0, "host": "", "started": 0.0, "heartbeat": 0.0, **values})
+    _check_types(state)
+    return state
+
+
+def _check_types(state: RunState) -> None:
+    numbers = (state.stage_step, state.stage_total, state.step, state.total, state.pid, state.started, state.heartbeat,
+               state.peak_memory_bytes, *([] if state.ended is None else [state.ended]))
+    texts = (state.stage, state.host, state.device, *([] if state.error is None else [state.error]))
+    if not all(isinstance(one, int | float) for one in numbers) or not all(isinstance(one, str) for one in texts):
+        raise TypeError("a fact of the wrong type")
+    if not isinstance(state.scores, dict):
+        raise TypeError("scores must be an object")
+
+
+def _or_lost(state: RunState) -> RunState:
+    if not state.live:
+        return state
+    silence = time.time() - state.heartbeat
+    if silence > HEARTBEAT_LIMIT_SECONDS:
+        why = f"has not been heard from for {_duration(silence)}"
+    elif state.host == platform.node() and _process_gone(state.pid):
+        why = "ended without a word: its process is gone"
+    else:
+        return state
+    return replace(state, state="lost", ended=state.heartbeat,
+                   error=f"The run {why}. What it recorded is kept; start it again to have the rest.")
+
+
+def _process_gone(pid: int) -> bool:
+    # Signal 0 only asks; on Windows the same call would interrupt the process, so there the heartbeat must do.
+    if os.name != "posix" or pid <= 0:
+        return False
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return True
+    except OSError:
+        return False
+    except OverflowError:
+        return True
+    return False
+
+
+def _unreadable(what: str) -> RunState:
+    sentence = f"The run folder {what}: it is damaged or incomplete. Delete it, or put the missing file back."
+    return RunState(state="failed", stage="", pid=0, host="", started=0.0, heartbeat=0.0, error=sentence)
+
+
+def _duration(seconds: float) -> str:
+    for size, unit in ((86_400, "days"), (3_600, "hours"), (60, "minutes")):
+        if seconds >= 2 * size:
+            return f"{seconds / size:.0f} {unit}"
+    return f"{seconds:.0f} seconds"
+
+
+def _plain_number(value: Any) -> Any:
+    if hasattr(value, "item"):
+        return value.item()
+    raise TypeError(f"state.json cannot hold a {type(value).__name__}")

@@ -1,0 +1,118 @@
+"""Where runs live: their root, their ids, opening and listing them."""
+
+from __future__ import annotations
+
+import os
+import re
+import secrets
+import time
+from pathlib import Path
+
+from ikd.config import RunConfig
+from ikd.errors import RunError, unknown_name
+from ikd.trace.folder import RunFolder
+from ikd.trace.state import RunState, cannot_write
+
+__all__ = [
+    "RUN_ID",
+    "RunFolder",
+    "RunState",
+    "assets_root",
+    "list_recorded",
+    "list_runs",
+    "new_run",
+    "open_run",
+    "runs_root",
+]
+
+RUN_ID = re.compile(r"[a-z0-9][a-z0-9-]{0,79}")
+RECORDED = "recorded:"
+
+
+def runs_root() -> Path:
+    """Return the folder of all runs: the environment variable IKD_HOME, or `runs` in the working folder.
+
+    It is made on demand; where that fails, `new_run` says why.
+    """
+    home = os.environ.get("IKD_HOME", "").strip()
+    root = (Path(home).expanduser() if home else Path("runs")).absolute()
+    try:
+        root.mkdir(parents=True, exist_ok=True)
+    except OSError:
+        pass
+    return root
+
+
+def assets_root() -> Path:
+    """Return the folder of the recorded runs that come with the lab; they are read, never written."""
+    return Path(__file__).parents[2] / "assets" / "recorded"
+
+
+def new_run(config: RunConfig, root: Path | None = None) -> RunFolder:
+    """Make the folder of a new run, with its config.json and a state.json that says "preparing".
+
+    Raises:
+        RunError: the disk is full or the folder cannot be made.
+    """
+    root = runs_root() if root is None else root
+    try:
+        folder = _fresh_folder(config, root)
+        (folder.path / "config.json").write_text(config.model_dump_json(indent=1) + "\n", encoding="utf-8")
+    except OSError as fault:
+        raise RunError(cannot_write("The folder of a new run", fault)) from fault
+    folder.write_state(RunState(state="preparing", total=config.training.steps))
+    return folder
+
+
+def open_run(run_id: str, root: Path | None = None) -> RunFolder:
+    """Return the folder of a run; "recorded:NAME" opens one of the recorded runs that come with the lab.
+
+    Raises:
+        RunError: an id that no run can have, or a run that is not there.
+    """
+    recorded = run_id.startswith(RECORDED)
+    name = run_id.removeprefix(RECORDED)
+    # The name is checked before any path is built from it: it may come from a page's address.
+    if not RUN_ID.fullmatch(name):
+        raise RunError(f"{run_id[:100]!r} is not the id of a run: an id has only small letters, digits and hyphens, at most 80.")
+    parent = assets_root() if recorded else (runs_root() if root is None else root)
+    if not (parent / name).is_dir():
+        known = [one.id for one in (list_recorded() if recorded else list_runs(root))]
+        raise RunError(unknown_name("run", run_id, known, hint="It may have been deleted: choose another run."))
+    return RunFolder(parent / name, recorded=recorded)
+
+
+def list_runs(root: Path | None = None) -> list[RunFolder]:
+    """Return every run, newest first, damaged ones included; never raises."""
+    return _folders(runs_root() if root is None else root, recorded=False)
+
+
+def list_recorded() -> list[RunFolder]:
+    """Return the recorded runs that come with the lab, by name; never raises."""
+    return _folders(assets_root(), recorded=True)[::-1]
+
+
+def _folders(parent: Path, *, recorded: bool) -> list[RunFolder]:
+    try:
+        names = [entry.name for entry in os.scandir(parent) if RUN_ID.fullmatch(entry.name) and entry.is_dir()]
+    except OSError:
+        return []
+    # An id begins with the time of its start (UTC), so the order of ids is the order of starts.
+    return [RunFolder(parent / name, recorded=recorded) for name in sorted(names, reverse=True)]
+
+
+def _fresh_folder(config: RunConfig, root: Path) -> RunFolder:
+    root.mkdir(parents=True, exist_ok=True)
+    moment = time.strftime("%Y%m%d-%H%M%S", time.gmtime())
+    while True:
+        path = root / f"{moment}-{_task_word(config)}-{config.policy.name}-{secrets.token_hex(2)}"
+        try:
+            path.mkdir()
+        except FileExistsError:
+            continue
+        return RunFolder(path)
+
+
+def _task_word(config: RunConfig) -> str:
+    name = config.task.hub_name if config.task.name == "hub" and config.task.hub_name else config.task.name
+    return re.sub(r"[^a-z0-9]+", "-", name.lower()).strip("-")[:30].strip("-") or "task"

@@ -1,0 +1,26 @@
+"""The statements that make the tables of `ikd.trace.schema`.
+
+Tables read by key are stored in key order (WITHOUT ROWID), so "one example over all steps" is one stretch of the file.
+Losses and scalars may be null: SQLite has no NaN and keeps a null instead.
+"""
+
+from __future__ import annotations
+
+CREATE_TABLES = """
+CREATE TABLE meta (key TEXT PRIMARY KEY, value TEXT NOT NULL);
+CREATE TABLE examples (
+    split TEXT NOT NULL, id INTEGER NOT NULL, text TEXT NOT NULL, text_pair TEXT, label INTEGER NOT NULL, truth BLOB,
+    PRIMARY KEY (split, id));
+CREATE TABLE steps (step INTEGER PRIMARY KEY, seconds REAL NOT NULL);
+CREATE TABLE scalars (name TEXT NOT NULL, step INTEGER NOT NULL, value REAL, PRIMARY KEY (name, step)) WITHOUT ROWID;
+CREATE TABLE course (
+    step INTEGER PRIMARY KEY, examples BLOB NOT NULL, teacher_logits BLOB NOT NULL, student_logits BLOB NOT NULL,
+    feedback BLOB, influence BLOB);
+CREATE TABLE course_index (
+    example INTEGER NOT NULL, step INTEGER NOT NULL, position INTEGER NOT NULL,
+    PRIMARY KEY (example, step, position)) WITHOUT ROWID;
+CREATE TABLE probe (
+    role TEXT NOT NULL, block INTEGER NOT NULL, step INTEGER NOT NULL, logits BLOB NOT NULL,
+    PRIMARY KEY (role, block, step)) WITHOUT ROWID;
+CREATE TABLE teacher_training (step INTEGER PRIMARY KEY, loss REAL);
+""".strip().removesuffix(";").split(";")

@@ -1,0 +1,46 @@
+"""Fewer points of a long curve, with its spikes kept."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+
+def thin(steps: ArrayLike, values: ArrayLike, n: int) -> tuple[NDArray[Any], NDArray[Any]]:
+    """Return at most n points of a curve: the first, the last, and the lowest and highest of each bucket between.
+
+    Points are never averaged or moved, so every spike of the curve is still in it. Points that are not a number
+    are left out of a bucket that has numbers.
+
+    Args:
+        steps: (N,) in rising order.
+        values: (N,).
+        n: points wanted, at least 4; a curve of n points or fewer is returned whole.
+
+    Returns:
+        steps and values, (at most n,) each.
+
+    Raises:
+        ValueError: the two have different lengths, or n is below 4.
+    """
+    places, heights = np.asarray(steps), np.asarray(values)
+    if places.shape != heights.shape or places.ndim != 1:
+        raise ValueError(f"steps and values must be two rows of the same length, got {places.shape} and {heights.shape}")
+    if n < 4:
+        raise ValueError(f"thinning needs at least 4 points, got {n}")
+    if len(places) <= n:
+        return places, heights
+    edges = np.linspace(1, len(places) - 1, (n - 2) // 2 + 1).astype(np.int64)
+    kept = {0, len(places) - 1}
+    for first, last in zip(edges[:-1].tolist(), edges[1:].tolist(), strict=True):
+        kept.update(_extremes(heights[first:last], first))
+    chosen = np.asarray(sorted(kept), dtype=np.int64)
+    return places[chosen], heights[chosen]
+
+
+def _extremes(bucket: NDArray[Any], first: int) -> tuple[int, int]:
+    if np.isnan(bucket).all():
+        return first, first
+    return first + int(np.nanargmin(bucket)), first + int(np.nanargmax(bucket))

@@ -1,0 +1,34 @@
+"""What every test needs: a home of its own, quiet libraries, no hub."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+# Tiny models are quicker on one thread, and the suite may run in several processes.
+os.environ.setdefault("OMP_NUM_THREADS", "1")
+os.environ.setdefault("HF_HUB_OFFLINE", "1")
+os.environ.setdefault("TRANSFORMERS_VERBOSITY", "error")
+os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
+
+REPOSITORY = Path(__file__).parents[1]
+
+
+@pytest.fixture(autouse=True)
+def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    """Let every run of a test live in a folder of that test."""
+    folder = tmp_path / "home"
+    monkeypatch.setenv("IKD_HOME", str(folder))
+    yield folder
+
+
+@pytest.fixture
+def shared_data() -> Path:
+    """Return the folder of real data beside the repository; skip where there is none."""
+    folder = REPOSITORY.parent / "shared" / "data"
+    if not folder.is_dir():
+        pytest.skip("the folder of real data is not beside the repository")
+    return folder

@@ -1,0 +1,112 @@
+"""Measures: by hand, against scipy, and where probabilities are too small for a float."""
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from hypothesis.extra.numpy import arrays
+from scipy import special, stats
+from scipy.spatial.distance import jensenshannon
+
+from ikd.trace import measures
+
+LN2, LN3 = np.log(2), np.log(3)
+LOGITS = arrays(np.float64, (4, 3), elements=st.floats(-50, 50))
+
+
+def test_softmax_by_hand():
+    np.testing.assert_allclose(measures.softmax([0.0, LN3]), [0.25, 0.75])
+    np.testing.assert_allclose(measures.softmax([0.0, 2 * LN3], temperature=2.0), [0.25, 0.75])
+    np.testing.assert_allclose(measures.log_softmax([0.0, LN3]), [np.log(0.25), np.log(0.75)])
+    np.testing.assert_array_equal(measures.softmax([1e4, 0.0]), [1.0, 0.0])
+    np.testing.assert_allclose(measures.log_softmax([1e4, 0.0]), [0.0, -1e4])
+
+
+def test_entropy_by_hand():
+    np.testing.assert_allclose(measures.entropy([[0.5, 0.5], [1.0, 0.0], [0.25, 0.75]]),
+                               [LN2, 0.0, 0.25 * np.log(4) + 0.75 * np.log(4 / 3)])
+
+
+def test_kl_and_js_by_hand():
+    assert measures.kl([0.5, 0.5], [0.25, 0.75]) == pytest.approx(0.5 * LN2 + 0.5 * np.log(2 / 3))
+    assert measures.kl([1.0, 0.0], [0.5, 0.5]) == pytest.approx(LN2)
+    assert measures.kl([0.5, 0.5], [1.0, 0.0]) == np.inf and measures.kl([0.0, 1.0], [0.0, 1.0]) == 0.0
+    assert measures.js([1.0, 0.0], [0.0, 1.0]) == pytest.approx(LN2) and measures.js([0.3, 0.7], [0.3, 0.7]) == 0.0
+
+
+def test_drift_by_hand_and_shape():
+    frozen = np.array([[0.0, 0.0], [0.0, LN3]])
+    now = np.stack([frozen, [[0.0, LN3], [0.0, 0.0]]])
+    expected = [[0, 0], [0.25 * np.log(0.5) + 0.75 * np.log(1.5), 0.5 * np.log(2) + 0.5 * np.log(2 / 3)]]
+    np.testing.assert_allclose(measures.drift(now, frozen, 1.0), expected)
+    np.testing.assert_allclose(measures.drift(2 * now, 2 * frozen, 2.0), expected)
+
+
+def test_drift_needs_no_probability_that_a_float_can_hold():
+    # softmax gives exactly (1, 0) here, so a KL of clipped probabilities would be wrong by hundreds of nats.
+    assert measures.drift([[0.0, 1000.0]], [[1000.0, 0.0]], 1.0)[0] == pytest.approx(1000.0)
+    assert measures.drift([[0.0, 1000.0]], [[0.0, 1000.0]], 1.0)[0] == 0.0
+    # Near zero it is a second-order quantity: e^2/8 for two classes at even odds.
+    assert measures.drift([[0.0, 1e-5]], [[0.0, 0.0]], 1.0)[0] == pytest.approx(1e-10 / 8, rel=1e-4)
+
+
+def test_accuracy_agreement_and_nll_by_hand():
+    logits = np.array([[2.0, 0.0], [0.0, 1.0], [3.0, 1.0], [0.0, 4.0]])
+    assert measures.accuracy(logits, [0, 1, 1, 1]) == 0.75
+    assert measures.agreement(logits, logits[:, ::-1]) == 0.0 and measures.agreement(logits, 2 * logits) == 1.0
+    assert measures.nll([[0.0, LN3], [0.0, 0.0]], [1, 0]) == pytest.approx((np.log(4 / 3) + LN2) / 2)
+    assert measures.nll([[0.0, 1000.0]], [0]) == pytest.approx(1000.0)
+    stacked = np.stack([logits, -logits])
+    np.testing.assert_array_equal(measures.accuracy(stacked, [0, 1, 1, 1]), [0.75, 0.25])
+    assert measures.nll(stacked, [0, 1, 1, 1]).shape == (2,) and measures.agreement(stacked, logits).tolist() == [1.0, 0.0]
+
+
+def test_quantile_bands_by_hand():
+    bands = measures.quantile_bands([[0.0, 1, 2, 3, 4], [5, 5, 5, 5, 5]])
+    np.testing.assert_allclose(bands, [[0.2, 1, 2, 3, 3.8], [5] * 5])
+    assert measures.quantile_bands(np.zeros((0, 4))).shape == (0, 5)
+    assert np.isnan(measures.quantile_bands(np.zeros((2, 0)))).all()
+
+
+def test_feedback_on_simplex_by_hand():
+    np.testing.assert_allclose(measures.feedback_on_simplex([0.0, 0.0], [1.0, 0.0], 1.0), [0.25, -0.25])
+    np.testing.assert_allclose(measures.feedback_on_simplex([0.0, 0.0], [1.0, 0.0], 2.0), [0.125, -0.125])
+
+
+def test_barycentric_by_hand():
+    corners = measures.barycentric(np.eye(3))
+    np.testing.assert_allclose(corners, [[0, 0], [1, 0], [0.5, np.sqrt(3) / 2]])
+    np.testing.assert_allclose(measures.barycentric([1 / 3] * 3), [0.5, np.sqrt(3) / 6])
+    assert measures.barycentric(np.zeros((4, 5, 3))).shape == (4, 5, 2)
+
+
+@settings(max_examples=50, deadline=None)
+@given(a=LOGITS, b=LOGITS, temperature=st.floats(0.5, 10))
+def test_measures_agree_with_scipy(a, b, temperature):
+    p, q = special.softmax(a / temperature, axis=-1), special.softmax(b / temperature, axis=-1)
+    np.testing.assert_allclose(measures.softmax(a, temperature), p, rtol=1e-12)
+    np.testing.assert_allclose(measures.log_softmax(a, temperature), special.log_softmax(a / temperature, axis=-1), atol=1e-12)
+    np.testing.assert_allclose(measures.entropy(p), stats.entropy(p, axis=-1), atol=1e-12)
+    np.testing.assert_allclose(measures.kl(p, q), stats.entropy(p, q, axis=-1), rtol=1e-9, atol=1e-12)
+    np.testing.assert_allclose(measures.drift(a, b, temperature), special.rel_entr(p, q).sum(-1), rtol=1e-9, atol=1e-12)
+    np.testing.assert_allclose(np.sqrt(measures.js(p, q)), jensenshannon(p, q, axis=-1), rtol=1e-5, atol=1e-7)
+
+
+@settings(max_examples=50, deadline=None)
+@given(logits=arrays(np.float64, (4, 3), elements=st.floats(-5, 5)), feedback=arrays(np.float64, (4, 3), elements=st.floats(-1, 1)),
+       temperature=st.floats(0.5, 10))
+def test_feedback_on_simplex_is_the_derivative_of_the_soft_targets(logits, feedback, temperature):
+    step = 1e-5
+    difference = (measures.softmax(logits + step * feedback, temperature)
+                  - measures.softmax(logits - step * feedback, temperature)) / (2 * step)
+    moved = measures.feedback_on_simplex(logits, feedback, temperature)
+    np.testing.assert_allclose(moved, difference, atol=1e-8)
+    np.testing.assert_allclose(moved.sum(-1), 0, atol=1e-12)
+
+
+def test_inputs_are_left_as_they_were():
+    logits = np.ones((2, 3), np.float32)
+    for measure in (measures.softmax, measures.log_softmax, measures.entropy):
+        assert measure(logits).dtype == np.float64
+    measures.drift(logits, logits, 2.0)
+    np.testing.assert_array_equal(logits, np.ones((2, 3)))

@@ -10,7 +10,7 @@ from typing import Protocol
 import torch
 from torch import nn
 
-from ikd.config import RunConfig
+from ikd.config import RunConfig, student_rate, teacher_rate
 from ikd.objectives import build_objective
 from ikd.protocols import Split
 from ikd.teaching.hypergradients import HYPERGRADIENTS
@@ -53,7 +53,7 @@ def build_lesson(room: Classroom, config: RunConfig) -> Lesson:
     policy, training = config.policy, config.training
     theta = trained_parameters(room.student)
     optimizer = build_optimizer(
-        training.optimizer, theta, learning_rate=training.learning_rate, weight_decay=training.weight_decay
+        training.optimizer, theta, learning_rate=student_rate(config), weight_decay=training.weight_decay
     )
     teaches = policy.name == "exam"
     limit_scope(
@@ -75,7 +75,7 @@ def build_lesson(room: Classroom, config: RunConfig) -> Lesson:
         dropout=config.student.dropout,
         precision=config.machine.precision,
         teacher_optimizer=build_optimizer(
-            policy.teacher_optimizer, trained_parameters(room.teacher), learning_rate=policy.teacher_learning_rate
+            policy.teacher_optimizer, trained_parameters(room.teacher), learning_rate=teacher_rate(config)
         ) if teaches else None,
         teacher_max_gradient_norm=policy.teacher_max_gradient_norm,
         hypergradient=None if policy.inner_update == "off" else HYPERGRADIENTS[policy.hypergradient],

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from ikd.classroom import Classroom, LabelledSource, build_lesson
-from ikd.config import RunConfig
+from ikd.config import RunConfig, student_rate
 from ikd.errors import TrainingError
 from ikd.events import Course, Event, Example, Reading, RunFinished, RunStarted, Stage, StepTaken
 from ikd.protocols import Batch
@@ -91,7 +91,7 @@ def _set_rates(lesson: Lesson, step: int, config: RunConfig) -> None:
     factor = learning_rate_factor(
         step, n_steps=training.steps, warmup_steps=training.warmup_steps, schedule=training.schedule
     )
-    set_learning_rate(lesson.update.optimizer, training.learning_rate * factor)
+    set_learning_rate(lesson.update.optimizer, student_rate(config) * factor)
 
 
 def _read(lesson: Lesson, batches: Sequence[Batch], config: RunConfig) -> ProbeReading:

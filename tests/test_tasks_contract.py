@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -39,7 +40,7 @@ def settings(request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest
     train = datasets.Dataset.from_dict(table, features=features)
     unlabelled = datasets.Dataset.from_dict({"sentence": ["Secret."], "label": [-1]}, features=features)
     splits = {"train": train.select(range(70)), "validation": train.select(range(70, 90)), "test": unlabelled}
-    monkeypatch.setattr("ikd.tasks.hub.hub_reachable", lambda: True)
+    monkeypatch.setattr(sys.modules["ikd.tasks.hub"], "hub_reachable", lambda: True)
     monkeypatch.setattr(datasets, "load_dataset", lambda *_, **__: splits)
     return {"name": name}
 

@@ -131,10 +131,9 @@ def test_the_rule_of_reviews_composes() -> None:
     assert sentiment("The food was not good last week.") == pytest.approx(0.9 - 1.5)
     assert sentiment("The food was good, but the soup was awful.") == pytest.approx(0.25 * 0.9 - 0.75 * 1.4)
     assert sentiment("The food was good, although the soup was awful.") == pytest.approx(0.75 * 0.9 - 0.25 * 1.4)
-    assert sentiment("Although the food was good, the soup was awful.") == pytest.approx(0.25 * 0.9 - 0.75 * 1.4)
     assert sentiment("We expected that the food was good, but in fact the soup was awful.") == pytest.approx(-1.4)
-    assert sentiment("We had heard that the food was good, but it is not true.") == pytest.approx(0.9 - 1.5)
-    assert sentiment("Nobody can say that we hated the food.") == pytest.approx(-1.4 + 1.5)
+    assert sentiment("We had heard that the food was good, but it is not true.") == pytest.approx(-0.8 * 0.9)
+    assert sentiment("We had heard that we hated the food, and it is true.") == pytest.approx(-1.4)
 
 
 def test_the_rule_of_irony_sets_what_is_said_against_what_happened() -> None:
@@ -165,15 +164,15 @@ def test_a_text_the_grammar_does_not_write_is_refused_in_a_sentence(name: str) -
 
 
 def test_texts_do_not_depend_on_the_hash_seed() -> None:
-    code = ("from ikd.config import TaskSettings; from ikd.tasks import load_task; print(*(load_task(TaskSettings("
-            "name=name, train_size=60, validation_size=10, test_size=10)).fingerprint for name in "
-            "('reviews', 'pairs', 'irony')))")
-    printed = {
-        subprocess.run([sys.executable, "-c", code], env={**os.environ, "PYTHONHASHSEED": seed}, check=True,
-                       capture_output=True, text=True).stdout
-        for seed in ("0", "1")
-    }
-    assert len(printed) == 1
+    code = (
+        "from ikd.config import TaskSettings; from ikd.tasks import load_task\n"
+        "for name in ('reviews', 'pairs', 'irony'):\n"
+        "    print(load_task(TaskSettings(name=name, train_size=60, validation_size=10, test_size=10)).fingerprint)"
+    )
+    environment = {**os.environ, "PYTHONHASHSEED": "1", "PYTHONPATH": os.pathsep.join(path for path in sys.path if path)}
+    printed = subprocess.run([sys.executable, "-c", code], env=environment, check=True, capture_output=True, text=True)
+    here = [load_task(sizes(name, train_size=60, validation_size=10, test_size=10)).fingerprint for name in BUILT_IN]
+    assert printed.stdout.split() == here
 
 
 def test_too_many_texts_are_refused_with_the_most_that_can_be_had() -> None:

@@ -1,5 +1,7 @@
 """Run folders: ids, opening, listing, the log and the stop file."""
 
+import errno
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -101,6 +103,17 @@ def test_a_root_that_cannot_be_made_is_a_plain_sentence(tmp_path, monkeypatch):
     assert list_runs() == []
     with pytest.raises(RunError, match="IKD_HOME"):
         new_run(build_config({}))
+
+
+@pytest.mark.parametrize("refusing", ["ikd.trace.store.Path.write_text", "ikd.trace.state.os.replace"])
+def test_a_run_that_could_not_be_made_leaves_no_folder(tmp_path, monkeypatch, refusing):
+    def refuse(*_, **__):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(refusing, refuse)
+    with pytest.raises(RunError, match="disk is full"):
+        new_run(build_config({}), tmp_path)
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_recorded_runs_are_opened_by_name_and_never_written(tmp_path, monkeypatch):

@@ -4,6 +4,7 @@ from ikd.config.data import TaskSettings
 from ikd.config.fields import Setting, Settings
 from ikd.config.models import StudentSettings, TeacherSettings
 from ikd.config.presets import PRESETS, Preset
+from ikd.config.rates import fine_tune_rate, student_rate, teacher_rate
 from ikd.config.reading import build_config, config_from_json, plain_sentence
 from ikd.config.run import GROUPS, MachineSettings, RecordSettings, RunConfig, all_settings, applies, settings_of
 from ikd.config.teaching import ObjectiveSettings, PolicySettings, StudentUpdateSettings
@@ -27,6 +28,9 @@ __all__ = [
     "applies",
     "build_config",
     "config_from_json",
+    "fine_tune_rate",
     "plain_sentence",
     "settings_of",
+    "student_rate",
+    "teacher_rate",
 ]

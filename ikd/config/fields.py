@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, get_args, get_origin
+from typing import Any, get_args
 
 from pydantic import BaseModel, ConfigDict, Field
 from pydantic.fields import FieldInfo
@@ -74,7 +74,7 @@ class Setting:
         self.choices: dict[str, str] = extra.get("choices", {})
         self.applies: str = extra.get("applies", "")
         self.advanced: bool = extra.get("advanced", False)
-        types = get_args(info.annotation) if get_origin(info.annotation) is not None else (info.annotation,)
+        types: tuple[Any, ...] = get_args(info.annotation) or (info.annotation,)
         self.optional = type(None) in types
         self.kind = _kind(self.choices, types)
         self.minimum, self.minimum_open = _bound(info, "ge", "gt")

@@ -11,7 +11,7 @@ class TeacherSettings(Settings):
     """The big model, and how it is fine-tuned on the task before it teaches."""
 
     name: str = setting(
-        "builtin/3x96", "A built-in size `builtin/LAYERSxWIDTH`, a hub name, or a local folder with a model.",
+        "builtin/2x64", "A built-in size `builtin/LAYERSxWIDTH`, a hub name, or a local folder with a model.",
         label="Teacher", min_length=1, max_length=1000,
     )
     revision: str | None = setting(
@@ -34,9 +34,9 @@ class TeacherSettings(Settings):
         32, "Examples in one fine-tuning step.", label="Fine-tuning batch", unit="examples", ge=1, le=4096,
         advanced=True,
     )
-    fine_tune_learning_rate: float = setting(
-        1e-3, "Peak learning rate of the fine-tuning (AdamW, linear decay, a tenth of the steps as warm-up). "
-        "Pre-trained models want about 2e-5 to 5e-5.", label="Fine-tuning learning rate", gt=0, le=1,
+    fine_tune_learning_rate: float | None = setting(
+        None, "Peak learning rate of the fine-tuning (AdamW, linear decay, a tenth of the steps as warm-up); empty: "
+        "0.003 for a built-in teacher, 0.00003 for a pre-trained one.", label="Fine-tuning learning rate", gt=0, le=1,
     )
 
 

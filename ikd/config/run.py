@@ -10,9 +10,12 @@ from pydantic import Field, model_validator
 
 from ikd.config.data import TaskSettings
 from ikd.config.fields import Setting, Settings, setting
+from ikd.config.names import BUILTIN_MODELS, TASK_NAMES
 from ikd.config.models import StudentSettings, TeacherSettings
 from ikd.config.teaching import ObjectiveSettings, PolicySettings, StudentUpdateSettings
+from ikd.errors import unknown_name
 
+BUILTIN_PATTERN = re.compile(r"builtin/\d{1,2}x\d{1,4}")
 DEVICE_PATTERN = re.compile(r"auto|cpu|mps|cuda(:\d{1,2})?")
 
 
@@ -112,6 +115,11 @@ def _broken_rules(run: RunConfig) -> Iterator[str]:
         yield f"Device {run.machine.device!r} is not known: choose auto, cpu, mps, cuda, or cuda and a number such as cuda:1."
     if run.machine.precision == "bf16" and run.machine.device in ("cpu", "mps"):
         yield "Precision bf16 needs a CUDA device: choose machine.precision fp32, or machine.device cuda."
+    if task.name not in TASK_NAMES:
+        yield unknown_name("task", task.name, TASK_NAMES, hint="Use `files` for your own files, or `hub` with task.hub_name for any other data set.")
+    for name in (run.teacher.name, student.name):
+        if name.startswith("builtin") and not BUILTIN_PATTERN.fullmatch(name):
+            yield unknown_name("built-in model", name, BUILTIN_MODELS, hint="Write builtin/LAYERSxWIDTH, the width a multiple of 16.")
     if task.name == "files" and not task.train_file:
         yield "Task `files` needs a training file: give task.train_file, for example a .csv with the columns text and label."
     if task.name == "hub" and not task.hub_name:

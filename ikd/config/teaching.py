@@ -39,9 +39,9 @@ class StudentUpdateSettings(Settings):
         choices={"adamw": "AdamW, with bias correction", "sgd": "plain stochastic gradient descent"},
         formula=r"\theta' = \theta - U(g), \quad g = \nabla_\theta L_c",
     )
-    learning_rate: float = setting(
-        1e-3, "Peak learning rate of the student. Pre-trained students want about 2e-5 to 1e-4.",
-        label="Student learning rate", gt=0, le=10,
+    learning_rate: float | None = setting(
+        None, "Peak learning rate of the student; empty: 0.003 for a built-in student, 0.00005 for one that starts from "
+        "pre-trained weights, 0.0003 for any other.", label="Student learning rate", gt=0, le=10,
     )
     weight_decay: float = setting(
         0.01, "Decoupled weight decay of the student's matrices; biases and norms have none.",
@@ -74,9 +74,9 @@ class PolicySettings(Settings):
         },
         formula=r"\phi \leftarrow \phi - \eta\,\frac{d L_e(\theta'(\phi))}{d\phi}",
     )
-    teacher_learning_rate: float = setting(
-        2e-5, "Learning rate of the teacher's update. Ten times too high can make the teacher collapse.",
-        label="Teacher learning rate", applies=EXAM, ge=0, le=1,
+    teacher_learning_rate: float | None = setting(
+        None, "Learning rate of the teacher's update; empty: 0.00002 for a built-in teacher, 0.000005 for a pre-trained "
+        "one. Ten times too high can make the teacher collapse.", label="Teacher learning rate", applies=EXAM, ge=0, le=1,
     )
     teacher_optimizer: Literal["adamw", "sgd"] = setting(
         "adamw", "The teacher's optimizer. AdamW does not care for the hypergradient's size, SGD does.",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from difflib import get_close_matches
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -16,6 +17,7 @@ from transformers import (
     PreTrainedTokenizerBase,
 )
 
+from ikd.config.names import BUILTIN_MODELS
 from ikd.errors import HubError, ModelError
 
 T = TypeVar("T")
@@ -115,10 +117,11 @@ def _explained(name: str, fault: Exception) -> ModelError | HubError:
         return ModelError(f"The model in {name!r} cannot be read: {_first_line(fault)} Save it again with save_pretrained.")
     if "gated" in said or "401" in said or "403" in said:
         return HubError(f"The hub does not give {name!r} without permission: ask for access there, log in with `hf auth login`, or choose another.")
+    near = get_close_matches(name, BUILTIN_MODELS, n=2, cutoff=0.6)
     return HubError(
         f"The model {name!r} is neither a folder here, nor in the local cache, nor to be had from the hub: the name may "
         "be wrong or the hub out of reach. Check the name and the network, give a local folder, or choose a built-in "
-        "model such as builtin/3x96."
+        f"model such as {' or '.join(near) or 'builtin/3x96'}."
     )
 
 

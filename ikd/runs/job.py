@@ -14,7 +14,7 @@ import torch
 
 import ikd
 from ikd.classroom import Classroom
-from ikd.config import RunConfig
+from ikd.config import RunConfig, fine_tune_rate, student_rate, teacher_rate
 from ikd.errors import IKDError, ModelError
 from ikd.events import Event, Notice, RunFinished, RunStarted, Stage, StepTaken, TeacherProgress
 from ikd.models import StudentModel, TeacherModel, build_student, build_teacher, encode
@@ -173,5 +173,7 @@ def _facts(
         "teacher_weights": sum(weight.numel() for weight in teacher.model.parameters()),
         "student_weights": sum(weight.numel() for weight in student.model.parameters()),
         "teacher_saw": "course split" if config.teacher.fine_tune != "never" else "unknown texts (used as it came)",
+        "fine_tune_learning_rate": fine_tune_rate(config), "student_learning_rate": student_rate(config),
+        "teacher_learning_rate": teacher_rate(config) if config.policy.name == "exam" else 0.0,
         "device": str(device), "threads": n_threads, "torch": torch.__version__, "ikd": ikd.__version__,
     }  # fmt: skip

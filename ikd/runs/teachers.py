@@ -13,7 +13,7 @@ import torch
 from safetensors.torch import load_file, save_file
 from torch import nn
 
-from ikd.config import RunConfig
+from ikd.config import RunConfig, fine_tune_rate
 from ikd.events import Event, Notice, Stage
 from ikd.models import EncodedSplit, TeacherModel
 from ikd.teaching.fine_tuning import fine_tune
@@ -39,7 +39,7 @@ def prepare_teacher(
     torch.manual_seed(config.seed)
     yield from fine_tune(
         teacher.model, course, n_steps=settings.fine_tune_steps, batch_size=settings.fine_tune_batch_size,
-        learning_rate=settings.fine_tune_learning_rate, seed=config.seed, device=device,
+        learning_rate=fine_tune_rate(config), seed=config.seed, device=device,
         precision=config.machine.precision,
     )  # fmt: skip
     _save(teacher.model, kept)
@@ -49,8 +49,8 @@ def prepare_teacher(
 def _key(model: nn.Module, config: RunConfig, *, fingerprint: str, device: torch.device) -> str:
     """Return a hash over everything the fine-tuned weights depend on."""
     digest = hashlib.blake2b(digest_size=16)
-    settings = config.teacher.model_dump(include={"fine_tune_steps", "fine_tune_batch_size", "fine_tune_learning_rate"})
-    rest = [fingerprint, config.seed, config.task.max_length, config.machine.precision, device.type, torch.__version__]
+    settings = config.teacher.model_dump(include={"fine_tune_steps", "fine_tune_batch_size"})
+    rest = [fine_tune_rate(config), fingerprint, config.seed, config.task.max_length, config.machine.precision, device.type, torch.__version__]
     digest.update(json.dumps([settings, rest]).encode())
     if device.type == "cpu":  # sums are taken in another order by another number of threads
         digest.update(str(torch.get_num_threads()).encode())

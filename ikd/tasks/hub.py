@@ -115,21 +115,32 @@ def load_splits(name: str, config: str | None = None, *, revision: str | None = 
     import datasets
 
     datasets.disable_progress_bars()
-    local = Path(name).expanduser()
-    if local.is_file():
-        raise TaskError(f"{name!r} is a file; use the task 'files' for it, or name its folder.")
-    if not local.is_dir() and (name.startswith((".", "/", "~")) or name.count("/") > 1 or "\\" in name):
-        raise TaskError(f"There is no local folder {name!r}; check the path, or give a hub name such as `owner/name`.")
+    folder = _local_folder(name)
     try:
-        if local.is_dir():
+        if folder or not hub_reachable():
             with _offline():
-                return dict(datasets.load_dataset(str(local), config))
-        if hub_reachable():
-            return dict(datasets.load_dataset(name, config, revision=revision))
-        with _offline():
-            return dict(datasets.load_dataset(name, config, revision=revision))
+                return dict(datasets.load_dataset(folder or name, config, revision=None if folder else revision))
+        return dict(datasets.load_dataset(name, config, revision=revision))
     except Exception as error:  # the hub's libraries raise dozens of kinds; each becomes one plain sentence
-        raise _explained(error, name, config, local=local.is_dir()) from error
+        raise _explained(error, name, config, local=folder is not None) from error
+
+
+def _local_folder(name: str) -> str | None:
+    """Return the path of a local folder, or None for what looks like a hub name.
+
+    Raises:
+        TaskError: a path to something that is no folder.
+    """
+    try:
+        path = Path(name).expanduser()
+        is_folder, is_file = path.is_dir(), path.is_file()
+    except (OSError, RuntimeError, ValueError) as error:
+        raise TaskError(f"{name[:80]!r} is neither a hub name, `owner/name`, nor a local folder.") from error
+    if is_file:
+        raise TaskError(f"{name!r} is a file; use the task 'files' for it, or name its folder.")
+    if not is_folder and (name.startswith((".", "/", "~")) or name.count("/") > 1 or "\\" in name):
+        raise TaskError(f"There is no local folder {name!r}; check the path, or give a hub name such as `owner/name`.")
+    return str(path) if is_folder else None
 
 
 def hub_reachable() -> bool:

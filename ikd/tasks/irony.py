@@ -126,4 +126,4 @@ def scores(text: str, text_pair: str | None = None) -> tuple[float, ...]:
     return -value, value
 
 
-IRONY = Grammar(name="irony", label_names=LABELS, write=write, scores=scores, spread=1.8)
+IRONY = Grammar(name="irony", label_names=LABELS, write=write, scores=scores, spread=1.9)

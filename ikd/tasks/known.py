@@ -1,6 +1,6 @@
 """Hub data sets whose columns and splits are known, so that a person need only name them.
 
-GLUE's test rows have no labels (-1), so those tasks have no test split.
+GLUE's test rows have no labels (-1), so those tasks have no test split; MRPC's were published and are used where they are.
 """
 
 from __future__ import annotations

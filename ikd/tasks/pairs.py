@@ -38,7 +38,7 @@ CLASHES = {"who": 1.0, "thing": 0.7, "action": 0.9, "place": 0.9, "time": 0.8}
 """How sure a contradiction is when two facts of this kind are disjoint."""
 
 HEDGES = {"": 1.0, "perhaps ": 0.3, "probably ": 0.7}
-CHANGES = (2, 3, 1, 3, 3, 1)
+CHANGES = (1, 3, 2, 3, 3, 2)
 """How often the number and each kind of fact is the one that differs."""
 
 SHORTEST_WORDS = 6
@@ -88,18 +88,30 @@ def _sometimes(phrases: tuple[str, ...], chance: float, random: Random) -> str:
 
 
 def _vary(fact: Fact, random: Random) -> Fact:
-    """Return the fact made more general here and there and, two times out of three, changed in one part."""
+    """Return less of the fact, in more general words here and there and, two times out of three, one part changed."""
     parts = fact._asdict()
+    changed = random.choices(("number", *TREES), CHANGES)[0] if random.random() < 0.67 else ""
     for part, tree in TREES.items():
         if parts[part] and random.random() < 0.3:
-            parts[part] = tree[parts[part]] or (parts[part] if part in ("who", "action") else "")
+            parts[part] = tree[parts[part]] or parts[part]
+        if part != "who" and random.random() < 0.6:
+            parts[part] = ""
     if random.random() < 0.3:
         parts["number"] = "some"
-    if random.random() < 0.67:
-        part = random.choices(("number", *TREES), CHANGES)[0]
-        choices = NUMBERS if part == "number" else tuple(TREES[part])
-        parts[part] = random.choice(choices)
+    if changed:
+        parts[changed] = _another(changed, fact, random)
+    if not parts["action"] and not parts["place"]:
+        parts["action"] = fact.action
     return Fact(**parts)
+
+
+def _another(part: str, fact: Fact, random: Random) -> str:
+    """Draw another value of one part, three times out of four from another branch than the premise's."""
+    if part == "number":
+        return random.choice(NUMBERS)
+    tree, said = TREES[part], getattr(fact, part)
+    far = [phrase for phrase in tree if _branch(phrase, tree) != _branch(said, tree)]
+    return random.choice(far if far and random.random() < 0.75 else tuple(tree))
 
 
 def _wrap(fact: Fact, denial: str) -> str:
@@ -121,7 +133,7 @@ def _either(phrases: Iterable[str]) -> str:
 
 SENTENCE = re.compile(
     rf"(?P<hedge>perhaps |probably )?(?P<denial>{NOT_TRUE})?(?P<number>an?|no|{_either(NUMBERS)}) "
-    rf"(?P<who>{_either(WHO | PLURALS)})( (?P<thing>{_either(THINGS)}))? (is|are) (?P<action>{_either(ACTIONS)})"
+    rf"(?P<who>{_either(WHO | PLURALS)})( (?P<thing>{_either(THINGS)}))? (is|are)( (?P<action>{_either(ACTIONS)}))?"
     rf"( (?P<place>{_either(PLACES)}))?( (?P<time>{_either(TIMES)}))?"
 )
 
@@ -155,9 +167,9 @@ def compare(premise: Fact, hypothesis: Fact) -> Relation:
 
 
 def _compare_parts(premise: str, hypothesis: str, tree: dict[str, str], clash: float) -> Relation:
-    if premise == hypothesis:
+    if not hypothesis or premise == hypothesis:
         return SAME
-    if not hypothesis or hypothesis in _above(premise, tree):
+    if hypothesis in _above(premise, tree):
         return MORE_GENERAL
     if not premise or premise in _above(hypothesis, tree):
         return ADDED
@@ -169,6 +181,10 @@ def _above(phrase: str, tree: dict[str, str]) -> list[str]:
     while phrase := tree.get(phrase, ""):
         found.append(phrase)
     return found
+
+
+def _branch(phrase: str, tree: dict[str, str]) -> str:
+    return _above(phrase, tree)[-1] if _above(phrase, tree) else phrase
 
 
 def _compare_numbers(premise: str, hypothesis: str) -> Relation:

@@ -47,16 +47,16 @@ def read_table(path: str | Path) -> Table:
     Raises:
         TaskError: a file that is missing, too large, empty, or not what its name says.
     """
-    file = Path(path).expanduser()
-    kind = file.suffix.lower()
     try:
+        file = Path(path).expanduser()
+        kind = file.suffix.lower()
         _check_file(file, kind)
         if kind == ".parquet":
             return _read_parquet(file)
         data = file.read_bytes()
     except OSError as error:
         raise TaskError(f"The file {str(path)!r} cannot be read: {error.strerror or error}.") from error
-    except ValueError as error:
+    except (ValueError, RuntimeError) as error:
         raise TaskError(f"{str(path)!r} is not the name of a file.") from error
     text, notes = _decode(data, file.name)
     if not text.strip():

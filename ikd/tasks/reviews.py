@@ -42,21 +42,20 @@ DEGREES = {"slightly": 0.5, "fairly": 0.8, "very": 1.3, "extremely": 1.5}
 VERBS = {"loved": 1.4, "enjoyed": 1.0, "liked": 0.8, "disliked": -0.8, "hated": -1.4}
 STEMS = {"love": 1.4, "enjoy": 1.0, "like": 0.8, "dislike": -0.8, "hate": -1.4}
 NEGATION_SHIFT = 1.5
+UNTRUE = -0.8
 OPENERS = {"honestly, ": 1.0, "overall, ": 1.0, "to be fair, ": 1.0, "all in all, ": 1.0, "perhaps ": 0.6, "i suppose ": 0.6}
 TAILS = (" on Friday", " last week", " this year", " this time", " when we tried it", " in our opinion")
 SHORTEST_WORDS = 6
 
 
 FORMS = {
-    "{0}": 6,
-    "{0}, and {1}": 2,
-    "{0}, but {1}": 4,
-    "{0}, although {1}": 2,
-    "although {0}, {1}": 2,
+    "{0}": 7,
+    "{0}, and {1}": 1,
+    "{0}, but {1}": 3,
+    "{0}, although {1}": 3,
     "we expected that {0}, but in fact {1}": 2,
-    "nobody can say that {0}": 1,
     "we had heard that {0}, and it is true": 1,
-    "we had heard that {0}, but it is not true": 1,
+    "we had heard that {0}, but it is not true": 2,
 }
 """How one or two clauses make a sentence, and how often."""
 
@@ -66,8 +65,8 @@ def write(random: Random) -> Text:
     domain = random.choice(DOMAINS)
     aspects = random.sample(sorted(domain), 2)
     form = random.choices(tuple(FORMS), tuple(FORMS.values()))[0]
-    sentence = form.format(*(_write_clause(aspect, domain[aspect], random) for aspect in aspects))
-    plain = not sentence.startswith(("we expected", "we had heard", "nobody"))
+    heard, plain = form.startswith("we had heard"), not form.startswith("we ")
+    sentence = form.format(*(_write_clause(aspect, domain[aspect], random, negations=not heard) for aspect in aspects))
     if plain and random.random() < 0.4:
         sentence = random.choice(tuple(OPENERS)) + sentence
     if plain and (random.random() < 0.3 or len(sentence.split()) < SHORTEST_WORDS):
@@ -75,22 +74,22 @@ def write(random: Random) -> Text:
     return _as_sentence(sentence), None
 
 
-def _write_clause(aspect: str, special: tuple[str, ...], random: Random) -> str:
+def _write_clause(aspect: str, special: tuple[str, ...], random: Random, *, negations: bool) -> str:
     if random.random() < 0.2:
-        if random.random() < 0.4:
+        if negations and random.random() < 0.4:
             return f"we did not {random.choice(tuple(STEMS))} the {aspect}"
         return f"we {random.choice(tuple(VERBS))} the {aspect}"
     adjective = random.choice(special if special and random.random() < 0.4 else tuple(GENERAL))
-    return f"the {aspect} was {_write_manner(ADJECTIVES[adjective], random)}{adjective}"
+    return f"the {aspect} was {_write_manner(ADJECTIVES[adjective], random, negations=negations)}{adjective}"
 
 
-def _write_manner(value: float, random: Random) -> str:
-    """Draw the words before an adjective; people do not write "slightly superb" or "anything but average"."""
+def _write_manner(value: float, random: Random, *, negations: bool) -> str:
+    """Draw the words before an adjective; people do not write "slightly awful" or "anything but average"."""
     if abs(value) < 0.1 or random.random() < 0.4:
         return ""
-    manners = ["not ", "not ", "not ", "anything but "]
+    manners = ["not ", "not ", "not ", "anything but "] if negations else [""]
     if abs(value) < 1.3:
-        manners += ["not very ", *(f"{degree} " for degree in DEGREES)]
+        manners += [f"{degree} " for degree in DEGREES] + (["not very "] if negations else [])
     return random.choice(manners)
 
 
@@ -114,15 +113,11 @@ def sentiment(text: str) -> float:
 
 def _sentence(words: str) -> float:
     """Return the sentiment of the joined clauses: which of them counts depends on the words that join them."""
-    if words.startswith("although "):
-        return _weighted(words.removeprefix("although "), ", ", 0.25)
     if words.startswith("we expected that "):  # what was expected says nothing of what was found
         return _clause(words.split(", but in fact ")[1])
-    if words.startswith("nobody can say that "):
-        return negated(_clause(words.removeprefix("nobody can say that ")))
     if words.startswith("we had heard that "):
         claim = _clause(words.removeprefix("we had heard that ").split(", ")[0])
-        return negated(claim) if words.endswith("it is not true") else claim
+        return UNTRUE * claim if words.endswith("it is not true") else claim
     for join, first_weight in ((", although ", 0.75), (", but ", 0.25), (", and ", 0.5)):
         if join in words:
             return _weighted(words, join, first_weight)
@@ -156,7 +151,7 @@ def _adjective(manner: list[str], value: float) -> float:
 
 
 def negated(value: float) -> float:
-    """Return the shifted value: "not good" is rather bad, "not superb" says little, "not terrible" too."""
+    """Return the shifted value: "not good" is rather bad, "not wonderful" says little, "not terrible" too."""
     return value - NEGATION_SHIFT if value > 0 else value + NEGATION_SHIFT
 
 
@@ -166,4 +161,4 @@ def scores(text: str, text_pair: str | None = None) -> tuple[float, ...]:
     return tuple(-((value - centre) ** 2) for centre in CENTRES)
 
 
-REVIEWS = Grammar(name="reviews", label_names=LABELS, write=write, scores=scores, spread=0.56)
+REVIEWS = Grammar(name="reviews", label_names=LABELS, write=write, scores=scores, spread=0.6)

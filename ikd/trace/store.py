@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import re
 import secrets
+import shutil
 import time
 from pathlib import Path
 
@@ -57,10 +58,17 @@ def new_run(config: RunConfig, root: Path | None = None) -> RunFolder:
     root = runs_root() if root is None else root
     try:
         folder = _fresh_folder(config, root)
-        (folder.path / "config.json").write_text(config.model_dump_json(indent=1) + "\n", encoding="utf-8")
     except OSError as fault:
         raise RunError(cannot_write("The folder of a new run", fault)) from fault
-    folder.write_state(RunState(state="preparing", total=config.training.steps))
+    try:
+        (folder.path / "config.json").write_text(config.model_dump_json(indent=1) + "\n", encoding="utf-8")
+        folder.write_state(RunState(state="preparing", total=config.training.steps))
+    except (OSError, RunError) as fault:
+        # A folder without its config would be listed as a damaged run that nobody started.
+        shutil.rmtree(folder.path, ignore_errors=True)
+        if isinstance(fault, RunError):
+            raise
+        raise RunError(cannot_write("The folder of a new run", fault)) from fault
     return folder
 
 

@@ -1,0 +1,192 @@
+"""The command line: `python -m ikd train | runs | export | settings`. Bad input gives one sentence and exit code 2."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+import textwrap
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, NoReturn
+
+from ikd.config import PRESETS, RunConfig, all_settings, build_config, config_from_json
+from ikd.errors import ConfigError, IKDError, unknown_name
+
+SHORT = {"task": "task.name", "teacher": "teacher.name", "student": "student.name", "policy": "policy.name",
+         "objective": "objective.name", "steps": "training.steps", "device": "machine.device"}  # fmt: skip
+"""Short flags for the settings named most often."""
+
+BAD_INPUT, FAILED, INTERRUPTED = 2, 1, 130
+
+EXAMPLES = """\
+examples:
+  python -m ikd train                                   the built-in demo
+  python -m ikd train --task pairs --policy fixed       ordinary distillation on a built-in task
+  python -m ikd train --task files --task.train-file train.csv --task.text-column review --task.label-column stars
+  python -m ikd train --config run.json --seed 3        a config file, one setting changed
+  python -m ikd runs                                    every run and where it stands
+  python -m ikd export RUN out/                         the trace as Parquet
+The pages (streamlit run app.py) show every run started here while it goes on."""
+
+
+class Refusal(Exception):
+    """A command line that cannot be understood; its text is the sentence to show."""
+
+
+class Parser(argparse.ArgumentParser):
+    """An argparse parser that refuses with one sentence instead of a usage block."""
+
+    def error(self, message: str) -> NoReturn:
+        """Raise the refusal as one sentence, with the nearest flags where a flag is unknown."""
+        if message.startswith("unrecognized arguments: "):
+            flag = message.removeprefix("unrecognized arguments: ").split()[0].partition("=")[0]
+            message = unknown_name("argument", flag, [o for a in self._actions for o in a.option_strings])
+        raise Refusal(f"{message.rstrip('.')}{'' if message.endswith('?') else '.'} See python -m ikd {self.prog.split()[-1]} --help.")
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run one command and return the exit code: 0 done, 1 a run that failed, 2 bad input, 130 interrupted."""
+    try:
+        chosen, unknown = _parser().parse_known_args(arguments)
+        if unknown:
+            chosen.parser.error(f"unrecognized arguments: {' '.join(unknown)}")
+        return int(chosen.command(chosen))
+    except (Refusal, IKDError) as fault:
+        print(fault, file=sys.stderr)
+        return BAD_INPUT
+    except KeyboardInterrupt:
+        print("Interrupted. What was recorded is kept.", file=sys.stderr)
+        return INTERRUPTED
+
+
+def _parser() -> Parser:
+    parser = Parser(
+        prog="python -m ikd", description="Interactive Knowledge Distillation: a teacher that learns to teach from its "
+        "student's feedback.", epilog=EXAMPLES, formatter_class=argparse.RawDescriptionHelpFormatter,
+    )  # fmt: skip
+    commands = parser.add_subparsers(title="commands", required=True, metavar="COMMAND")
+    _train_parser(commands)
+    runs = commands.add_parser("runs", help="list the runs and where they stand")
+    runs.set_defaults(command=_runs, parser=runs)
+    export = commands.add_parser("export", help="write the trace of a run as Parquet files")
+    export.add_argument("run", help="id of a run, see `runs`")
+    export.add_argument("folder", type=Path, help="folder for the files")
+    export.set_defaults(command=_export, parser=export)
+    settings = commands.add_parser("settings", help="list every setting with its meaning and allowed values")
+    settings.set_defaults(command=_settings, parser=settings)
+    return parser
+
+
+def _train_parser(commands: Any) -> None:
+    train = commands.add_parser(
+        "train", help="teach a student; watch it in the pages",
+        description="Every setting is a flag of the same name, for example --policy.exam-every 4. "
+        f"Short: {', '.join(f'--{short} = --{path}' for short, path in SHORT.items())}.",
+    )  # fmt: skip
+    train.add_argument("--config", type=Path, metavar="FILE", help="a config as JSON, as every run folder has one")
+    train.add_argument("--preset", choices=sorted(PRESETS), help="start from a named preset")
+    train.add_argument("--quiet", action="store_true", help="no progress bar")
+    train.add_argument("--share-device", action="store_true", help="run beside another run on the same device")
+    for short, path in SHORT.items():
+        train.add_argument(f"--{short}", dest=path, metavar="NAME", help=f"same as --{path}")
+    for one in all_settings():
+        what = "|".join(one.choices) if one.choices else one.kind.upper()
+        flag = f"--{one.path.replace('_', '-')}"
+        default = "empty" if one.default in (None, "") else one.default
+        train.add_argument(
+            flag, dest=one.path, metavar=what, help=f"{one.meaning} (default: {default})".replace("%", "%%")
+        )
+    train.set_defaults(command=_train, parser=train)
+
+
+def _train(chosen: argparse.Namespace) -> int:
+    config = _config(chosen)
+    from ikd.events import Event, RunFinished, Stage, StepTaken, TeacherProgress
+    from ikd.trace.store import new_run
+
+    folder = new_run(config)
+    print(f"Run {folder.id} in {folder.path}")
+    from tqdm import tqdm
+
+    from ikd.runs.job import run_job
+
+    bar: tqdm[NoReturn] = tqdm(disable=chosen.quiet, unit="step", dynamic_ncols=True)
+
+    def show(event: Event) -> None:
+        if isinstance(event, Stage):
+            bar.reset(event.total)
+            bar.set_description(event.name)
+        elif isinstance(event, (TeacherProgress, StepTaken)):
+            bar.update(1 if isinstance(event, TeacherProgress) or event.course is not None else 0)
+            if isinstance(event, StepTaken) and event.course is not None and event.step % 10 == 0:
+                bar.set_postfix(course_loss=f"{event.scalars['course_loss']:.3f}")
+        elif isinstance(event, RunFinished):
+            bar.close()
+            _print_scores(event.scores)
+
+    try:
+        run_job(folder, config, watch=show, share_device=chosen.share_device)
+    finally:
+        bar.close()
+    state = folder.state()
+    if state.error:
+        print(state.error, file=sys.stderr)
+    elif state.state == "stopped":
+        print("Stopped. What was recorded is kept.")
+    print(f"Run folder: {folder.path}")
+    return 0 if state.state in ("finished", "stopped") else FAILED
+
+
+def _config(chosen: argparse.Namespace) -> RunConfig:
+    base = RunConfig()
+    if chosen.config is not None:
+        try:
+            base = config_from_json(chosen.config.read_text("utf-8"))
+        except (OSError, UnicodeDecodeError) as fault:
+            reason = getattr(fault, "strerror", None) or "it is not text"
+            raise ConfigError(f"The config {str(chosen.config)!r} cannot be read ({reason}): give the path of a JSON file.") from None
+    values: dict[str, Any] = dict(PRESETS[chosen.preset].values) if chosen.preset else {}
+    for one in all_settings():
+        given = getattr(chosen, one.path)
+        if given is not None:
+            empty = one.optional and given.lower() in ("", "none", "empty")
+            values[one.path] = None if empty else given
+    return build_config(values, base)
+
+
+def _print_scores(scores: Any) -> None:
+    rows: dict[tuple[str, str], dict[str, float]] = {}
+    for name, value in scores.items():
+        role, split, score = name.split("/")
+        rows.setdefault((split, role.replace("_", " ")), {})[score] = value
+    for (split, role), row in sorted(rows.items()):
+        print(f"{split:>12}  {role:<16}" + "  ".join(f"{score} {value:.4f}" for score, value in row.items()))
+
+
+def _runs(chosen: argparse.Namespace) -> int:
+    from ikd.trace.store import list_runs
+
+    for folder in list_runs():
+        state = folder.state()
+        accuracy = next((f"  student {v:.3f}" for k, v in state.scores.items() if k == "student/validation/accuracy"), "")
+        print(f"{folder.id}  {state.state:<10} {state.step}/{state.total}{accuracy}" + (f"  {state.error}" if state.error else ""))
+    return 0
+
+
+def _export(chosen: argparse.Namespace) -> int:
+    from ikd.trace.export import export_parquet
+    from ikd.trace.store import open_run
+
+    for path in export_parquet(open_run(chosen.run), chosen.folder):
+        print(path)
+    return 0
+
+
+def _settings(chosen: argparse.Namespace) -> int:
+    width = min(100, os.get_terminal_size().columns) if sys.stdout.isatty() else 100
+    for one in all_settings():
+        default = "empty" if one.default in (None, "") else one.default
+        print(f"{one.path} = {default}  ({one.allowed()})")
+        print(textwrap.indent("\n".join(textwrap.wrap(one.meaning, width - 4)), "    "))
+    return 0

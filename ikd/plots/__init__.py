@@ -1,0 +1,1 @@
+"""Figures: tables in, Altair charts out. Nothing here reads a trace or knows a page."""

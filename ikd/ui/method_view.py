@@ -1,0 +1,54 @@
+"""The Method page: words, formulas, cost, and what each switch does, the last drawn from the config itself."""
+
+from __future__ import annotations
+
+import pandas as pd
+import streamlit as st
+
+from ikd.config import Setting, settings_of
+from ikd.ui.drawing import draw_method
+from ikd.ui.method_words import COST_WORDS, COSTS, FORMULAS, SOURCE, WORDS
+
+TITLES = {"": "Run", "task": "Task", "teacher": "Teacher", "student": "Student", "objective": "Objective",
+          "training": "Student's update (course step)", "policy": "Teacher policy (exam step)", "record": "Recording",
+          "machine": "Machine"}  # fmt: skip
+
+
+def show_method() -> None:
+    """Draw the page."""
+    st.header("Method", anchor=False)
+    draw_method()
+    st.markdown(SOURCE)
+    words, formulas, cost, switches = st.tabs(["Formulas", "Words", "Cost", "Every setting"])
+    with words:
+        _draw_formulas()
+    with formulas:
+        st.table(pd.Series(WORDS, name="means").rename_axis("word"))
+    with cost:
+        st.markdown(COST_WORDS)
+        st.table(pd.DataFrame(COSTS, columns=["step", "cost", "for r = 2, d = 3"]).set_index("step"))
+    with switches:
+        for group in ("policy", "objective", "training", "task", "teacher", "student", "record", "machine", ""):
+            with st.expander(TITLES.get(group, group), expanded=group == "policy"):
+                for one in settings_of(group):
+                    _draw_setting(one)
+
+
+def _draw_formulas() -> None:
+    for place, (name, formula, sentence) in enumerate(FORMULAS):
+        with st.container(border=True, key=f"formula-{place}"):
+            st.markdown(f"**{name}**")
+            st.latex(formula)
+            st.caption(sentence)
+
+
+def _draw_setting(one: Setting) -> None:
+    st.markdown(f"**{one.label}** `{one.path}`: {one.meaning}")
+    if one.choices:
+        st.markdown("\n".join(f"- `{name}`: {meaning}" for name, meaning in one.choices.items()))
+    default = "empty" if one.default in (None, "") else one.default
+    st.caption(f"{one.allowed().capitalize()}. Default: {default}{' ' + one.unit if one.unit and default != 'empty' else ''}.")
+    if one.formula:
+        st.latex(one.formula)
+
+

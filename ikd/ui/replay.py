@@ -1,0 +1,91 @@
+"""Replay: a recorded or finished run revealed step by step, from its trace alone."""
+
+from __future__ import annotations
+
+import time
+
+import streamlit as st
+
+from ikd.ui import state
+from ikd.ui.shell import sentences
+
+TICK_SECONDS = 0.5
+SPEEDS = {"slow (60 s)": 60.0, "normal (25 s)": 25.0, "fast (10 s)": 10.0}
+NORMAL = "normal (25 s)"
+
+
+def playing() -> bool:
+    """Return whether the replay moves on by itself."""
+    return bool(st.session_state.get(state.PLAYING, False))
+
+
+def cursor(n_steps: int) -> int:
+    """Return the step up to which the run is revealed; the end where nobody replays."""
+    standing = st.session_state.get(state.CURSOR)
+    if not playing():
+        return n_steps if standing is None else min(int(standing), n_steps)
+    # Reckoned from the clock and not counted up, so that slow ticks and several fragments agree.
+    began, first = st.session_state[state.PLAYED_FROM]
+    whole = SPEEDS.get(st.session_state.get(state.SPEED, NORMAL), SPEEDS[NORMAL])
+    return min(n_steps, int(first + (time.monotonic() - began) / whole * n_steps))
+
+
+def reset(n_steps: int) -> str:
+    """Begin anew with the step of the address, as when another run is opened; return a notice about a bad one."""
+    step, complaint = state.step_in_address(n_steps)
+    st.session_state[state.PLAYING] = False
+    st.session_state[state.CURSOR] = step
+    return complaint
+
+
+def draw_player(n_steps: int) -> None:
+    """Draw the controls of a replay: play or pause, to the end, speed, and the step."""
+    with st.container(horizontal=True, vertical_alignment="bottom", key="player"):
+        if playing():
+            st.button("Pause", icon=":material/pause:", key="replay-pause", on_click=_pause, args=(n_steps,))
+        else:
+            st.button("Replay", icon=":material/play_arrow:", key="replay-play", type="primary", on_click=_play, args=(n_steps,),
+                      help="Shows the recorded run as if it were going on now. Nothing is trained.")  # fmt: skip
+        st.button("To the end", icon=":material/last_page:", key="replay-end", on_click=_to_end,
+                  disabled=not playing() and st.session_state.get(state.CURSOR) is None)  # fmt: skip
+        st.session_state.setdefault(state.SPEED, NORMAL)
+        st.selectbox("Speed", list(SPEEDS), key=state.SPEED, disabled=playing(), width=160)
+        # Timed only while it plays: a standing replay costs nothing.
+        st.fragment(_scrubber, run_every=TICK_SECONDS if playing() else None)(n_steps, playing())
+
+
+def _scrubber(n_steps: int, was_playing: bool) -> None:
+    with sentences():
+        key = "replay-step"
+        if was_playing and cursor(n_steps) >= n_steps:
+            _to_end()
+        if playing() != was_playing or st.session_state.pop("replay-moved", False):
+            st.rerun()
+        st.session_state[key] = cursor(n_steps)
+        st.slider("Step", 0, max(n_steps, 1), key=key, on_change=_moved, args=(key,), help="Shows the run as it stood at this step.")
+
+
+def _play(n_steps: int) -> None:
+    start = cursor(n_steps)
+    st.session_state[state.PLAYED_FROM] = (time.monotonic(), 0 if start >= n_steps else start)
+    st.session_state[state.PLAYING] = True
+    state.keep_step(None)
+
+
+def _pause(n_steps: int) -> None:
+    _stand_at(cursor(n_steps))
+
+
+def _to_end() -> None:
+    st.session_state[state.PLAYING], st.session_state[state.CURSOR] = False, None
+    state.keep_step(None)
+
+
+def _moved(key: str) -> None:
+    st.session_state["replay-moved"] = True
+    _stand_at(int(st.session_state[key]))
+
+
+def _stand_at(step: int) -> None:
+    st.session_state[state.PLAYING], st.session_state[state.CURSOR] = False, step
+    state.keep_step(step)

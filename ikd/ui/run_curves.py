@@ -1,0 +1,187 @@
+"""The curves of a run's page: scores on the left, the teacher's drift on the right."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import streamlit as st
+from numpy.typing import NDArray
+
+from ikd.config import RunConfig
+from ikd.plots.curves import drift_chart, drift_table, score_chart, score_table
+from ikd.plots.theme import LOSSES, ROLES
+from ikd.trace.thin import thin
+from ikd.ui.figures import show_figure
+from ikd.ui.tail import Tail
+
+MOST_POINTS = 600
+MOST_EXAM_TICKS = 150
+SHOWN = {"All steps": 0, "Last 200": 200, "Last 50": 50}
+LEFT = {"Accuracy": "accuracy", "Likelihood": "nll", "Agreement": "agreement"}
+RIGHT = {"Drift": "drift", "Losses": "losses", "Teacher's update": "update"}
+MEANINGS = {
+    "accuracy": "Share of the held-out probe examples whose most probable class is the label. Dotted: the frozen teacher.",
+    "nll": "Mean negative log-likelihood of the labels: lower is better, and an overconfident model pays here first.",
+    "agreement": "Share of the probe examples on which student and teacher give the same class.",
+    "drift": "Line: median over the probe set. Dark band: its middle half. Light band: 5 % to 95 %. "
+    "KL(teacher now ‖ frozen teacher) at the training temperature.",
+    "losses": "Course loss: the objective of each course batch. Exam loss: cross-entropy of the exam batch after the course step.",
+    "update": "Norm of the teacher's update over the norm of its trained weights; much above 0.001 it risks collapse.",
+}
+DRIFT = ("drift_q05", "drift_q25", "drift_median", "drift_q75", "drift_q95")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Scene:
+    """What every figure of a run's page shares.
+
+    Attributes:
+        tail: what was read of the trace.
+        n_steps: steps of the whole run.
+        cursor: nothing later than this step is shown.
+        config: the run's settings, None where they are damaged.
+        replayed: whether the run is over, so that scales can be those of the whole run.
+        era: while the figures move, a number that changes ten times in a run; None while they stand.
+    """
+
+    tail: Tail
+    n_steps: int
+    cursor: int
+    config: RunConfig | None
+    replayed: bool
+    era: int | None
+
+
+def draw_curves(scene: Scene) -> None:
+    """Draw the two charts with the choice of what each shows."""
+    left, right = st.columns(2, gap="medium")
+    shown = st.session_state.get("curves-shown", "All steps") or "All steps"
+    with left:
+        what = LEFT[st.segmented_control("Scores", list(LEFT), default="Accuracy", key="curves-left", required=True,
+                                         label_visibility="collapsed")]  # fmt: skip
+        _draw_scores(scene, what, shown)
+    with right:
+        what = RIGHT[st.segmented_control("Teacher", list(RIGHT), default="Drift", key="curves-right", required=True,
+                                          label_visibility="collapsed")]  # fmt: skip
+        {"drift": _draw_drift, "losses": _draw_losses, "update": _draw_update}[what](scene, shown)
+    with st.container(horizontal=True, vertical_alignment="center", key="curves-foot"):
+        st.segmented_control("Steps shown", list(SHOWN), default="All steps", key="curves-shown", required=True,
+                             label_visibility="collapsed")  # fmt: skip
+        st.caption("Drag to move along the steps, scroll to zoom, double-click for the whole run. The zoom stays while data arrive.")
+
+
+def marks_of(config: RunConfig | None, n_steps: int) -> tuple[dict[str, int], list[int]]:
+    """Return the words for the first exam and the end of exams, and the steps of single exams where they are few."""
+    if config is None or config.policy.name != "exam":
+        return {}, []
+    every, freeze = config.policy.exam_every, config.policy.teacher_freeze_at
+    first = -(-config.policy.exam_start // every) * every
+    end = n_steps if freeze is None else min(freeze, n_steps)
+    marks = {"first exam": first} if first < end else {}
+    if freeze is not None and freeze < n_steps:
+        marks["exams end"] = freeze
+    exams = list(range(first, end, every)) if every > 1 else []
+    return marks, exams if len(exams) <= MOST_EXAM_TICKS else []
+
+
+def _draw_scores(scene: Scene, what: str, shown: str) -> None:
+    table = scene.tail.scalars("student_accuracy", "teacher_accuracy", "student_nll", "teacher_nll", "agreement")
+    names = {"student": "agreement"} if what == "agreement" else {"teacher": f"teacher_{what}", "student": f"student_{what}"}
+    if what == "agreement":
+        names = {"agreement": "agreement"}
+    looks = {"agreement": ROLES["student"]} if what == "agreement" else ROLES
+    frozen = _first(table, names["teacher"]) if "teacher" in names else None
+    title = {"accuracy": "accuracy", "nll": "negative log-likelihood (nats)", "agreement": "agreement"}[what]
+    _draw_lines(scene, table, names, what=what, shown=shown, title=title, looks=looks, frozen=frozen, unit=what != "nll")
+
+
+def _draw_losses(scene: Scene, shown: str) -> None:
+    table = scene.tail.scalars("course_loss", "exam_loss")
+    names = {"course loss": "course_loss", "exam loss": "exam_loss"}
+    _draw_lines(scene, table, names, what="losses", shown=shown, title="loss (nats)", looks=LOSSES)
+
+
+def _draw_update(scene: Scene, shown: str) -> None:
+    table = scene.tail.scalars("teacher_update_ratio")
+    looks = {"update / weights": ROLES["teacher"]}
+    _draw_lines(scene, table, {"update / weights": "teacher_update_ratio"}, what="update", shown=shown, title="ratio of norms",
+                looks=looks)  # fmt: skip
+
+
+def _draw_lines(
+    scene: Scene, table: pd.DataFrame, names: dict[str, str], *, what: str, shown: str, title: str, looks: Any,
+    frozen: float | None = None, unit: bool = False,
+) -> None:  # fmt: skip
+    first = _first_shown(scene, shown)
+    series = {who: _series(table, name, first, scene.cursor) for who, name in names.items()}
+    marks, exams = marks_of(scene.config, scene.n_steps)
+    rows = score_table(series, n_steps=scene.n_steps, frozen=frozen, marks=marks, exams=exams)
+    rows = rows[rows["step"].between(first, scene.cursor)] if shown != "All steps" else rows
+    zoom = f"zoom_{what}"
+    spoken = "; ".join(_spoken(who, steps, values) for who, (steps, values) in series.items())
+    if frozen is not None:
+        spoken += f"; frozen teacher {frozen:.3f}"
+    show_figure(score_chart, rows, key=_key(what, shown), zoom=zoom, era=scene.era, spoken=f"{title} over steps: {spoken}.",
+                window=_window(scene, shown), title=title, zoom_name=zoom, looks=looks, unit_interval=unit)  # fmt: skip
+    st.caption(MEANINGS[what])
+
+
+def _draw_drift(scene: Scene, shown: str) -> None:
+    whole = scene.tail.scalars(*DRIFT)
+    wide = whole.pivot_table(index="step", columns="name", values="value", dropna=False).reset_index()
+    for name in DRIFT:
+        if name not in wide:
+            wide[name] = np.nan
+    first = _first_shown(scene, shown)
+    ceiling = float(wide["drift_q95"].max()) if scene.replayed and len(wide) else 0.0
+    bands = wide[wide["step"].between(first, scene.cursor)]
+    bands = bands[bands["step"].isin(_kept_steps(bands))].rename(columns=lambda name: str(name).removeprefix("drift_"))
+    marks, exams = marks_of(scene.config, scene.n_steps)
+    rows = drift_table(bands, ceiling=0.0 if np.isnan(ceiling) else ceiling, marks=marks, exams=exams)
+    if shown != "All steps":
+        rows = rows[rows["step"].between(first, scene.cursor)]
+    spoken = _spoken("median drift", bands["step"].to_numpy(), bands["median"].to_numpy())
+    show_figure(drift_chart, rows, key=_key("drift", shown), zoom="zoom_drift", era=scene.era, spoken=f"Drift of the soft targets in nats: {spoken}.",
+                window=_window(scene, shown), zoom_name="zoom_drift")  # fmt: skip
+    st.caption(MEANINGS["drift"])
+
+
+def _key(what: str, shown: str) -> str:
+    return f"chart-{what}-{SHOWN[shown]}"
+
+
+def _window(scene: Scene, shown: str) -> tuple[float, float] | None:
+    # A little room at the left keeps step 0 off the axis.
+    return (-0.01 * scene.n_steps, float(scene.n_steps)) if shown == "All steps" else None
+
+
+def _first_shown(scene: Scene, shown: str) -> int:
+    newest = min(scene.cursor, scene.tail.reader.last_step()) if SHOWN[shown] else 0
+    return newest - SHOWN[shown] if SHOWN[shown] else 0
+
+
+def _series(table: pd.DataFrame, name: str, first: int, last: int) -> tuple[NDArray[Any], NDArray[Any]]:
+    rows = table[(table["name"] == name) & table["step"].between(first, last)]
+    return thin(rows["step"].to_numpy(), rows["value"].to_numpy(), MOST_POINTS)
+
+
+def _kept_steps(bands: pd.DataFrame) -> Sequence[int]:
+    kept: set[int] = set()
+    for name in ("drift_median", "drift_q95"):
+        kept.update(thin(bands["step"].to_numpy(), bands[name].to_numpy(), MOST_POINTS // 2)[0].tolist())
+    return sorted(kept)
+
+
+def _first(table: pd.DataFrame, name: str) -> float | None:
+    values = table.loc[table["name"] == name, "value"]
+    return None if values.empty or np.isnan(values.iloc[0]) else float(values.iloc[0])
+
+
+def _spoken(who: str, steps: NDArray[Any], values: NDArray[Any]) -> str:
+    if not len(steps):
+        return f"{who} not measured yet"
+    return f"{who} {values[0]:.3f} at step {int(steps[0])}, {values[-1]:.3f} at step {int(steps[-1])}"

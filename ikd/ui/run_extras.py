@@ -1,0 +1,112 @@
+"""Beside a run's figures: its settings, final scores, download, log and the stop button."""
+
+from __future__ import annotations
+
+import io
+import tempfile
+import zipfile
+from pathlib import Path
+
+import pandas as pd
+import streamlit as st
+
+from ikd.config import RunConfig, all_settings, applies
+from ikd.runs import stop_run
+from ikd.trace.export import export_parquet
+from ikd.trace.folder import RunFolder
+from ikd.trace.state import RunState
+from ikd.ui.shell import sentences
+from ikd.ui.wording import visible
+
+SPLITS = ("validation", "test")
+ROLES = {"frozen_teacher": "frozen teacher", "teacher": "teacher", "student": "student"}
+LOG_LINES = 40
+
+
+def draw_stop(folder: RunFolder) -> None:
+    """Draw the stop button in a fragment of its own, so that no slow figure delays it."""
+    st.fragment(_stop)(folder)
+
+
+def draw_settings(config: RunConfig) -> None:
+    """Draw the settings that differ from the defaults, and the whole config to download."""
+    rows = changed_settings(config)
+    if rows:
+        st.dataframe(pd.DataFrame(rows, columns=["setting", "value", "default"]), hide_index=True, key="settings-table")
+    else:
+        st.caption("Every setting has its default.")
+    st.download_button("Config as JSON", config.model_dump_json(indent=1), "config.json", "application/json",
+                       icon=":material/download:", key="download-config", on_click="ignore")  # fmt: skip
+
+
+def changed_settings(config: RunConfig) -> list[tuple[str, str, str]]:
+    """Return path, value and default of every setting that matters here and differs from its default."""
+    tree = config.model_dump()
+    values = {one.path: (tree[one.group] if one.group else tree)[one.name] for one in all_settings()}
+    return [(one.path, _word(values[one.path]), _word(one.default)) for one in all_settings()
+            if values[one.path] != one.default and applies(one, values)]  # fmt: skip
+
+
+def draw_scores(run: RunState) -> None:
+    """Draw the final scores: roles by rows, measures of validation and test by columns."""
+    table = score_frame(run.scores)
+    if table.empty:
+        return
+    st.subheader("Final scores")
+    st.dataframe(table.style.format("{:.4f}", na_rep="–"), key="final-scores", width="content",
+                 alt="Final scores of the frozen teacher, the teacher and the student.")  # fmt: skip
+    st.caption("On the whole validation and test splits, at temperature 1. NLL: mean negative log-likelihood of the labels. "
+               "Truth KL: mean divergence from the true posterior, where the task knows it. Lower is better for both.")  # fmt: skip
+
+
+def score_frame(scores: dict[str, float]) -> pd.DataFrame:
+    """Return scores named role/split/measure as a table, roles by rows."""
+    rows: dict[str, dict[str, float]] = {}
+    for name, value in scores.items():
+        role, _, rest = name.partition("/")
+        split, _, measure = rest.partition("/")
+        word = measure.replace("_", " ").replace("nll", "NLL").replace("kl", "KL")
+        rows.setdefault(ROLES.get(role, role.replace("_", " ")), {})[f"{split} {word}"] = value
+    table = pd.DataFrame.from_dict(rows, orient="index")
+    order = [role for role in ROLES.values() if role in table.index] + [one for one in table.index if one not in ROLES.values()]
+    columns = sorted(table.columns, key=lambda name: SPLITS.index(name.split()[0]) if name.split()[0] in SPLITS else len(SPLITS))
+    return table.reindex(index=order, columns=columns)
+
+
+def draw_download(folder: RunFolder) -> None:
+    """Draw the download of the trace as Parquet files, made when it is clicked."""
+    st.download_button(
+        "Trace as Parquet", lambda: zipped_export(folder), f"{folder.path.name}-parquet.zip", "application/zip",
+        icon=":material/download:", key="download-trace", on_click="ignore",
+        help="Scalars, every soft target issued, probe readings and examples: for DuckDB, pandas and datasets.",
+    )  # fmt: skip
+
+
+def zipped_export(folder: RunFolder) -> bytes:
+    """Return the Parquet export of a run as one zip file."""
+    whole = io.BytesIO()
+    with tempfile.TemporaryDirectory() as place, zipfile.ZipFile(whole, "w", zipfile.ZIP_STORED) as archive:
+        for path in export_parquet(folder, Path(place)):
+            archive.write(path, path.name)
+    return whole.getvalue()
+
+
+def draw_log(folder: RunFolder) -> None:
+    """Draw the last lines of the run's log."""
+    lines = folder.log_tail(LOG_LINES)
+    st.code(visible("\n".join(lines), longest=20_000) if lines else "The log is empty.", language=None, height=220, wrap_lines=True)
+
+
+def _stop(folder: RunFolder) -> None:
+    with sentences():
+        asked = folder.stop_requested()
+        if st.button("Stop", icon=":material/stop_circle:", key="stop-run", disabled=asked,
+                     help="Ends the run after its present step. What it recorded is kept."):  # fmt: skip
+            stop_run(folder.id)
+            st.rerun(scope="fragment")
+        if asked:
+            st.caption("Asked to stop: it ends after its present step.")
+
+
+def _word(value: object) -> str:
+    return "empty" if value in (None, "") else visible(str(value), longest=80)

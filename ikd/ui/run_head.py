@@ -1,0 +1,86 @@
+"""The head of a run's page: state, progress, times and the newest scores."""
+
+from __future__ import annotations
+
+import time
+
+import pandas as pd
+import streamlit as st
+
+from ikd.trace.folder import RunFolder
+from ikd.trace.state import RunState
+from ikd.ui.tail import Tail
+from ikd.ui.wording import duration
+
+BADGES = {
+    "preparing": ("blue", "preparing", ":material/hourglass_top:"),
+    "running": ("blue", "running", ":material/play_circle:"),
+    "finished": ("green", "finished", ":material/check_circle:"),
+    "stopped": ("orange", "stopped", ":material/stop_circle:"),
+    "failed": ("red", "failed", ":material/error:"),
+    "lost": ("red", "lost", ":material/link_off:"),
+}
+RECENT_STEPS = 50
+NEWEST = ("student_accuracy", "teacher_accuracy", "student_nll", "agreement", "drift_median")
+
+
+def badge(folder: RunFolder, run: RunState) -> None:
+    """Draw the state of a run in a word, an icon and a colour."""
+    colour, word, icon = BADGES[run.state]
+    st.badge(f"recorded, {word}" if folder.recorded else word, icon=icon, color=colour)  # type: ignore[arg-type]
+
+
+def draw_progress(run: RunState, tail: Tail) -> None:
+    """Draw a live run's progress: 99 % at most until it is really done."""
+    if run.stage == "teaching":
+        share, words = run.fraction(), f"Step {run.step} of {run.total}"
+    else:
+        share = min(run.stage_step / run.stage_total, 0.99) if run.stage_total else run.fraction()
+        part = f", step {run.stage_step} of {run.stage_total}" if run.stage_total else ""
+        words = f"{run.stage.capitalize()}{part}"
+    st.progress(share, text=f"{words} · {share:.0%}")
+    st.caption(" · ".join(_times(run, tail)))
+
+
+def draw_newest(tail: Tail, cursor: int) -> None:
+    """Draw the newest reading's scores up to a step, in five small numbers."""
+    table = tail.scalars(*NEWEST)
+    first, last = _reading(table, 0), _reading(table, cursor)
+    with st.container(horizontal=True, key="newest"):
+        _number("Student accuracy", last.get("student_accuracy"), "on the probe set")
+        _number("Teacher accuracy", last.get("teacher_accuracy"), "on the probe set", than=first.get("teacher_accuracy"))
+        _number("Student NLL", last.get("student_nll"), "mean negative log-likelihood of the labels, lower is better")
+        _number("Agreement", last.get("agreement"), "share of probe examples on which both give the same class")
+        _number("Median drift", last.get("drift_median"), "KL of the soft targets from the frozen teacher's, in nats", form=".4f")
+
+
+def _reading(table: pd.DataFrame, step: int) -> dict[str, float]:
+    upto = table[table["step"] <= step]
+    return {str(name): float(value) for name, value in upto.groupby("name")["value"].last().items()}
+
+
+def _number(label: str, value: float | None, meaning: str, *, than: float | None = None, form: str = ".3f") -> None:
+    change = None if value is None or than is None else f"{value - than:+.3f} vs frozen"
+    st.metric(label, "–" if value is None else f"{value:{form}}", delta=change, delta_color="off", help=meaning, width=150,
+              delta_arrow="off")  # fmt: skip
+
+
+def _times(run: RunState, tail: Tail) -> list[str]:
+    words = [f"{duration((run.ended or time.time()) - run.started)} elapsed"]
+    speed = steps_per_second(tail, run.step)
+    if run.stage == "teaching" and speed:
+        words += [f"about {duration((run.total - run.step) / speed)} remaining", f"{speed:.1f} steps/s"]
+    if run.device:
+        words.append(run.device)
+    if run.peak_memory_bytes:
+        words.append(f"{run.peak_memory_bytes / 2**20:.0f} MiB at most")
+    return words
+
+
+def steps_per_second(tail: Tail, step: int) -> float | None:
+    """Return the speed over the newest steps, None before there are two."""
+    table = tail.reader.steps(after=step - RECENT_STEPS)
+    if len(table) < 2:
+        return None
+    seconds = float(table["seconds"].iloc[-1] - table["seconds"].iloc[0])
+    return float(table["step"].iloc[-1] - table["step"].iloc[0]) / seconds if seconds > 0 else None

@@ -1,0 +1,136 @@
+"""The page of one run, live or replayed; everything on it is read from the run's folder."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+import streamlit as st
+
+from ikd.config import RunConfig
+from ikd.errors import RunError
+from ikd.trace.folder import RunFolder
+from ikd.trace.state import RunState
+from ikd.ui import replay, state
+from ikd.ui.board_choice import choose_examples
+from ikd.ui.run_board import draw_board
+from ikd.ui.run_curves import Scene, draw_curves
+from ikd.ui.run_extras import draw_download, draw_log, draw_scores, draw_settings, draw_stop
+from ikd.ui.run_head import badge, draw_newest, draw_progress
+from ikd.ui.shell import notice, page_link, sentences
+from ikd.ui.tail import tail_of
+from ikd.ui.wording import moment, plain
+
+LIVE_SECONDS = 1.0
+ERAS = 10
+
+
+def show_run(folder: RunFolder) -> None:
+    """Draw the page of a run."""
+    run, tail = folder.state(), tail_of(folder)
+    config = _config(folder)
+    started = tail.started()
+    n_steps = int(tail.meta.get("n_steps", 0)) or run.total
+    _forget_other_run(folder.id, n_steps)
+    _title(folder, run, config, started=started)
+    if started and not run.live:
+        replay.draw_player(n_steps)
+    _timed(_progress_part, run)(folder, run.state, started)
+    if not started:
+        return
+    _timed(_figures_part, run)(folder, n_steps, config)
+    if tail.reader.last_step() >= 0:
+        st.subheader("The board")
+        ids = choose_examples(tail, _cursor(run, n_steps))
+        _timed(_board_part, run)(folder, n_steps, config, tuple(ids))
+    draw_scores(run)
+
+
+def _timed(part: Callable[..., None], run: RunState) -> Callable[..., None]:
+    # The timer ends with the run: a part whose run has changed its state asks for one full rerun.
+    every = LIVE_SECONDS if run.live else (replay.TICK_SECONDS if replay.playing() else None)
+    return st.fragment(part, run_every=every)
+
+
+def _progress_part(folder: RunFolder, drawn_state: str, drawn_started: bool) -> None:
+    with sentences():
+        run, tail = folder.state(), tail_of(folder)
+        if run.state != drawn_state or tail.started() != drawn_started:
+            st.rerun()
+        if run.live:
+            draw_progress(run, tail)
+        if drawn_started:
+            draw_newest(tail, _cursor(run, int(tail.meta["n_steps"])))
+        if run.live or run.state in ("failed", "lost"):
+            with st.expander("Log", expanded=not drawn_started, key=f"log-{drawn_started}"):
+                draw_log(folder)
+
+
+def _figures_part(folder: RunFolder, n_steps: int, config: RunConfig | None) -> None:
+    with sentences():
+        draw_curves(_scene(folder, n_steps, config))
+
+
+def _board_part(folder: RunFolder, n_steps: int, config: RunConfig | None, ids: Sequence[int]) -> None:
+    with sentences():
+        draw_board(_scene(folder, n_steps, config), ids)
+
+
+def _scene(folder: RunFolder, n_steps: int, config: RunConfig | None) -> Scene:
+    run, tail = folder.state(), tail_of(folder)
+    cursor = _cursor(run, n_steps)
+    moving = run.live or replay.playing()
+    era = ERAS * min(cursor, tail.reader.last_step()) // max(n_steps, 1) if moving else None
+    return Scene(tail=tail, n_steps=n_steps, cursor=cursor, config=config, replayed=not run.live, era=era)
+
+
+def _cursor(run: RunState, n_steps: int) -> int:
+    return n_steps if run.live else replay.cursor(n_steps)
+
+
+def _title(folder: RunFolder, run: RunState, config: RunConfig | None, *, started: bool) -> None:
+    name = config.label if config and config.label else folder.id
+    with st.container(horizontal=True, vertical_alignment="center", horizontal_alignment="distribute", key="run-title"):
+        with st.container(horizontal=True, vertical_alignment="center", width="content"):
+            st.header(plain(name), width="content", anchor=False)
+            badge(folder, run)
+        with st.container(horizontal=True, width="content"):
+            if run.live:
+                with st.container(width="content"):
+                    draw_stop(folder)
+            if config is not None:
+                with st.popover("Settings", icon=":material/tune:"):
+                    draw_settings(config)
+            if started:
+                draw_download(folder)
+    when = [f"`{folder.id}`"] + ([f"started {moment(run.started)}"] if run.started and not folder.recorded else [])
+    if config is not None:
+        what = {"exam": "the teacher learns from exams", "fixed": "fixed teacher"}[config.policy.name]
+        when += [plain(config.task.name), f"{plain(config.teacher.name)} teaches {plain(config.student.name)}", what]
+    st.caption(" · ".join(when))
+    if run.error:
+        st.error(plain(run.error, longest=1000), icon=":material/error:")
+    for warning in folder.warnings()[-3:]:
+        notice(warning)
+
+
+def _config(folder: RunFolder) -> RunConfig | None:
+    try:
+        return folder.config()
+    except RunError as fault:
+        notice(str(fault))
+        return None
+
+
+def _forget_other_run(run: str, n_steps: int) -> None:
+    if st.session_state.get(state.LOOK) != run:
+        st.session_state[state.LOOK] = run
+        notice(replay.reset(n_steps))
+
+
+def choose_run(folders: Sequence[RunFolder]) -> None:
+    """Draw links to some runs, where the address names none."""
+    st.header("Which run?", anchor=False)
+    st.write("The address names no run. Open one of the newest, or see them all.")
+    for folder in folders:
+        page_link("run", label=plain(folder.id), icon=":material/monitoring:", run=folder.id)
+    page_link("runs", label="All runs", icon=":material/list:")

@@ -1,0 +1,106 @@
+"""The frame of every page: title, menu, style, and what a visitor sees when something goes wrong."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import streamlit as st
+from streamlit.errors import StreamlitAPIException
+
+from ikd.errors import IKDError
+from ikd.ui import state
+from ikd.ui.wording import plain
+
+ROOT = Path(__file__).parents[2]
+STYLE = ROOT / "assets" / "style.css"
+LOG = logging.getLogger("ikd.pages")
+SIDEBAR_PIXELS = 210
+OWN_FAULT = "Something went wrong in the lab itself, not in what you did. The details are in the server's log."
+
+
+@dataclass(frozen=True, kw_only=True)
+class PageLink:
+    """One line of the menu."""
+
+    path: str
+    label: str
+    icon: str
+
+
+PAGES: dict[str, PageLink] = {
+    "home": PageLink(path="app.py", label="Home", icon=":material/home:"),
+    "train": PageLink(path="pages/train.py", label="Train", icon=":material/tune:"),
+    "run": PageLink(path="pages/run.py", label="Run", icon=":material/monitoring:"),
+    "runs": PageLink(path="pages/runs.py", label="Runs", icon=":material/list:"),
+    "method": PageLink(path="pages/method.py", label="Method", icon=":material/function:"),
+}
+
+
+@contextmanager
+def open_page(title: str) -> Iterator[None]:
+    """Set up a page and show every error as a sentence; call it once, around the whole page.
+
+    Args:
+        title: of the browser's tab, before the lab's name.
+    """
+    st.set_page_config(page_title=f"{title} · IKD Lab", page_icon=":material/school:", layout="wide", initial_sidebar_state=SIDEBAR_PIXELS)
+    st.html(STYLE)
+    _menu()
+    with sentences():
+        yield
+
+
+@contextmanager
+def sentences() -> Iterator[None]:
+    """Show an IKDError as its sentence and any other error as an apology; a fragment needs it of its own."""
+    try:
+        yield
+    except IKDError as fault:
+        st.error(plain(str(fault), longest=1000), icon=":material/error:")
+    except Exception:
+        LOG.exception("A page failed.")
+        st.error(OWN_FAULT, icon=":material/error:")
+
+
+def notice(text: str) -> None:
+    """Show a warning that may contain words from data or from an address."""
+    if text:
+        st.warning(plain(text, longest=1000), icon=":material/info:")
+
+
+def page_link(page: str, *, label: str, icon: str | None = None, run: str | None = None, key: str | None = None) -> None:
+    """Draw a link to a page of the lab, to a run on it where one is given; text where a page was opened alone.
+
+    Args:
+        page: a name in `PAGES`.
+        label: words of the link, Markdown already escaped.
+        icon: of the link.
+        run: run id for the address.
+        key: unique name of the container, for the style sheet.
+    """
+    query = {state.RUN: run} if run is not None else None
+    try:
+        with st.container(key=key) if key else st.container():
+            st.page_link(PAGES[page].path, label=label, icon=icon, query_params=query)
+    except StreamlitAPIException:
+        st.markdown(label)
+
+
+def go_to_run(run: str) -> None:
+    """Open the page of a run."""
+    st.switch_page(PAGES["run"].path, query_params={state.RUN: run})
+
+
+def _menu() -> None:
+    with st.sidebar:
+        st.markdown("**IKD Lab**  \n:gray[a teacher that learns to teach]")
+        for page in PAGES.values():
+            try:
+                st.page_link(page.path, label=page.label, icon=page.icon, width="stretch")
+            except StreamlitAPIException:
+                # A page file opened alone is an app of its own and knows no other page.
+                st.caption(page.label)

@@ -1,0 +1,108 @@
+"""Starting a run from a page: what it will cost, its config in three forms, and the button."""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Mapping
+from typing import Any
+
+import streamlit as st
+
+from ikd.config import RunConfig, build_config
+from ikd.errors import ConfigError, IKDError
+from ikd.runs import Estimate, active_run, estimate_later, start_run
+from ikd.ui.controls import applicable, values_of_session
+from ikd.ui.shell import go_to_run, page_link, sentences
+from ikd.ui.wording import duration, plain
+
+POLL_SECONDS = 1.0
+BUSY_POLL_SECONDS = 3.0
+
+
+def draw_start() -> None:
+    """Draw the panel: refused settings as a sentence, else cost, start button and config."""
+    values = applicable(values_of_session())
+    try:
+        config = build_config(values)
+    except ConfigError as fault:
+        st.error(plain(str(fault), longest=1000), icon=":material/error:")
+        st.button("Start the run", icon=":material/play_arrow:", key="start-refused", disabled=True, width="stretch")
+        return
+    draw_start_button(config, label="Start the run", key="start")
+    _estimate(config)
+    with st.expander("The same run elsewhere", key="elsewhere"):
+        st.caption("On the command line, in the lab's folder; these pages show it too.")
+        st.code(command_line(values), language="bash", wrap_lines=True)
+        st.download_button("Config as JSON", config.model_dump_json(indent=1), "config.json", "application/json",
+                           icon=":material/download:", key="download-config", on_click="ignore")  # fmt: skip
+        with st.container(height=220, border=False):
+            st.code(config.model_dump_json(indent=1), language="json")
+
+
+def draw_start_button(config: RunConfig, *, label: str, key: str) -> None:
+    """Draw a start button that is off while a run is at work on the same device, and names that run."""
+    busy = active_run(config.machine.device)
+    if st.button(label, icon=":material/play_arrow:", key=key, type="primary", disabled=busy is not None, width="stretch"):
+        try:
+            run = start_run(config)
+        except IKDError as fault:
+            # Another tab may have been quicker: the sentence names its run.
+            st.error(plain(str(fault), longest=1000), icon=":material/error:")
+        else:
+            go_to_run(run)
+    if busy is not None:
+        st.fragment(_busy, run_every=BUSY_POLL_SECONDS)(busy, config.machine.device)
+
+
+def command_line(values: Mapping[str, Any]) -> str:
+    """Return the command that starts the same run."""
+    words = ["python -m ikd train"]
+    for path, value in values.items():
+        text = "none" if value is None else str(value)
+        words.append(f"--{path.replace('_', '-')} {shlex.quote(text)}")
+    return " ".join(words)
+
+
+def cost_sentence(found: Estimate) -> str:
+    """Return the cost of one step against ordinary distillation, in words."""
+    if found.step_units is None or found.kd_units is None:
+        return ""
+    return f"One step costs {found.step_units:.1f} student forwards (ordinary distillation: {found.kd_units:.1f})."
+
+
+def _busy(run: str, device: str) -> None:
+    with sentences():
+        if active_run(device) != run:
+            st.rerun()
+        page_link("run", label=f"{plain(run)} is at work: open it", icon=":material/monitoring:", run=run)
+        st.caption("One run at a time: stop it there, or wait for its end.")
+
+
+def _estimate(config: RunConfig) -> None:
+    found = estimate_later(config)
+    st.fragment(_estimate_part, run_every=None if found else POLL_SECONDS)(config, found is not None)
+
+
+def _estimate_part(config: RunConfig, was_there: bool) -> None:
+    with sentences():
+        found = estimate_later(config)
+        if found is not None and not was_there:
+            st.rerun()
+        with st.container(key="estimate", border=True):
+            st.markdown("**What it will cost**")
+            if found is None:
+                st.caption("Measuring this machine and counting … you can start without it.")
+                return
+            if cost := cost_sentence(found):
+                st.markdown(cost)
+            if found.seconds is not None:
+                st.markdown(f"About **{duration(found.seconds)}** of teaching" + _step_words(found) + _teacher_words(found) + ".")
+            st.caption(plain(found.explanation, longest=1000))
+
+
+def _step_words(found: Estimate) -> str:
+    return f" ({found.step_milliseconds:.0f} ms a step)" if found.step_milliseconds else ""
+
+
+def _teacher_words(found: Estimate) -> str:
+    return f", after {duration(found.teacher_seconds)} of fine-tuning the teacher unless it is cached" if found.teacher_seconds else ""

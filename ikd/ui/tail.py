@@ -1,0 +1,79 @@
+"""What one visitor's pages have read of a trace so far: each tick asks the trace only for what is new."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import streamlit as st
+
+from ikd.events import Floats, Integers
+from ikd.trace.folder import RunFolder
+from ikd.trace.reader import TraceReader
+from ikd.ui import state
+
+MOST_RUNS = 3
+
+
+class Tail:
+    """The read part of one run's trace.
+
+    A step is committed whole and never changed afterwards, so what was read once stays true.
+    """
+
+    def __init__(self, folder: RunFolder) -> None:
+        """Start with nothing read."""
+        self.reader = TraceReader(folder)
+        self.meta: dict[str, Any] = {}
+        self._examples: pd.DataFrame | None = None
+        self._scalars: dict[tuple[str, ...], pd.DataFrame] = {}
+        self._readings: dict[str, tuple[tuple[int, ...], Integers, Floats]] = {}
+
+    def started(self) -> bool:
+        """Return whether the run has begun to teach, so that its names and its probe set are known."""
+        if "label_names" not in self.meta:
+            self.meta = self.reader.meta()
+        return "label_names" in self.meta
+
+    def probe(self) -> pd.DataFrame:
+        """Return the probe examples, of `TraceReader.examples`."""
+        if self._examples is None or self._examples.empty:
+            self._examples = self.reader.examples("probe")
+        return self._examples
+
+    def scalars(self, *names: str) -> pd.DataFrame:
+        """Return the wanted scalars of all steps so far: columns step, name, value."""
+        known = self._scalars.get(names)
+        after = -1 if known is None or known.empty else int(known["step"].iloc[-1])
+        fresh = self.reader.scalars(names, after=after)
+        if known is not None and len(known):
+            fresh = pd.concat([known, fresh], ignore_index=True) if len(fresh) else known
+        self._scalars[names] = fresh
+        return fresh
+
+    def readings(self, role: str, examples: Sequence[int]) -> tuple[Integers, Floats]:
+        """Return the readings of a role for some examples: steps (R,), logits (R, P, C)."""
+        wanted = tuple(examples)
+        known = self._readings.get(role)
+        if known is None or known[0] != wanted or not len(known[1]):
+            steps, logits = self.reader.readings(role, examples=wanted)
+        else:
+            steps, logits = self.reader.readings(role, after=int(known[1][-1]), examples=wanted)
+            if len(steps):
+                steps, logits = np.concatenate([known[1], steps]), np.concatenate([known[2], logits])
+            else:
+                steps, logits = known[1], known[2]
+        self._readings[role] = (wanted, steps, logits)
+        return steps, logits
+
+
+def tail_of(folder: RunFolder) -> Tail:
+    """Return this visitor's tail of a run; the few runs looked at last are kept."""
+    tails: dict[str, Tail] = st.session_state.setdefault(state.TAILS, {})
+    tail = tails.pop(folder.id, None) or Tail(folder)
+    tails[folder.id] = tail
+    while len(tails) > MOST_RUNS:
+        del tails[next(iter(tails))]
+    return tail

@@ -71,7 +71,7 @@ def events(config: RunConfig, n_classes: int, *, texts: Sequence[str] = (), seed
     examples = [
         Example(id=one, split="probe", label=int(labels[one]), truth=tuple(truth[one].tolist()) if n_classes < 10 else None,
                 text=texts[one] if one < len(texts) else f"The soup was not really warm, but the waiter of table {one} smiled.",
-                text_pair=None)  # fmt: skip
+                text_pair=None)
         for one in range(n_probe)
     ]
     names = {2: ["negative", "positive"], 3: ["negative", "neutral", "positive"]}.get(

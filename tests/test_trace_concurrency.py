@@ -17,7 +17,7 @@ from ikd.errors import IKDError
 from ikd.trace.export import export_parquet
 from ikd.trace.reader import ROLES, TraceReader
 from ikd.trace.recorder import Recorder
-from ikd.trace.rehearsal import rehearsal
+from tests.rehearsal import rehearsal
 from ikd.trace.store import new_run
 
 ROOT = Path(__file__).parents[1]
@@ -27,7 +27,7 @@ import sys, time
 from pathlib import Path
 from ikd.events import StepTaken
 from ikd.trace.recorder import Recorder
-from ikd.trace.rehearsal import rehearsal
+from tests.rehearsal import rehearsal
 from ikd.trace.store import RunFolder
 with Recorder(RunFolder(Path(sys.argv[1]))) as recorder:
     for event in rehearsal(int(sys.argv[2]), n_probe=120):

@@ -5,7 +5,7 @@ import sqlite3
 from ikd.config import build_config
 from ikd.events import StepTaken
 from ikd.trace.recorder import Recorder
-from ikd.trace.rehearsal import rehearsal
+from tests.rehearsal import rehearsal
 from ikd.trace.schema import SCALARS, TABLES
 from ikd.trace.store import new_run
 from ikd.trace.tables import CREATE_TABLES

@@ -117,7 +117,7 @@ def belief_chart(table: pd.DataFrame) -> alt.LayerChart:
     word = base.mark_text(align="left", dx=8, fontSize=12, fontWeight="bold", color=FROZEN).encode(
         x=alt.value("width"), text="arrow:N"
     )
-    return alt.layer(bar, outline, star, student, word).properties(height=alt.Step(27), padding=PADDING)
+    return alt.LayerChart(layer=[bar, outline, star, student, word]).properties(height=alt.Step(27), padding=PADDING)
 
 
 def slot_colour() -> alt.Color:

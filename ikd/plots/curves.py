@@ -144,7 +144,7 @@ def _only(chart: alt.Chart, kind: str) -> alt.Chart:
 
 
 def _layered(layers: Sequence[alt.Chart]) -> alt.LayerChart:
-    return alt.layer(*layers).properties(height=CHART_HEIGHT_PIXELS, padding=PADDING)
+    return alt.LayerChart(layer=list(layers)).properties(height=CHART_HEIGHT_PIXELS, padding=PADDING)
 
 
 def _mark_layers(base: alt.Chart, *, words_at: Literal["top", "bottom"]) -> list[alt.Chart]:

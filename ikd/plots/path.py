@@ -68,7 +68,7 @@ def path_chart(table: pd.DataFrame, *, n_steps: int, title: str = "probability")
     star = base.mark_text(text="★", fontSize=13, color=STAR, stroke=INK, strokeWidth=0.6).encode()
     word = base.mark_text(align="left", dx=6, fontSize=10.5, color=FROZEN).encode(x=alt.value("width"), text="name:N")
     layers = [(line, "line"), (dot, "end"), (star, "truth"), (word, "word")]
-    chart = alt.layer(*(one.transform_filter(alt.datum.kind == kind) for one, kind in layers))
+    chart = alt.LayerChart(layer=[one.transform_filter(alt.datum.kind == kind) for one, kind in layers])
     return chart.properties(height=CARD_HEIGHT_PIXELS, padding=PADDING)
 
 

@@ -84,8 +84,9 @@ def simplex_chart(table: pd.DataFrame) -> alt.LayerChart:
         .transform_filter((alt.datum.kind == corner) & (alt.datum.order == k))
         for k, place in enumerate(places)
     ]
-    chart = alt.layer(*(one.transform_filter(alt.datum.kind == kind) for one, kind in layers), *words)
-    return chart.properties(width=WIDTH_PIXELS, height=HEIGHT_PIXELS, padding=0).configure_view(stroke=None)
+    chart = alt.LayerChart(layer=[*(one.transform_filter(alt.datum.kind == kind) for one, kind in layers), *words])
+    triangle: alt.LayerChart = chart.properties(width=WIDTH_PIXELS, height=HEIGHT_PIXELS, padding=0).configure_view(stroke=None)
+    return triangle
 
 
 def _arrow_rows(start: NDArray[np.float64], direction: NDArray[np.float64]) -> list[dict[str, object]]:

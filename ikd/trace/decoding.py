@@ -47,13 +47,15 @@ class ProbeShape:
         return decoded_blob(blob, self.dtype, n_examples, self.classes).astype(np.float32)
 
 
-def probe_shape(trace: sqlite3.Connection) -> ProbeShape | None:
-    """Return the sizes of a trace's readings, None before the run has started."""
+def probe_shape(trace: sqlite3.Connection, role: str) -> ProbeShape | None:
+    """Return the sizes of a role's readings, None before the run has started."""
     meta = decoded_meta(trace)
     examples = trace.execute("SELECT count(*) FROM examples WHERE split = 'probe'").fetchone()[0]
     if "label_names" not in meta or not examples:
         return None
-    dtype = np.dtype("<f2" if meta.get("probe_dtype") == "float16" else "<f4")
+    # Feedback is of the order of the learning rate: half precision would lose it to zero.
+    halved = meta.get("probe_dtype") == "float16" and role != "feedback"
+    dtype = np.dtype("<f2" if halved else "<f4")
     return ProbeShape(examples=int(examples), classes=len(meta["label_names"]), dtype=dtype)
 
 

@@ -103,7 +103,7 @@ class TraceReader:
         """
         _check_role(role)
         with self._trace() as trace:
-            shape = None if trace is None else probe_shape(trace)
+            shape = None if trace is None else probe_shape(trace, role)
             if trace is None or shape is None:
                 return np.zeros(0, np.int64), np.zeros((0, 0, 0), np.float32)
             wanted = np.arange(shape.examples) if examples is None else np.asarray(examples, dtype=np.int64)
@@ -114,7 +114,7 @@ class TraceReader:
         """Return the latest reading (P, C) of a role at or before a step, None where there is none."""
         _check_role(role)
         with self._trace() as trace:
-            shape = None if trace is None else probe_shape(trace)
+            shape = None if trace is None else probe_shape(trace, role)
             if trace is None or shape is None:
                 return None
             latest = trace.execute("SELECT max(step) FROM probe WHERE role = ? AND block = 0 AND step <= ?",

@@ -16,7 +16,7 @@ from ikd.errors import RunError, unknown_name
 from ikd.events import (
     Course,
     Event,
-    Example,
+    Example, Floats,
     Notice,
     Reading,
     RunFinished,
@@ -28,6 +28,7 @@ from ikd.events import (
 from ikd.trace.connection import connect_writer, disk_full, settle
 from ikd.trace.folder import RunFolder
 from ikd.trace.schema import PROBE_BLOCK, SCALARS, SCHEMA_VERSION
+from ikd.trace.summary import reading_scalars
 from ikd.trace.tables import CREATE_TABLES
 
 _FLOAT16_LIMIT = float(np.finfo(np.float16).max)
@@ -57,6 +58,9 @@ class Recorder:
         self._dtype = np.dtype("<f4" if dtype == "float32" else "<f2")
         self._dtype_name = dtype
         self._n_classes, self._n_probe, self._last_step = 0, 0, -1
+        self._labels: list[int] = []
+        self._temperature = 1.0
+        self._frozen: Floats | None = None
         self._started = time.monotonic()
         self._teacher_losses: list[tuple[int, float]] = []
         self._clipped, self._closed = False, False
@@ -129,22 +133,31 @@ class Recorder:
             _write_meta(cursor, meta)
             _write_examples(cursor, event.probe)
         self._n_classes, self._n_probe = len(event.label_names), len(event.probe)
+        self._labels, self._temperature = [one.label for one in event.probe], event.temperature
         self._started = time.monotonic()
 
     def _step(self, event: StepTaken) -> None:
         self._check(event)
         # SQLite would keep a numpy number as a blob.
         step = int(event.step)
+        scalars = {**event.scalars, **self._derived(event.reading)}
         with self._transaction(f"step {step}") as cursor:
             cursor.execute("INSERT INTO steps VALUES (?, ?)", (step, time.monotonic() - self._started))
             cursor.executemany("INSERT INTO scalars VALUES (?, ?, ?)",
-                               [(name, step, float(value)) for name, value in event.scalars.items()])
+                               [(name, step, float(value)) for name, value in scalars.items()])
             _write_examples(cursor, event.new_examples)
             if event.course is not None:
                 _write_course(cursor, step, event.course)
             if event.reading is not None:
                 self._write_reading(cursor, step, event.reading)
         self._last_step = step
+
+    def _derived(self, reading: Reading | None) -> dict[str, float]:
+        if reading is None:
+            return {}
+        if self._frozen is None:
+            self._frozen = reading.teacher_logits
+        return reading_scalars(reading, self._frozen, self._labels, temperature=self._temperature)
 
     def _check(self, event: StepTaken) -> None:
         if not self._n_classes:
@@ -165,7 +178,8 @@ class Recorder:
         for role, logits in roles:
             if logits is None:
                 continue
-            kept = self._rounded(logits)
+            # Feedback is of the order of the learning rate: half precision would lose it to zero.
+            kept = np.ascontiguousarray(logits, dtype="<f4") if role == "feedback" else self._rounded(logits)
             cursor.executemany("INSERT INTO probe VALUES (?, ?, ?, ?)", [
                 (role, block, step, kept[first : first + PROBE_BLOCK].tobytes())
                 for block, first in enumerate(range(0, len(kept), PROBE_BLOCK))

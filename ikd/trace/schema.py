@@ -46,7 +46,7 @@ TABLES: dict[str, dict[str, str]] = {
         "role": "teacher, student or feedback",
         "block": "number of a block of consecutive probe examples",
         "step": "step of the reading",
-        "logits": "float blob (examples of the block, classes); precision in meta.probe_dtype",
+        "logits": "float blob (examples of the block, classes); precision in meta.probe_dtype, feedback always float32",
     },
     "teacher_training": {
         "step": "step of the teacher's own fine-tuning before distillation",

@@ -19,10 +19,10 @@ def show_method() -> None:
     st.header("Method", anchor=False)
     draw_method()
     st.markdown(SOURCE)
-    words, formulas, cost, switches = st.tabs(["Formulas", "Words", "Cost", "Every setting"])
-    with words:
-        _draw_formulas()
+    formulas, words, cost, switches = st.tabs(["Formulas", "Words", "Cost", "Every setting"])
     with formulas:
+        _draw_formulas()
+    with words:
         st.table(pd.Series(WORDS, name="means").rename_axis("word"))
     with cost:
         st.markdown(COST_WORDS)

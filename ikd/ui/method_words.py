@@ -31,7 +31,7 @@ FORMULAS: tuple[tuple[str, str, str], ...] = (
      "pass carries $dL_e/do$ into the teacher.")),
     ("Feedback", r"f = -\frac{dL_e}{do}, \qquad \dot p = \frac{p \odot (f - \langle p, f \rangle)}{t}",
      "One vector for every soft target. The arrows on the board show $\\dot p$: the same wish, as a movement of probabilities."),
-    ("Influence", r"-\Big\langle \frac{d\ell_i}{ds_i},\, \dot s_i \Big\rangle, \qquad \sum_i = -\, w \cdot g",
+    ("Influence", r"I_i = -\Big\langle \frac{d\ell_i}{ds_i},\, \dot s_i \Big\rangle, \qquad \sum_i I_i = -\, w \cdot g",
      "Of course example $i$, whose share of the course loss is $\\ell_i$; from the same pass."),
     ("Drift", (r"\mathrm{KL}\big(p_{\text{now}} \,\|\, p_{\text{frozen}}\big) = \sum_y p_{\text{now}}(y) \log "
      r"\frac{p_{\text{now}}(y)}{p_{\text{frozen}}(y)}"),

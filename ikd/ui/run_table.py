@@ -33,7 +33,8 @@ def _draw_run(folder: RunFolder) -> None:
         config: RunConfig | None = folder.config()
     except RunError:
         config = None
-    columns = st.columns(WIDTHS, vertical_alignment="center")
+    with st.container(key=f"line-{folder.id.replace(':', '-')}"):
+        columns = st.columns(WIDTHS, vertical_alignment="center")
     with columns[0]:
         name = config.label if config and config.label else folder.id
         page_link("run", label=plain(name), icon=":material/monitoring:", run=folder.id, key=f"open-{folder.id.replace(':', '-')}")

@@ -17,7 +17,7 @@ from ikd.ui.run_curves import Scene, draw_curves
 from ikd.ui.run_extras import draw_download, draw_log, draw_scores, draw_settings, draw_stop
 from ikd.ui.run_head import badge, draw_newest, draw_progress
 from ikd.ui.shell import notice, page_link, sentences
-from ikd.ui.tail import tail_of
+from ikd.ui.tail import Tail, tail_of
 from ikd.ui.wording import moment, plain
 
 LIVE_SECONDS = 1.0
@@ -30,17 +30,17 @@ def show_run(folder: RunFolder) -> None:
     config = _config(folder)
     started = tail.started()
     n_steps = int(tail.meta.get("n_steps", 0)) or run.total
-    _forget_other_run(folder.id, n_steps)
+    _forget_other_run(folder.id, _end(run, tail, n_steps))
     _title(folder, run, config, started=started)
     if started and not run.live:
-        replay.draw_player(n_steps)
+        replay.draw_player(_end(run, tail, n_steps))
     _timed(_progress_part, run)(folder, run.state, started)
     if not started:
         return
     _timed(_figures_part, run)(folder, n_steps, config)
     if tail.reader.last_step() >= 0:
         st.subheader("The board")
-        ids = choose_examples(tail, _cursor(run, n_steps))
+        ids = choose_examples(tail, _cursor(run, tail, n_steps))
         _timed(_board_part, run)(folder, n_steps, config, tuple(ids))
     draw_scores(run)
 
@@ -59,7 +59,7 @@ def _progress_part(folder: RunFolder, drawn_state: str, drawn_started: bool) -> 
         if run.live:
             draw_progress(run, tail)
         if drawn_started:
-            draw_newest(tail, _cursor(run, int(tail.meta["n_steps"])))
+            draw_newest(tail, _cursor(run, tail, int(tail.meta["n_steps"])))
         if run.live or run.state in ("failed", "lost"):
             with st.expander("Log", expanded=not drawn_started, key=f"log-{drawn_started}"):
                 draw_log(folder)
@@ -77,14 +77,19 @@ def _board_part(folder: RunFolder, n_steps: int, config: RunConfig | None, ids: 
 
 def _scene(folder: RunFolder, n_steps: int, config: RunConfig | None) -> Scene:
     run, tail = folder.state(), tail_of(folder)
-    cursor = _cursor(run, n_steps)
+    cursor = _cursor(run, tail, n_steps)
     moving = run.live or replay.playing()
     era = ERAS * min(cursor, tail.reader.last_step()) // max(n_steps, 1) if moving else None
     return Scene(tail=tail, n_steps=n_steps, cursor=cursor, config=config, replayed=not run.live, era=era)
 
 
-def _cursor(run: RunState, n_steps: int) -> int:
-    return n_steps if run.live else replay.cursor(n_steps)
+def _cursor(run: RunState, tail: Tail, n_steps: int) -> int:
+    return n_steps if run.live else replay.cursor(_end(run, tail, n_steps))
+
+
+def _end(run: RunState, tail: Tail, n_steps: int) -> int:
+    # A run that was stopped ends before its time; its replay does too.
+    return n_steps if run.live else min(n_steps, max(tail.reader.last_step(), 0))
 
 
 def _title(folder: RunFolder, run: RunState, config: RunConfig | None, *, started: bool) -> None:

@@ -53,8 +53,7 @@ def build_teacher(config: RunConfig, data: TaskData) -> TeacherModel:
     else:
         tokenizer = load_tokenizer(name, revision=config.teacher.revision)
         declared = load_config(name, revision=config.teacher.revision)
-        never = config.teacher.fine_tune == "never"
-        check_labels(declared, data.label_names, name=name, strict=never)
+        check_labels(declared, data.label_names, name=name, fine_tune=config.teacher.fine_tune)
         model, fits = load_classifier(name, n_classes=n_classes, revision=config.teacher.revision)
     if config.teacher.fine_tune == "never" and not fits:
         raise ModelError(

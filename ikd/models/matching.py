@@ -11,21 +11,22 @@ from ikd.errors import ModelError
 from ikd.models.pretrained import is_classifier
 
 
-def check_labels(config: PretrainedConfig, label_names: Sequence[str], *, name: str, strict: bool) -> None:
+def check_labels(config: PretrainedConfig, label_names: Sequence[str], *, name: str, fine_tune: str) -> None:
     """Refuse a trained classifier whose classes are not the task's.
 
     Args:
         config: the model's configuration as stored.
         label_names: the task's classes in order.
         name: the model's name, for the sentence.
-        strict: whether a different number of classes is refused too (the classifier would be used as it is).
+        fine_tune: "always" trains the classifier anew, so nothing is checked; "never" uses it as it is; "auto" does so
+            where the number of classes fits.
 
     Raises:
-        ModelError: another number of classes (when strict), or the same names in another order.
+        ModelError: another number of classes under "never", or the same names in another order.
     """
-    if not is_classifier(config):
+    if not is_classifier(config) or fine_tune == "always":
         return
-    if strict and config.num_labels != len(label_names):
+    if fine_tune == "never" and config.num_labels != len(label_names):
         raise ModelError(
             f"The teacher {name!r} knows {config.num_labels} classes but the task has {len(label_names)} "
             f"({', '.join(label_names[:6])}{', ...' if len(label_names) > 6 else ''}): choose a teacher of this task, or "

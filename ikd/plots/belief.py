@@ -89,8 +89,10 @@ def arrow(pull: float) -> str:
 
 
 def belief_chart(table: pd.DataFrame) -> alt.LayerChart:
-    """Return bars for the soft target now, a dotted outline for the frozen teacher, a diamond for the student,
-    a star for the truth, and the feedback in words at the right.
+    """Return what is believed of one example now, by class.
+
+    A bar is the soft target, a dotted outline the frozen teacher, a diamond the student, a star the truth; the feedback
+    stands in words at the right.
 
     Args:
         table: of `belief_table`.

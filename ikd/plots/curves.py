@@ -149,8 +149,9 @@ def _layered(layers: Sequence[alt.Chart]) -> alt.LayerChart:
 
 def _mark_layers(base: alt.Chart, *, words_at: Literal["top", "bottom"]) -> list[alt.Chart]:
     rule = base.mark_rule(clip=True, color=MARK, strokeDash=[2, 2]).encode(tooltip=["name:N", "step:Q"])
-    word = base.mark_text(clip=True, color=MARK, align="left", baseline=words_at, dx=4, dy=2 if words_at == "top" else -8, fontSize=11).encode(
-        y=alt.value(0 if words_at == "top" else "height"), text="name:N"
+    height, gap = (0, 2) if words_at == "top" else ("height", -8)
+    word = base.mark_text(clip=True, color=MARK, align="left", baseline=words_at, dx=4, dy=gap, fontSize=11).encode(
+        y=alt.value(height), text="name:N"
     )
     tick = base.mark_tick(clip=True, color=MARK, orient="vertical", height=6).encode(y=alt.value("height"))
     return [_only(rule, "rule"), _only(word, "rule"), _only(tick, "exam")]

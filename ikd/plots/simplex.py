@@ -52,8 +52,10 @@ def simplex_table(
 
 
 def simplex_chart(table: pd.DataFrame) -> alt.LayerChart:
-    """Return the triangle: solid path and dot for the teacher, dashed path and diamond for the student, a hollow
-    ghost for the frozen teacher, a star for the truth, an arrow for the feedback.
+    """Return the triangle with the paths of teacher and student.
+
+    Solid path and dot: the teacher. Dashed path and diamond: the student. Hollow ghost: the frozen teacher. Star: the
+    truth. Arrow: the feedback.
 
     Args:
         table: of `simplex_table`.

@@ -11,6 +11,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import torch
+from transformers.utils.logging import disable_progress_bar
 
 import ikd
 from ikd.classroom import Classroom
@@ -58,6 +59,7 @@ def run_job(folder: RunFolder, config: RunConfig, *, watch: Watcher | None = Non
 
 def _work(folder: RunFolder, config: RunConfig, device: torch.device, *, heart: Heart, watch: Watcher | None) -> None:
     n_threads = use_threads(config.machine.threads)
+    disable_progress_bar()  # the run's own progress is enough
     with Recorder(folder, dtype=config.record.probe_dtype) as recorder:
         for event in _events(folder, config, device, n_threads):
             recorder.record(event)
@@ -144,7 +146,7 @@ def _follow(heart: Heart, event: Event) -> None:
         case RunStarted():
             heart.now(state="running")
         case StepTaken():
-            done = min(event.step + 1, event.step if event.course is None else event.step + 1)
+            done = event.step if event.course is None else event.step + 1  # the last reading follows the last step
             heart.note(step=done, stage_step=done)
         case RunFinished():
             heart.now(scores=dict(event.scores))

@@ -56,34 +56,48 @@ def draw_player(n_steps: int) -> None:
 
 def _scrubber(n_steps: int, was_playing: bool) -> None:
     with sentences():
-        key = "replay-step"
         if was_playing and cursor(n_steps) >= n_steps:
             _to_end()
-        if playing() != was_playing or st.session_state.pop("replay-moved", False):
+        if playing() != was_playing or st.session_state.pop(state.MOVED, False):
             st.rerun()
+        # While it plays, a slider that listens would take its own last position, sent back by the browser, for a person's.
+        key = "replay-step-moving" if was_playing else _standing_key()
         st.session_state[key] = cursor(n_steps)
-        st.slider("Step", 0, max(n_steps, 1), key=key, on_change=_moved, args=(key,), help="Shows the run as it stood at this step.")
+        st.slider("Step", 0, max(n_steps, 1), key=key, disabled=was_playing, on_change=None if was_playing else _moved,
+                  help="Shows the run as it stood at this step.")  # fmt: skip
 
 
 def _play(n_steps: int) -> None:
     start = cursor(n_steps)
     st.session_state[state.PLAYED_FROM] = (time.monotonic(), 0 if start >= n_steps else start)
     st.session_state[state.PLAYING] = True
+    _renew_slider()
     state.keep_step(None)
 
 
 def _pause(n_steps: int) -> None:
+    _renew_slider()
     _stand_at(cursor(n_steps))
 
 
 def _to_end() -> None:
     st.session_state[state.PLAYING], st.session_state[state.CURSOR] = False, None
+    _renew_slider()
     state.keep_step(None)
 
 
-def _moved(key: str) -> None:
-    st.session_state["replay-moved"] = True
-    _stand_at(int(st.session_state[key]))
+def _moved() -> None:
+    st.session_state[state.MOVED] = True
+    _stand_at(int(st.session_state[_standing_key()]))
+
+
+def _standing_key() -> str:
+    return f"replay-step-{st.session_state.get(state.SLIDERS, 0)}"
+
+
+def _renew_slider() -> None:
+    # A browser remembers where a slider of the same name stood, and would report it as a person's move.
+    st.session_state[state.SLIDERS] = st.session_state.get(state.SLIDERS, 0) + 1
 
 
 def _stand_at(step: int) -> None:

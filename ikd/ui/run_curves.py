@@ -145,8 +145,8 @@ def _draw_drift(scene: Scene, shown: str) -> None:
     if shown != "All steps":
         rows = rows[rows["step"].between(first, scene.cursor)]
     spoken = _spoken("median drift", bands["step"].to_numpy(), bands["median"].to_numpy())
-    show_figure(drift_chart, rows, key=_key("drift", shown), zoom="zoom_drift", era=scene.era, spoken=f"Drift of the soft targets in nats: {spoken}.",
-                window=_window(scene, shown), zoom_name="zoom_drift")  # fmt: skip
+    show_figure(drift_chart, rows, key=_key("drift", shown), zoom="zoom_drift", era=scene.era,
+                spoken=f"Drift of the soft targets in nats: {spoken}.", window=_window(scene, shown), zoom_name="zoom_drift")  # fmt: skip
     st.caption(MEANINGS["drift"])
 
 

@@ -16,6 +16,7 @@ COLUMNS = (
     {"policy": "Teacher policy (exam step)", "training": "Student's update (course step)", "objective": "Objective"},
 )
 LESSER = {"record": "Recording", "machine": "Machine", "": "Run"}
+NO_PRESET = "A preset fills in every control below; change what you like."
 _CHOICE = "preset-choice"
 
 
@@ -55,10 +56,11 @@ def _presets() -> None:
         st.session_state[_CHOICE] = named
     st.session_state.setdefault(_CHOICE, st.session_state.get("preset-shown"))
     with st.container(horizontal=True, vertical_alignment="center", key="presets"):
-        chosen = st.selectbox("Preset", list(PRESETS), index=None, key=_CHOICE, on_change=_apply, width=300, placeholder="your own settings",
-                              format_func=lambda name: PRESETS[name].title)  # fmt: skip
+        chosen = st.selectbox("Preset", list(PRESETS), index=None, key=_CHOICE, on_change=_apply, width=300,
+                              placeholder="your own settings", format_func=lambda name: PRESETS[name].title)  # fmt: skip
         st.session_state["preset-shown"] = chosen
-        st.markdown(f"**Look for:** {PRESETS[chosen].look_for}" if chosen else "A preset fills in every control below; change what you like.")
+        with st.container():
+            st.markdown(f"**Look for:** {PRESETS[chosen].look_for}" if chosen else NO_PRESET)
 
 
 def _apply() -> None:

@@ -17,7 +17,7 @@ from contextlib import contextmanager
 from importlib.util import find_spec
 from pathlib import Path
 from types import TracebackType
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING, Literal, Self
 
 if TYPE_CHECKING:
     from playwright.sync_api import Page
@@ -30,7 +30,7 @@ WAIT_MILLISECONDS = 20_000
 BROWSERS = ("chromium", "chromium-browser", "google-chrome")
 ARGUMENTS = ("--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking",
              "--disable-component-update", "--disable-sync")  # fmt: skip
-# Streamlit tells on its outermost element whether a script is at work; skeletons stand where elements are still awaited.
+# Streamlit tells on its outermost element whether a script is at work; skeletons stand where elements are awaited.
 STILL = """() => {
     const app = document.querySelector('[data-testid=stApp]');
     return app && app.dataset.testScriptState === 'notRunning' && app.dataset.testConnectionState === 'CONNECTED'
@@ -67,9 +67,11 @@ class Server:
         """
         port = _free_port()
         self.url = f"http://127.0.0.1:{port}"
-        command = [sys.executable, "-m", "streamlit", "run", str(self._script), "--server.port", str(port), "--server.headless", "true"]
+        command = [sys.executable, "-m", "streamlit", "run", str(self._script)]
+        command += ["--server.port", str(port), "--server.headless", "true"]
+        environment = {**os.environ, **self._environment}
         with self._log.open("wb") as log:
-            self.process = subprocess.Popen(command, cwd=REPOSITORY, env={**os.environ, **self._environment}, stdout=log, stderr=log)
+            self.process = subprocess.Popen(command, cwd=REPOSITORY, env=environment, stdout=log, stderr=log)
         try:
             self._wait()
         except BaseException:
@@ -77,7 +79,9 @@ class Server:
             raise
         return self
 
-    def __exit__(self, kind: type[BaseException] | None, fault: BaseException | None, trace: TracebackType | None) -> None:
+    def __exit__(
+        self, kind: type[BaseException] | None, fault: BaseException | None, trace: TracebackType | None
+    ) -> None:
         """End the server in good order, or by force where it does not end."""
         if self.process.poll() is None:
             self.process.send_signal(signal.SIGINT)
@@ -127,7 +131,8 @@ def open_browser(*, width: int = 1280, height: int = 900, dark: bool = False) ->
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=browser_path(), headless=True, args=list(ARGUMENTS))
         try:
-            context = browser.new_context(viewport={"width": width, "height": height}, color_scheme="dark" if dark else "light")
+            scheme: Literal["dark", "light"] = "dark" if dark else "light"
+            context = browser.new_context(viewport={"width": width, "height": height}, color_scheme=scheme)
             yield _watched(context.new_page())
         finally:
             browser.close()

@@ -1,0 +1,196 @@
+"""Home, Train, Runs and Method, opened cold; starting a run and its refusals."""
+
+from __future__ import annotations
+
+import ast
+from pathlib import Path
+from typing import Any
+
+import pytest
+from streamlit.testing.v1 import AppTest
+
+from ikd.config import PRESETS, RunConfig, all_settings
+from ikd.errors import BusyError, TaskError
+from ikd.runs import Estimate
+from ikd.ui import start
+from ikd.ui.controls import applicable, draw_group
+from ikd.ui.shell import OWN_FAULT, PAGES
+from ikd.ui.uploads import keep_upload
+from tests.conftest import REPOSITORY
+from tests.synthetic import synthetic_run
+
+SECONDS = 30
+ESTIMATE = Estimate(kd_units=5.0, step_units=15.0, step_milliseconds=40.0, seconds=16.0, teacher_seconds=9.0, explanation="Guessed.")
+
+
+@pytest.fixture(autouse=True)
+def quick(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let estimates be there at once, and no test start a real run by accident."""
+    monkeypatch.setattr(start, "estimate_later", lambda config: ESTIMATE)
+    monkeypatch.setattr(start, "active_run", lambda device: None)
+    monkeypatch.setattr(start, "start_run", lambda config: pytest.fail("a run was started"))
+
+
+def opened(page: str, **address: str) -> AppTest:
+    """Return a page opened through the app, as a visitor's browser does."""
+    app = AppTest.from_file(str(REPOSITORY / "app.py"), default_timeout=SECONDS)
+    if page != "home":
+        app.run()
+        app.switch_page(PAGES[page].path)
+    for name, value in address.items():
+        app.query_params[name] = value
+    return app.run()
+
+
+def button(page: AppTest, label: str) -> Any:
+    return next(one for one in page.button if one.label == label)
+
+
+@pytest.mark.parametrize("page", [name for name in PAGES if name != "run"])
+def test_every_page_opens_cold_with_no_run_at_all(page: str) -> None:
+    shown = opened(page)
+    assert not shown.exception and not shown.error
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_every_page_file_opens_alone(page: str) -> None:
+    shown = AppTest.from_file(str(REPOSITORY / PAGES[page].path), default_timeout=SECONDS).run()
+    assert not shown.exception and not shown.error
+
+
+@pytest.mark.parametrize("path", [*(REPOSITORY / "pages").glob("*.py"), REPOSITORY / "app.py"], ids=lambda path: path.name)
+def test_page_files_are_thin_and_named_in_the_menu(path: Path) -> None:
+    text = path.read_text("utf-8")
+    assert len(text.splitlines()) <= 80 and ast.get_docstring(ast.parse(text))
+    assert any((REPOSITORY / one.path) == path for one in PAGES.values())
+
+
+def test_home_and_runs_list_runs_whatever_their_state() -> None:
+    synthetic_run(3, n_steps=12, settings={"label": "My <b>run</b>"})
+    damaged = synthetic_run(2, n_steps=12, state="failed")
+    (damaged.path / "config.json").write_text("{", "utf-8")
+    for name in ("home", "runs"):
+        page = opened(name)
+        assert not page.exception and not page.error
+        labels = [str(one.proto.label) for one in page.get("page_link")]
+        assert any("My \\<b\\>run" in one for one in labels)
+        assert any(damaged.id in one.replace("\\", "") for one in labels)
+
+
+def test_home_says_so_where_no_recorded_run_is_shipped(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("ikd.ui.home_view.list_recorded", list)
+    page = opened("home")
+    assert button(page, "Watch a recorded run").disabled
+    assert any("No recorded run" in one.value for one in page.caption)
+
+
+def test_train_shows_every_setting_that_applies_and_says_what_a_step_costs() -> None:
+    page = opened("train")
+    assert any("One step costs 15.0 student forwards (ordinary distillation: 5.0)." in one.value for one in page.markdown)
+    keys = {one.key for kind in ("number_input", "selectbox", "text_input", "toggle") for one in page.get(kind)}
+    assert {"set-policy-exam_every", "set-training-steps", "set-task-name", "set-seed"} <= keys
+    assert "set-task-train_file" not in keys and "set-policy-fixed_studies_exam" not in keys
+
+
+def test_a_refused_combination_is_a_sentence_and_nothing_typed_is_lost() -> None:
+    page = opened("train")
+    page.number_input(key="set-training-steps").set_value(5)
+    page.text_input(key="set-label").set_value("mine").run()
+    assert len(page.error) == 1 and "first exam would be at step" in page.error[0].value
+    assert button(page, "Start the run").disabled
+    assert page.text_input(key="set-label").value == "mine" and page.number_input(key="set-training-steps").value == 5
+
+
+@pytest.mark.parametrize(("key", "value"), [("set-objective-temperature", 0.0), ("set-training-steps", -3), ("set-seed", None)])
+def test_values_out_of_bounds_are_refused_by_the_config_and_not_by_the_widget(key: str, value: float | None) -> None:
+    page = opened("train")
+    page.number_input(key=key).set_value(value).run()
+    assert not page.exception and len(page.error) == 1 and "give" in page.error[0].value
+
+
+def test_hidden_settings_do_not_break_a_rule_unseen() -> None:
+    values = {"student.initialisation": "random", "student.checkpoint": "/somewhere"}
+    assert applicable(values) == {"student.initialisation": "random"}
+
+
+def test_values_survive_a_visit_to_another_page() -> None:
+    page = opened("train")
+    page.number_input(key="set-training-steps").set_value(77).run()
+    page.switch_page("pages/method.py").run()
+    page.switch_page("pages/train.py").run()
+    assert page.number_input(key="set-training-steps").value == 77
+
+
+@pytest.mark.parametrize("preset", PRESETS)
+def test_every_preset_can_be_opened_by_its_address(preset: str) -> None:
+    page = opened("train", preset=preset)
+    assert not page.exception and not page.error
+    assert any("Look for:" in one.value for one in page.markdown)
+    assert not button(page, "Start the run").disabled
+
+
+def test_an_unknown_preset_is_a_notice() -> None:
+    page = opened("train", preset="nope")
+    assert any("Unknown preset" in one.value for one in page.warning) and not page.error
+
+
+def test_start_hands_over_the_config(monkeypatch: pytest.MonkeyPatch) -> None:
+    given: list[RunConfig] = []
+    folder = synthetic_run(3, n_steps=12)
+    monkeypatch.setattr(start, "start_run", lambda config: given.append(config) or folder.id)
+    page = opened("train")
+    page.number_input(key="set-policy-exam_every").set_value(4).run()
+    button(page, "Start the run").click().run()
+    assert given[0].policy.exam_every == 4 and not page.exception
+
+
+def test_another_tab_that_was_quicker_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    def busy(config: RunConfig) -> str:
+        raise BusyError("Run 20260101-000000-x is still at work: open it, stop it, or wait for its end.")
+
+    monkeypatch.setattr(start, "start_run", busy)
+    page = opened("home")
+    button(page, "Start the demo").click().run()
+    assert not page.exception and "is still at work" in page.error[0].value
+
+
+def test_while_a_run_is_at_work_start_is_off_and_links_to_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    folder = synthetic_run(3, n_steps=12)
+    monkeypatch.setattr(start, "active_run", lambda device: folder.id)
+    for name, label in (("home", "Start the demo"), ("train", "Start the run")):
+        page = opened(name)
+        assert button(page, label).disabled
+        assert any("is at work" in str(one.proto.label) for one in page.get("page_link"))
+
+
+def test_the_command_line_names_what_differs() -> None:
+    line = start.command_line({"policy.exam_every": 4, "training.max_gradient_norm": None, "label": "a 'b'"})
+    assert line == """python -m ikd train --policy.exam-every 4 --training.max-gradient-norm none --label 'a '"'"'b'"'"''"""
+
+
+def test_a_fault_of_the_lab_is_an_apology_with_no_trace(monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture) -> None:
+    def broken(root: Path | None = None) -> list[Any]:
+        raise ZeroDivisionError("secret detail")
+
+    monkeypatch.setattr("ikd.trace.store.list_runs", broken)
+    page = opened("runs")
+    assert not page.exception and page.error[0].value == OWN_FAULT
+    assert "secret detail" in caplog.text
+
+
+def test_uploads_lie_under_the_name_of_their_content(home: Path) -> None:
+    first, second = keep_upload("a/../evil.csv", b"text,label\n"), keep_upload("b.CSV", b"text,label\n")
+    assert first == second and first.parent == home / "_uploads" and first.suffix == ".csv" and len(first.stem) == 16
+
+
+@pytest.mark.parametrize("name", ["run.pkl", "noending", "x.csv.exe"])
+def test_other_kinds_of_uploads_are_refused(name: str) -> None:
+    with pytest.raises(TaskError, match="cannot be read"):
+        keep_upload(name, b"x")
+
+
+def test_method_names_every_setting() -> None:
+    page = opened("method")
+    shown = " ".join(one.value for one in page.markdown)
+    assert [one.path for one in all_settings() if f"`{one.path}`" not in shown] == []
+    assert draw_group.__doc__

@@ -49,7 +49,7 @@ def synthetic_run(
     steps_done = n_steps if stop_before is None else stop_before
     with Recorder(folder) as recorder:
         for event in events(config, n_classes, texts=texts):
-            if isinstance(event, StepTaken) and event.step >= steps_done and event.step < n_steps:
+            if isinstance(event, StepTaken) and stop_before is not None and event.step >= stop_before:
                 continue
             recorder.record(event)
     scores = {f"{role}/{split}/{name}": value for role, value in (("frozen_teacher", 0.71), ("teacher", 0.72), ("student", 0.64))

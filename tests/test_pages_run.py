@@ -11,6 +11,7 @@ import pytest
 from streamlit.testing.v1 import AppTest
 
 from ikd.trace.folder import RunFolder
+from ikd.ui import pace
 from tests.conftest import REPOSITORY
 from tests.synthetic import HOSTILE, synthetic_run
 
@@ -153,3 +154,21 @@ def test_drawing_pages_never_loads_torch(home: Path) -> None:
     )
     done = subprocess.run([sys.executable, "-c", script], cwd=REPOSITORY, capture_output=True, text=True, timeout=120)
     assert done.stdout.strip() == "False", done.stderr[-2000:]
+
+
+def test_the_board_appears_once_the_first_reading_is_there() -> None:
+    folder = synthetic_run(3, n_steps=20, state="running", stop_before=0)
+    empty = opened(folder)
+    assert not empty.exception and "The board" not in [one.value for one in empty.subheader]
+    assert "The board" in [one.value for one in opened(synthetic_run(3, n_steps=20, state="running", stop_before=1)).subheader]
+
+
+def test_drawing_that_takes_too_long_slows_its_own_pace_but_not_for_a_slow_first_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    kept: dict[str, object] = {}
+    monkeypatch.setattr(pace.st, "session_state", kept)
+    kept["run_drawing_taken"] = {"curves": [9.0, 0.1, 0.1], "board": [9.0, 0.1, 0.1]}
+    assert not pace.slow_down() and pace.pace_seconds() == 2.0
+    kept["run_drawing_taken"] = {"curves": [0.6, 0.6, 0.6], "board": [0.7, 0.7, 0.7]}
+    assert pace.slow_down() and pace.pace_seconds() == 5.0
+    assert pace.slow_down() and pace.pace_seconds() == 10.0
+    assert not pace.slow_down()

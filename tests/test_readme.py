@@ -143,7 +143,8 @@ def test_it_starts_with_the_two_commands(readme: str) -> None:
 def test_links_and_files_are_there(readme: str) -> None:
     links = re.findall(r"\]\(([^)#]+?)\)", readme)
     assert not [one for one in links if not one.startswith("https://") and not (REPOSITORY / one).exists()]
-    heads = {re.sub(r"[^a-z0-9 -]", "", line.lstrip("# ").lower()).replace(" ", "-") for line in readme.splitlines() if line.startswith("#")}
+    titles = [line.lstrip("# ").lower() for line in readme.splitlines() if line.startswith("#")]
+    heads = {re.sub(r"[^a-z0-9 -]", "", title).replace(" ", "-") for title in titles}
     assert not [one for one in re.findall(r"\]\(#([^)]+)\)", readme) if one not in heads]
     named = re.findall(r"`((?:ikd|tests|pages|assets|docs|benchmarks|\.ci)/[\w./-]*)`", readme)
     assert named and not [one for one in named if not (REPOSITORY / one).exists()]
@@ -151,7 +152,8 @@ def test_links_and_files_are_there(readme: str) -> None:
 
 def written_words() -> list[str]:
     """Return the paths of everything a person reads: README, changelog and decisions."""
-    return [str(path.relative_to(REPOSITORY)) for path in [README, REPOSITORY / "CHANGELOG.md", *(REPOSITORY / "docs").rglob("*.md")]]
+    paths = [README, REPOSITORY / "CHANGELOG.md", *sorted((REPOSITORY / "docs").rglob("*.md"))]
+    return [str(path.relative_to(REPOSITORY)) for path in paths]
 
 
 @pytest.mark.parametrize("name", written_words())

@@ -15,7 +15,7 @@ class TaskSettings(Settings):
     )
     ambiguity: float = setting(
         0.5, "How unsure the labels of a built-in task are: 0 makes every text clear, 1 makes many of them doubtful.",
-        label="Ambiguity", ge=0.0, le=1.0,
+        label="Ambiguity", ge=0.0, le=1.0, applies="task.name=reviews|pairs|irony",
         formula=r"p(y \mid x) = \mathrm{softmax}\big(\mathrm{score}_y(x) / \tau(\mathrm{ambiguity})\big)",
     )
     train_size: int | None = setting(
@@ -56,15 +56,16 @@ class TaskSettings(Settings):
     )
     text_column: str | None = setting(
         None, "Column with the text, or with the first text of a pair; empty: known for known data sets, else "
-        "`text` or `sentence1`.", label="Text column", max_length=200,
+        "`text` or `sentence1`.", label="Text column", max_length=200, applies="task.name=files|hub",
     )
     text_pair_column: str | None = setting(
         None, "Column with the second text of a pair; empty: known for known data sets, else `sentence2` where "
         "there is one.", label="Second text column", max_length=200,
+        applies="task.name=files|hub",
     )
     label_column: str | None = setting(
         None, "Column with the label; empty: known for known data sets, else `label`.", label="Label column",
-        max_length=200,
+        max_length=200, applies="task.name=files|hub",
     )
     hub_name: str | None = setting(
         None, "Name of a data set on the hub, `owner/name`, or a local folder laid out like one.",

@@ -36,7 +36,8 @@ def setting(
         formula: LaTeX of what the setting does, without dollar signs.
         unit: unit of the value, e.g. "steps".
         choices: for settings with named values: value to what it means.
-        applies: `group.field=value` that must hold for the setting to matter; pages hide it otherwise.
+        applies: `group.field=value`, `=one|other` or `!=value` that must hold for the setting to matter; pages hide it
+            otherwise.
         advanced: pages show it in a closed drawer.
         bounds: pydantic bounds (`ge`, `gt`, `le`, `lt`, `max_length`, ...).
     """

@@ -106,7 +106,8 @@ def applies(one: Setting, values: dict[str, Any]) -> bool:
         return True
     path, negated, wanted = re.fullmatch(r"([\w.]+?)(!?)=(.*)", one.applies).groups()  # type: ignore[union-attr]
     owner = next(other for other in all_settings() if other.path == path)
-    return (str(values.get(path, owner.default)) == wanted) != bool(negated) and applies(owner, values)
+    holds = str(values.get(path, owner.default)) in wanted.split("|")
+    return holds != bool(negated) and applies(owner, values)
 
 
 def _broken_rules(run: RunConfig) -> Iterator[str]:

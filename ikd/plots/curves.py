@@ -164,8 +164,8 @@ def _mark_rows(marks: Mapping[str, int] | None, exams: Sequence[int]) -> list[pd
 
 def _rows(kind: str, who: str, steps: ArrayLike, values: ArrayLike) -> pd.DataFrame:
     places, heights = np.asarray(steps, dtype=np.float64), np.asarray(values, dtype=np.float64)
-    table = pd.DataFrame({"step": places, "value": heights}).assign(kind=kind, who=who, low=np.nan, high=np.nan, name="")
-    return table[COLUMNS]
+    columns = {"kind": kind, "who": who, "step": places, "value": heights, "low": np.nan, "high": np.nan, "name": ""}
+    return pd.DataFrame(columns, columns=COLUMNS, index=range(len(places)))
 
 
 def _joined(parts: Sequence[pd.DataFrame]) -> pd.DataFrame:

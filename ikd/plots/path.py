@@ -74,13 +74,14 @@ def path_chart(table: pd.DataFrame, *, n_steps: int, title: str = "probability")
 
 def _end_labels(table: pd.DataFrame) -> pd.DataFrame:
     """Return the newest teacher points, and the class names beside them, moved apart where they would overlap."""
-    teacher = table[(table["kind"] == "line") & (table["who"] == "teacher")]
+    teacher: pd.DataFrame = table[(table["kind"] == "line") & (table["who"] == "teacher")]
     if teacher.empty:
-        return table.iloc[:0]
+        return teacher
     ends = teacher[teacher["step"] == teacher["step"].max()].assign(kind="end")
     words = ends.assign(kind="word", name=[_short(name) for name in ends["name"]]).sort_values("p")
     words["p"] = _spread(words["p"].to_numpy(dtype=np.float64))
-    return pd.concat([ends, words], ignore_index=True)
+    both: pd.DataFrame = pd.concat([ends, words], ignore_index=True)
+    return both
 
 
 def _spread(heights: np.ndarray[tuple[int], np.dtype[np.float64]]) -> list[float]:

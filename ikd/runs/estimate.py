@@ -6,7 +6,7 @@ import re
 import threading
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from ikd.config import RunConfig
 from ikd.runs.cost import Shape, exam_units, kd_units, n_exams, step_units
@@ -14,9 +14,13 @@ from ikd.runs.launch import active_run
 from ikd.runs.speed import Speed, kept_speed, measure_speed
 from ikd.trace.store import runs_root
 
+if TYPE_CHECKING:
+    from ikd.protocols import Split
+
 GUESSED_LENGTH = 32.0
 _answers: dict[str, Estimate] = {}
-_asked: set[str] = set()
+_lengths: dict[str, float] = {}
+_waiting: list[str] = []
 _one_at_a_time = threading.Lock()
 
 
@@ -49,8 +53,8 @@ def estimate_later(config: RunConfig, root: Path | None = None) -> Estimate | No
     key = f"{root} {config.model_dump_json(exclude={'label', 'seed'})}"
     if key in _answers:
         return _answers[key]
-    if key not in _asked:
-        _asked.add(key)
+    if key not in _waiting:
+        _waiting.append(key)
         threading.Thread(target=_work, args=(key, config, root), name="ikd-estimate", daemon=True).start()
     return None
 
@@ -58,12 +62,13 @@ def estimate_later(config: RunConfig, root: Path | None = None) -> Estimate | No
 def _work(key: str, config: RunConfig, root: Path) -> None:
     with _one_at_a_time:
         try:
-            _answers[key] = estimate(config, root)
+            if key == _waiting[-1]:  # settings changed again meanwhile: only the newest are worth the work
+                _answers[key] = estimate(config, root)
         except Exception as fault:
             # An estimate is a courtesy: whatever is wrong with the task or the models, the start itself says it better.
             _answers[key] = _unknown(f"No estimate: {fault}")
         finally:
-            _asked.discard(key)
+            _waiting.remove(key)
 
 
 def estimate(config: RunConfig, root: Path) -> Estimate:
@@ -144,13 +149,18 @@ def _text_length(config: RunConfig) -> tuple[float, str]:
 
     if config.task.name not in (*BUILT_IN, "files"):
         return GUESSED_LENGTH, "(assumed: the data are not here yet)"
-    course = load_task(config.task).splits["course"]
+    key = config.task.model_dump_json()
+    if key not in _lengths:
+        _lengths[key] = _mean_tokens(load_task(config.task).splits["course"])
+    return min(_lengths[key], float(config.task.max_length)), "on average (estimated from a sample)"
+
+
+def _mean_tokens(course: Split) -> float:
+    """Return about how many tokens a text has: a little more than its words, special tokens included."""
     sample = range(0, len(course), max(1, len(course) // 200))
-    pairs = course.text_pairs
-    characters = [len(course.texts[i]) + (len(pairs[i]) if pairs is not None else 0) for i in sample]
-    words = [len(course.texts[i].split()) + (len(pairs[i].split()) if pairs is not None else 0) for i in sample]
-    tokens = max(1.2 * sum(words), sum(characters) / 5) / len(sample) + 2
-    return min(tokens, float(config.task.max_length)), "on average (estimated from a sample)"
+    texts = [course.texts[i] + (" " + course.text_pairs[i] if course.text_pairs is not None else "") for i in sample]
+    words, characters = sum(len(text.split()) for text in texts), sum(len(text) for text in texts)
+    return max(1.2 * words, characters / 5) / len(sample) + 2
 
 
 def _speed(config: RunConfig, root: Path) -> tuple[Speed | None, str]:

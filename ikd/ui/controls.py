@@ -39,17 +39,17 @@ def put_values(values: Mapping[str, Any]) -> None:
 def draw_group(group: str) -> None:
     """Draw the controls of one group: the plain ones openly, the advanced ones in a closed drawer."""
     chosen = values_of_session()
-    shown = [one for one in settings_of(group) if applies(one, chosen)]
-    for one in shown:
-        if not one.advanced:
+    for one in settings_of(group):
+        # Asked one by one: a control just drawn may decide whether the next one matters.
+        if not one.advanced and applies(one, chosen):
             draw_setting(one)
-    advanced = [one for one in settings_of(group) if one.advanced and applies(one, values_of_session())]
+    advanced = [one for one in settings_of(group) if one.advanced and applies(one, chosen)]
     if advanced:
         changed = sum(chosen.get(one.path, one.default) != one.default for one in advanced)
         with st.expander(f"More{f' ({changed} changed)' if changed else ''}", key=f"more-{group or 'run'}"):
             for one in advanced:
                 draw_setting(one)
-    _draw_formulas(shown)
+    _draw_formulas([one for one in settings_of(group) if applies(one, chosen)])
 
 
 def draw_setting(one: Setting) -> None:

@@ -171,8 +171,8 @@ def thinned(path: Doubles, most: int) -> NDArray[np.int64]:
 
 
 def _spoken_now(table: pd.DataFrame) -> str:
-    said = [f"{row.label}: teacher {row.teacher:.2f}, frozen {row.frozen:.2f}, student {row.student:.2f}"
-            + (f", feedback {row.pull:+.2f}" if not np.isnan(row.pull) else "") for row in table.itertuples()]  # fmt: skip
+    said = [f"{row['label']}: teacher {row['teacher']:.2f}, frozen {row['frozen']:.2f}, student {row['student']:.2f}"
+            + (f", feedback {row['pull']:+.2f}" if row["arrow"] else "") for row in table.to_dict("records")]  # fmt: skip
     return "; ".join(said) + "."
 
 

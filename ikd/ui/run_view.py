@@ -10,7 +10,7 @@ from ikd.config import RunConfig
 from ikd.errors import RunError
 from ikd.trace.folder import RunFolder
 from ikd.trace.state import RunState
-from ikd.ui import replay, state
+from ikd.ui import pace, replay, state
 from ikd.ui.board_choice import choose_examples
 from ikd.ui.run_board import draw_board
 from ikd.ui.run_curves import Scene, draw_curves
@@ -34,44 +34,47 @@ def show_run(folder: RunFolder) -> None:
     _title(folder, run, config, started=started)
     if started and not run.live:
         replay.draw_player(_end(run, tail, n_steps))
-    _timed(_progress_part, run)(folder, run.state, started)
+    read = tail.reader.last_step() >= 0
+    _timed(_progress_part, run, LIVE_SECONDS)(folder, (run.state, started, read))
     if not started:
         return
-    _timed(_figures_part, run)(folder, n_steps, config)
-    if tail.reader.last_step() >= 0:
+    _timed(_figures_part, run, pace.pace_seconds())(folder, n_steps, config)
+    if read:
         st.subheader("The board")
         ids = choose_examples(tail, _cursor(run, tail, n_steps))
-        _timed(_board_part, run)(folder, n_steps, config, tuple(ids))
+        _timed(_board_part, run, pace.pace_seconds())(folder, n_steps, config, tuple(ids))
     draw_scores(run)
 
 
-def _timed(part: Callable[..., None], run: RunState) -> Callable[..., None]:
+def _timed(part: Callable[..., None], run: RunState, live_seconds: float) -> Callable[..., None]:
     # The timer ends with the run: a part whose run has changed its state asks for one full rerun.
-    every = LIVE_SECONDS if run.live else (replay.TICK_SECONDS if replay.playing() else None)
+    every = live_seconds if run.live else (replay.TICK_SECONDS if replay.playing() else None)
     return st.fragment(part, run_every=every)
 
 
-def _progress_part(folder: RunFolder, drawn_state: str, drawn_started: bool) -> None:
+def _progress_part(folder: RunFolder, drawn: tuple[str, bool, bool]) -> None:
     with sentences():
         run, tail = folder.state(), tail_of(folder)
-        if run.state != drawn_state or tail.started() != drawn_started:
+        started = tail.started()
+        if (run.state, started, tail.reader.last_step() >= 0) != drawn or (run.live and pace.slow_down()):
+            # Something new stands on the page, or its timers end: once, the whole page is drawn.
             st.rerun()
         if run.live:
             draw_progress(run, tail)
-        if drawn_started:
+        if started:
             draw_newest(tail, _cursor(run, tail, int(tail.meta["n_steps"])))
         if run.live or run.state in ("failed", "lost"):
-            with st.expander("Log", expanded=not drawn_started, key=f"log-{drawn_started}"):
+            with st.expander("Log", expanded=not started, key=f"log-{started}"):
                 draw_log(folder)
 
 
 def _figures_part(folder: RunFolder, n_steps: int, config: RunConfig | None) -> None:
-    with sentences():
+    with sentences(), pace.timed("curves"):
         draw_curves(_scene(folder, n_steps, config))
 
 
 def _board_part(folder: RunFolder, n_steps: int, config: RunConfig | None, ids: Sequence[int]) -> None:
-    with sentences():
+    with sentences(), pace.timed("board"):
         draw_board(_scene(folder, n_steps, config), ids)
 
 
@@ -129,6 +132,7 @@ def _config(folder: RunFolder) -> RunConfig | None:
 def _forget_other_run(run: str, n_steps: int) -> None:
     if st.session_state.get(state.LOOK) != run:
         st.session_state[state.LOOK] = run
+        pace.reset()
         notice(replay.reset(n_steps))
 
 

@@ -27,6 +27,8 @@ PLAYED_FROM = "replay_played_from"
 SLIDERS = "replay_sliders"
 MOVED = "replay_moved"
 LOOK = "run_looked_at"
+PACE = "run_pace"
+TAKEN = "run_drawing_taken"
 SHOWN_RUNS = "runs_shown"
 SPOKEN = "figures_spoken"
 

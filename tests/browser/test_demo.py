@@ -22,9 +22,10 @@ def test_the_demo_runs_to_its_end_before_the_eyes(capsys: pytest.CaptureFixture[
         pressed = time.monotonic()
         page.get_by_role("button", name="Start the demo").click()
         page.wait_for_url(re.compile(r"/run\?run=[a-z0-9-]+"))
-        charts(page).first.wait_for(timeout=FIRST_POINT_SECONDS * 1000)
+        reading = main(page).locator(".st-key-newest").get_by_text(re.compile(r"^\s*[01]\.\d{3}\s*$"))
+        reading.first.wait_for(timeout=FIRST_POINT_SECONDS * 1000)
         first_point = time.monotonic() - pressed
-        assert main(page).locator(".st-key-newest").get_by_text(re.compile(r"^0\.\d{3}$")).first.is_visible()
+        charts(page).first.wait_for()
         badge(page, "finished").wait_for(timeout=WHOLE_DEMO_SECONDS * 1000)
         whole = time.monotonic() - pressed
         with capsys.disabled():

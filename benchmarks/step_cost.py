@@ -188,16 +188,16 @@ def page_config(size: str, steps: int) -> Any:
 
 def watched_run(size: str, steps: int) -> float:
     """Return seconds a step of the same run in a server's thread, recorded, with its live page open in Chromium."""
-    from tests.browser.server import Server, open_browser  # the project's own test server
-
     from ikd.trace.reader import TraceReader
     from ikd.trace.store import open_run
+    from tests.browser.server import Server, open_browser  # the project's own test server
 
     with tempfile.TemporaryDirectory() as home:
         os.environ["IKD_HOME"] = home
         path = Path(home) / "config.json"
         path.write_text(page_config(size, steps).model_dump_json())
-        with Server(ROOT / "benchmarks" / "watched_app.py", environment={"IKD_BENCHMARK_CONFIG": str(path)}) as server, open_browser() as page:
+        app = Server(ROOT / "benchmarks" / "watched_app.py", environment={"IKD_BENCHMARK_CONFIG": str(path)})
+        with app as server, open_browser() as page:
             page.goto(server.url)
             marker = Path(home) / "run_id"
             folder = None

@@ -1,4 +1,4 @@
-"""python -m ikd"""
+"""The command `python -m ikd`."""
 
 from ikd.cli import main
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 import torch
@@ -14,11 +14,11 @@ from ikd.config import RunConfig, student_rate
 from ikd.errors import TrainingError
 from ikd.events import Course, Event, Example, Reading, RunFinished, RunStarted, Stage, StepTaken
 from ikd.protocols import Batch
+from ikd.teaching.optimizers import set_learning_rate
 from ikd.teaching.policies import POLICIES, Lesson, Taught
 from ikd.teaching.probe import ProbeReading
 from ikd.teaching.reading import on_device, read_probe, read_split, whole_split
 from ikd.teaching.schedule import learning_rate_factor, shuffled_batches
-from ikd.teaching.optimizers import set_learning_rate
 from ikd.teaching.scores import scores_of
 
 SCORED = ("validation", "test")
@@ -152,9 +152,9 @@ def _array(tensor: Tensor) -> np.ndarray[tuple[int, ...], np.dtype[np.float32]]:
     return tensor.detach().float().cpu().numpy()
 
 
-def _scores(role: str, model: nn.Module, room: Classroom, config: RunConfig) -> Mapping[str, float]:
+def _scores(role: str, model: nn.Module, room: Classroom, config: RunConfig) -> dict[str, float]:
     """Return the scores of one model on every scored split, named role/split/score."""
-    named = {}
+    named: dict[str, float] = {}
     for split in SCORED:
         if split not in room.splits:
             continue

@@ -9,8 +9,6 @@ from typing import Any
 
 import pytest
 import torch
-from tests.test_models import save_encoder
-from tests.test_runs import SMALL
 
 import ikd.runs.job as job
 from ikd.cli import main
@@ -18,6 +16,8 @@ from ikd.config import build_config
 from ikd.trace.reader import TraceReader
 from ikd.trace.recorder import Recorder
 from ikd.trace.store import list_runs, new_run
+from tests.test_models import save_encoder
+from tests.test_runs import SMALL
 
 ROWS = [("a good day", "yes"), ("a bad day", "no")] * 40
 

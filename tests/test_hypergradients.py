@@ -12,7 +12,6 @@ from functools import cache
 
 import pytest
 import torch
-from tests.tiny import Flat, padded_batch, tiny
 from torch import Tensor
 
 from ikd.objectives import KnowledgeDistillation
@@ -23,6 +22,7 @@ from ikd.teaching.forward import mode, outputs_of
 from ikd.teaching.hypergradients import HYPERGRADIENTS, predicted_change
 from ikd.teaching.policies import Lesson, exam_step, fixed_step
 from ikd.teaching.student_update import StudentUpdate
+from tests.tiny import Flat, padded_batch, tiny
 
 OBJECTIVE = KnowledgeDistillation(temperature=2.0, alpha=0.7)
 COURSE, EXAM = padded_batch(5, seed=11), padded_batch(6, seed=12)

@@ -8,7 +8,6 @@ from typing import Any
 
 import pytest
 import torch
-from tests.tiny import FAMILIES
 from transformers import BertConfig, BertForSequenceClassification, BertModel
 
 from ikd.config import RunConfig, build_config
@@ -17,6 +16,7 @@ from ikd.models import StudentModel, TeacherModel, build_student, build_teacher,
 from ikd.models.builtin import train_tokenizer
 from ikd.models.initialisation import first_layers, layer_stack, spread_layers
 from ikd.protocols import Split, TaskData
+from tests.tiny import FAMILIES
 
 LABELS = ("no", "maybe", "yes")
 TEXTS = ("a plain text", "another text, somewhat longer than the first", "ein dritter Text", "a b c")
@@ -26,7 +26,7 @@ def task(labels: tuple[str, ...] = LABELS, *, pairs: bool = False) -> TaskData:
     split = Split(
         texts=TEXTS, labels=[0, 1, len(labels) - 1, 0], text_pairs=TEXTS[::-1] if pairs else None,
     )  # fmt: skip
-    return TaskData(name="little", label_names=labels, splits={name: split for name in ("course", "exam", "validation")})
+    return TaskData(name="little", label_names=labels, splits=dict.fromkeys(("course", "exam", "validation"), split))
 
 
 def config(**values: Any) -> RunConfig:

@@ -17,8 +17,8 @@ from ikd.errors import IKDError
 from ikd.trace.export import export_parquet
 from ikd.trace.reader import ROLES, TraceReader
 from ikd.trace.recorder import Recorder
-from tests.rehearsal import rehearsal
 from ikd.trace.store import new_run
+from tests.rehearsal import rehearsal
 
 ROOT = Path(__file__).parents[1]
 EXAM_START, READING_EVERY = 3, 5

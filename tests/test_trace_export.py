@@ -15,9 +15,9 @@ from ikd.trace.export import export_parquet
 from ikd.trace.measures import softmax
 from ikd.trace.reader import TraceReader
 from ikd.trace.recorder import Recorder
-from tests.rehearsal import rehearsal
 from ikd.trace.schema import PARQUET_TABLES
 from ikd.trace.store import new_run
+from tests.rehearsal import rehearsal
 
 
 @pytest.fixture(scope="module")

@@ -19,9 +19,9 @@ from ikd.events import RunFinished, RunStarted, StepTaken, TeacherProgress
 from ikd.trace import store
 from ikd.trace.reader import ROLES, TraceReader
 from ikd.trace.recorder import Recorder
-from tests.rehearsal import rehearsal
 from ikd.trace.schema import PROBE_BLOCK, SCALARS, SCHEMA_VERSION
 from ikd.trace.store import new_run
+from tests.rehearsal import rehearsal
 
 ROOT = Path(__file__).parents[1]
 

@@ -14,8 +14,8 @@ from ikd.events import Course, Example, Notice, Reading, RunStarted, Stage, Step
 from ikd.trace import connection as connection_module
 from ikd.trace.reader import TraceReader
 from ikd.trace.recorder import Recorder
-from tests.rehearsal import rehearsal
 from ikd.trace.store import new_run
+from tests.rehearsal import rehearsal
 
 
 @pytest.fixture

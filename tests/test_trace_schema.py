@@ -5,10 +5,10 @@ import sqlite3
 from ikd.config import build_config
 from ikd.events import StepTaken
 from ikd.trace.recorder import Recorder
-from tests.rehearsal import rehearsal
 from ikd.trace.schema import SCALARS, TABLES
 from ikd.trace.store import new_run
 from ikd.trace.tables import CREATE_TABLES
+from tests.rehearsal import rehearsal
 
 # How version 1 lies on disk. A change here is a change of format: raise SCHEMA_VERSION and keep the old one readable.
 VERSION_1 = {

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import numpy as np
 import torch
-from tests.rehearsal import rehearsal
 
 from ikd.config import build_config
 from ikd.events import RunStarted, StepTaken
 from ikd.trace.reader import TraceReader
 from ikd.trace.recorder import Recorder
 from ikd.trace.store import new_run
+from tests.rehearsal import rehearsal
 
 
 def test_derived_scalars_equal_torch() -> None:

@@ -41,7 +41,7 @@ def setting(
         advanced: pages show it in a closed drawer.
         bounds: pydantic bounds (`ge`, `gt`, `le`, `lt`, `max_length`, ...).
     """
-    extra = {
+    extra: dict[str, Any] = {
         "label": label,
         "formula": formula,
         "unit": unit,

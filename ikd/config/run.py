@@ -10,8 +10,8 @@ from pydantic import Field, model_validator
 
 from ikd.config.data import TaskSettings
 from ikd.config.fields import Setting, Settings, setting
-from ikd.config.names import BUILTIN_MODELS, TASK_NAMES
 from ikd.config.models import StudentSettings, TeacherSettings
+from ikd.config.names import BUILTIN_MODELS, TASK_NAMES
 from ikd.config.teaching import ObjectiveSettings, PolicySettings, StudentUpdateSettings
 from ikd.errors import unknown_name
 
@@ -117,7 +117,8 @@ def _broken_rules(run: RunConfig) -> Iterator[str]:
     if run.machine.precision == "bf16" and run.machine.device in ("cpu", "mps"):
         yield "Precision bf16 needs a CUDA device: choose machine.precision fp32, or machine.device cuda."
     if task.name not in TASK_NAMES:
-        yield unknown_name("task", task.name, TASK_NAMES, hint="Use `files` for your own files, or `hub` with task.hub_name for any other data set.")
+        hint = "Use `files` for your own files, or `hub` with task.hub_name for any other data set."
+        yield unknown_name("task", task.name, TASK_NAMES, hint=hint)
     for name in (run.teacher.name, student.name):
         if name.startswith("builtin") and not BUILTIN_PATTERN.fullmatch(name):
             yield unknown_name("built-in model", name, BUILTIN_MODELS, hint="Write builtin/LAYERSxWIDTH, the width a multiple of 16.")
@@ -138,7 +139,8 @@ def _broken_rules(run: RunConfig) -> Iterator[str]:
 def _broken_exam_rules(run: RunConfig) -> Iterator[str]:
     policy = run.policy
     if run.objective.alpha == 0:
-        yield "With objective.alpha 0 the student never sees a soft target, so there is no feedback to learn from: raise alpha, or choose policy fixed."
+        yield ("With objective.alpha 0 the student never sees a soft target, so there is no feedback to learn from: raise "
+               "alpha, or choose policy fixed.")
     if policy.inner_update == "off" and policy.anchor == "none":
         yield "With policy.inner_update off nothing would move the teacher: choose an anchor, or another inner update."
     if policy.hypergradient == "unrolled" and policy.inner_update != "exact":

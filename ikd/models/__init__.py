@@ -46,6 +46,8 @@ def build_teacher(config: RunConfig, data: TaskData) -> TeacherModel:
     """
     name, n_classes = config.teacher.name, len(data.label_names)
     torch.manual_seed(config.seed)
+    tokenizer: PreTrainedTokenizerBase
+    model: PreTrainedModel
     if is_builtin(name):
         tokenizer = train_tokenizer(_texts(data), max_length=config.task.max_length)
         model = builtin_classifier(name, tokenizer=tokenizer, n_classes=n_classes, max_length=config.task.max_length)

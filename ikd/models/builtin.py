@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Sequence
+from typing import Any
 
 from tokenizers import Tokenizer, decoders, models, normalizers, pre_tokenizers, processors, trainers
-from transformers import BertConfig, BertForSequenceClassification, PreTrainedTokenizerFast
+from transformers import BertConfig, BertForSequenceClassification, PreTrainedTokenizerBase, PreTrainedTokenizerFast
 
 from ikd.errors import ModelError
 
@@ -22,7 +23,7 @@ def is_builtin(name: str) -> bool:
 
 
 def builtin_classifier(
-    name: str, *, tokenizer: PreTrainedTokenizerFast, n_classes: int, max_length: int
+    name: str, *, tokenizer: PreTrainedTokenizerBase, n_classes: int, max_length: int
 ) -> BertForSequenceClassification:
     """Return a freshly drawn built-in classifier; weights come from torch's present random state.
 
@@ -30,13 +31,13 @@ def builtin_classifier(
         ModelError: the name does not read `builtin/LAYERSxWIDTH` with sizes that fit together.
     """
     layers, width = _sizes(name)
-    config = BertConfig(
+    settings: dict[str, Any] = dict(
         vocab_size=len(tokenizer), hidden_size=width, num_hidden_layers=layers, num_attention_heads=width // HEAD_WIDTH,
         intermediate_size=4 * width, max_position_embeddings=max_length, num_labels=n_classes, pad_token_id=0,
         # Narrow models learn faster from wider weights than BERT's 0.02, and fused attention wants no dropout of its own.
         initializer_range=width**-0.5, attention_probs_dropout_prob=0.0,
     )  # fmt: skip
-    return BertForSequenceClassification(config)
+    return BertForSequenceClassification(BertConfig(**settings))
 
 
 def _sizes(name: str) -> tuple[int, int]:

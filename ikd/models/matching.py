@@ -32,7 +32,8 @@ def check_labels(config: PretrainedConfig, label_names: Sequence[str], *, name: 
             f"({', '.join(label_names[:6])}{', ...' if len(label_names) > 6 else ''}): choose a teacher of this task, or "
             "teacher.fine_tune auto to give it a new classifier."
         )
-    theirs = [str(config.id2label.get(index, "")).casefold() for index in range(config.num_labels)]
+    names = {int(index): str(label) for index, label in (config.id2label or {}).items()}
+    theirs = [names.get(index, "").casefold() for index in range(config.num_labels or 0)]
     ours = [label.casefold() for label in label_names]
     generic = all(re.fullmatch(r"label_\d+", label) for label in theirs)
     if not generic and theirs != ours and sorted(theirs) == sorted(ours):
@@ -48,7 +49,7 @@ def check_vocabulary(model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase,
     Raises:
         ModelError: the vocabularies do not fit.
     """
-    embeddings = model.get_input_embeddings().num_embeddings
+    embeddings = len(next(model.get_input_embeddings().parameters()))
     if len(tokenizer) > embeddings:
         raise ModelError(
             f"The tokenizer of {name!r} has {len(tokenizer)} tokens but the model only {embeddings} embeddings: they do "

@@ -31,7 +31,10 @@ def load_config(name: str, *, revision: str | None = None) -> PretrainedConfig:
         HubError: the hub is out of reach or has no such name.
     """
     _refuse_empty_folder(name)
-    return _guarded(name, lambda: AutoConfig.from_pretrained(name, revision=revision, trust_remote_code=False))
+    config: PretrainedConfig = _guarded(
+        name, lambda: AutoConfig.from_pretrained(name, revision=revision, trust_remote_code=False)
+    )
+    return config
 
 
 def load_tokenizer(name: str, *, revision: str | None = None) -> PreTrainedTokenizerBase:
@@ -116,7 +119,10 @@ def _explained(name: str, fault: Exception) -> ModelError | HubError:
             )
         return ModelError(f"The model in {name!r} cannot be read: {_first_line(fault)} Save it again with save_pretrained.")
     if "gated" in said or "401" in said or "403" in said:
-        return HubError(f"The hub does not give {name!r} without permission: ask for access there, log in with `hf auth login`, or choose another.")
+        return HubError(
+            f"The hub does not give {name!r} without permission: ask for access there, log in with `hf auth login`, or "
+            "choose another."
+        )
     near = get_close_matches(name, BUILTIN_MODELS, n=2, cutoff=0.6)
     return HubError(
         f"The model {name!r} is neither a folder here, nor in the local cache, nor to be had from the hub: the name may "

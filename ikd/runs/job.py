@@ -11,6 +11,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import torch
+from torch import nn
 from transformers.utils.logging import disable_progress_bar
 
 import ikd
@@ -79,7 +80,7 @@ def _events(folder: RunFolder, config: RunConfig, device: torch.device, n_thread
     for note in data.notes:
         yield Notice(text=note)
     teacher = build_teacher(config, data)
-    teacher.model.to(device)
+    nn.Module.to(teacher.model, device)
     student = build_student(config, data, teacher)  # refuses early what cannot be matched
     lessons = {name: encode(data, name, config, teacher=teacher, student=student) for name in data.splits}
     yield from prepare_teacher(
@@ -87,7 +88,7 @@ def _events(folder: RunFolder, config: RunConfig, device: torch.device, n_thread
     )
     if config.student.initialisation in ("first_layers", "spread_layers"):
         student = build_student(config, data, teacher)
-    student.model.to(device)
+    nn.Module.to(student.model, device)
     if config.policy.name == "fixed" and config.policy.fixed_studies_exam:
         data = with_exam_in_course(data)
         lessons["course"] = encode(data, "course", config, teacher=teacher, student=student)

@@ -50,7 +50,8 @@ def _key(model: nn.Module, config: RunConfig, *, fingerprint: str, device: torch
     """Return a hash over everything the fine-tuned weights depend on."""
     digest = hashlib.blake2b(digest_size=16)
     settings = config.teacher.model_dump(include={"fine_tune_steps", "fine_tune_batch_size"})
-    rest = [fine_tune_rate(config), fingerprint, config.seed, config.task.max_length, config.machine.precision, device.type, torch.__version__]
+    where = [config.machine.precision, device.type, torch.__version__]
+    rest = [fine_tune_rate(config), fingerprint, config.seed, config.task.max_length, *where]
     digest.update(json.dumps([settings, rest]).encode())
     if device.type == "cpu":  # sums are taken in another order by another number of threads
         digest.update(str(torch.get_num_threads()).encode())

@@ -1,7 +1,8 @@
 """`reviews`: one sentence about a film, a restaurant, a hotel or a phone; negative, neutral or positive.
 
 The rule, after the sentiment calculus of Taboada et al. 2011 (SO-CAL): words have a graded polarity, intensifiers
-multiply it, negation shifts it towards the other side, and the way two clauses are joined says which of them counts. A class scores by how near the sentence's sentiment lies to the class's centre.
+multiply it, negation shifts it towards the other side, and the way two clauses are joined says which of them counts.
+A class scores by how near the sentence's sentiment lies to the class's centre.
 """
 
 from __future__ import annotations

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 
 import torch
@@ -45,9 +45,10 @@ def autocast(device: torch.device, precision: str) -> Iterator[None]:
         yield
 
 
-def forward_mode_attention() -> sdpa_kernel:  # type: ignore[type-arg]
+def forward_mode_attention() -> AbstractContextManager[None]:
     """Use the plain attention kernel: the fused ones have neither forward-mode nor double-backward derivatives."""
-    return sdpa_kernel(SDPBackend.MATH)
+    plain: AbstractContextManager[None] = sdpa_kernel(SDPBackend.MATH)
+    return plain
 
 
 @contextmanager

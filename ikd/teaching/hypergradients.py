@@ -85,12 +85,13 @@ def forward_tangent(
     """Return s_dot (B, C): the exact directional derivative of the student's logits along a direction in weight space."""
     device = next(iter(theta.values())).device
     with forward_mode_attention(), autocast(device, precision), torch.no_grad():
-        _, tangent = torch.func.jvp(
+        dual = torch.func.jvp(
             lambda weights: outputs_of(student, inputs, weights).logits,
             ({name: weight.detach() for name, weight in theta.items()},),
             (direction,),
         )
-    return tangent  # type: ignore[no-any-return]
+    tangent: Tensor = dual[1]
+    return tangent
 
 
 def difference_tangent(

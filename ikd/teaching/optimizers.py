@@ -37,15 +37,16 @@ def limit_scope(teacher: nn.Module, scope: str, *, layers: nn.ModuleList | None 
         top_layers: how many of them.
 
     Raises:
-        ConfigError: more top layers asked for than there are.
+        ConfigError: more top layers asked for than there are, or layers that cannot be told apart.
     """
     if scope == "all":
         return
-    body = getattr(teacher, teacher.base_model_prefix)
+    body: nn.Module = getattr(teacher, str(teacher.base_model_prefix))
     inside = {id(weight) for weight in body.parameters()}
     kept: set[int] = set()
     if scope == "top_layers":
-        assert layers is not None
+        if layers is None:
+            raise ConfigError("The teacher's layers cannot be told apart: choose policy.teacher_scope all or head.")
         if top_layers > len(layers):
             raise ConfigError(
                 f"policy.teacher_top_layers cannot be {top_layers}: the teacher has {len(layers)} layers. Lower it, or "

@@ -92,11 +92,13 @@ class StudentUpdate:
         theta, group = self.parameters[name].detach(), self._groups[name]
         rate, decay = float(group["lr"]), float(group["weight_decay"])
         if isinstance(self.optimizer, SGD):
-            return theta - rate * (gradient + decay * theta)
+            plain: Tensor = theta - rate * (gradient + decay * theta)
+            return plain
         first, second, c1, c2 = self._moments(name, gradient)
         positive = second > 0  # the derivative of a square root at zero would be infinite
         root = torch.where(positive, torch.where(positive, second, 1.0).sqrt(), 0.0) / c2**0.5
-        return theta * (1 - rate * decay) - (rate / c1) * first / (root + group["eps"])
+        moved: Tensor = theta * (1 - rate * decay) - (rate / c1) * first / (root + group["eps"])
+        return moved
 
     def _transposed(self, name: str, gradient: Tensor, cotangent: Tensor) -> Tensor:
         group = self._groups[name]
@@ -124,7 +126,8 @@ class StudentUpdate:
 
 def global_norm(tensors: Mapping[str, Tensor]) -> Tensor:
     """Return the Euclidean norm over all tensors together, a scalar."""
-    return torch.linalg.vector_norm(torch.stack([torch.linalg.vector_norm(one) for one in tensors.values()]))
+    norm: Tensor = torch.linalg.vector_norm(torch.stack([torch.linalg.vector_norm(one) for one in tensors.values()]))
+    return norm
 
 
 def _refuse_variants(optimizer: Optimizer) -> None:

@@ -16,7 +16,8 @@ from ikd.errors import RunError, unknown_name
 from ikd.events import (
     Course,
     Event,
-    Example, Floats,
+    Example,
+    Floats,
     Notice,
     Reading,
     RunFinished,

@@ -7,6 +7,7 @@ import re
 import secrets
 import shutil
 import time
+from contextlib import suppress
 from pathlib import Path
 
 from ikd.config import RunConfig
@@ -37,10 +38,8 @@ def runs_root() -> Path:
     """
     home = os.environ.get("IKD_HOME", "").strip()
     root = (Path(home).expanduser() if home else Path("runs")).absolute()
-    try:
+    with suppress(OSError):
         root.mkdir(parents=True, exist_ok=True)
-    except OSError:
-        pass
     return root
 
 

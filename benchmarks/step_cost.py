@@ -31,7 +31,7 @@ SIZES: dict[str, dict[str, Any]] = {
     "b": {**COMMON, "teacher.name": "builtin/6x384", "student.name": "teacher", "student.layers": 3,
           "student.initialisation": "first_layers"},
 }  # fmt: skip
-TITLES = {"a": "(a) built-in pair, 3x96 and 1x32, reviews", "b": "(b) 6x384 and 3x384, 32 x 64 tokens"}
+TITLES = {"a": "(a) built-in pair, 2x64 and 1x32, reviews", "b": "(b) 6x384 and 3x384, 32 x 64 tokens"}
 
 
 def config_of(size: str, method: str, **more: Any) -> Any:

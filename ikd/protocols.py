@@ -158,7 +158,7 @@ class Feedback:
 
 
 class Recorder(Protocol):
-    """Anything that keeps events; `ikd.trace.Recorder` is the one that writes the trace."""
+    """Anything that keeps events; `ikd.trace.recorder.Recorder` is the one that writes the trace."""
 
     def record(self, event: Event) -> None:
         """Keep one event; a StepTaken is kept whole or not at all."""

@@ -39,7 +39,7 @@ def train(room: Classroom, config: RunConfig) -> Iterator[Event]:
     known: set[int] = set()
     yield _started(room, config)
     yield Stage(name="scoring the teacher")
-    before = _scores("teacher_before", lesson.teacher, room, config) if config.policy.name == "exam" else {}
+    before = _scores("frozen_teacher", lesson.teacher, room, config) if config.policy.name == "exam" else {}
 
     yield Stage(name="teaching", total=config.training.steps)
     torch.manual_seed(config.seed)

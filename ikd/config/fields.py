@@ -87,10 +87,14 @@ class Setting:
             return "one of " + ", ".join(self.choices)
         words = {"bool": "true or false", "int": "a whole number", "float": "a number", "text": "a text"}[self.kind]
         if self.minimum is not None:
-            words += f" {'above' if self.minimum_open else 'from'} {self.minimum:g}"
+            words += f" {'above' if self.minimum_open else 'from'} {_plain(self.minimum)}"
         if self.maximum is not None:
-            words += f" {'below' if self.maximum_open else 'up to'} {self.maximum:g}"
+            words += f" {'below' if self.maximum_open else 'up to'} {_plain(self.maximum)}"
         return words + (", or empty" if self.optional else "")
+
+
+def _plain(bound: float) -> str:
+    return f"{bound:.0f}" if bound == int(bound) else f"{bound:g}"
 
 
 def _kind(choices: Mapping[str, str], types: tuple[Any, ...]) -> str:

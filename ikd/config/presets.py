@@ -25,10 +25,11 @@ PRESETS: dict[str, Preset] = {
     "overconfident": Preset(
         title="Overconfident teacher",
         look_for="The teacher has learned few texts almost by heart and is far too sure. Feedback softens it: watch "
-        "the student's likelihood (nll) and its divergence from the truth improve while accuracy hardly moves.",
+        "the student's likelihood (nll) and its divergence from the truth improve. Accuracy is another matter: it may "
+        "stay or even fall, so look at both.",
         values={
             "task.train_size": 1500, "task.exam_size": 500, "teacher.fine_tune_steps": 700, "training.steps": 500,
-            "policy.teacher_learning_rate": 1e-4,
+            "policy.teacher_learning_rate": 5e-5,
         },
     ),
     "ordinary": Preset(

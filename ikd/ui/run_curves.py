@@ -16,11 +16,13 @@ from ikd.plots.curves import drift_chart, drift_table, score_chart, score_table
 from ikd.plots.theme import LOSSES, ROLES
 from ikd.trace.thin import thin
 from ikd.ui.figures import show_figure
+from ikd.ui.pace import PACES_SECONDS, pace_seconds
 from ikd.ui.tail import Tail
 
 MOST_POINTS = 600
 MOST_EXAM_TICKS = 150
 SHOWN = {"All steps": 0, "Last 200": 200, "Last 50": 50}
+SLOWED = " Drawn every {:g} s, to leave this machine to the run."
 LEFT = {"Accuracy": "accuracy", "Likelihood": "nll", "Agreement": "agreement"}
 RIGHT = {"Drift": "drift", "Losses": "losses", "Teacher's update": "update"}
 MEANINGS = {
@@ -71,7 +73,8 @@ def draw_curves(scene: Scene) -> None:
     with st.container(horizontal=True, vertical_alignment="center", key="curves-foot"):
         st.segmented_control("Steps shown", list(SHOWN), default="All steps", key="curves-shown", required=True,
                              label_visibility="collapsed")  # fmt: skip
-        st.caption("Drag to move along the steps, scroll to zoom, double-click for the whole run. The zoom stays while data arrive.")
+        slowed = "" if scene.replayed or pace_seconds() == PACES_SECONDS[0] else SLOWED.format(pace_seconds())
+        st.caption(f"Drag to move along the steps, scroll to zoom, double-click for the whole run.{slowed}")
 
 
 def marks_of(config: RunConfig | None, n_steps: int) -> tuple[dict[str, int], list[int]]:

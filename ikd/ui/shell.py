@@ -17,6 +17,7 @@ from ikd.ui.wording import plain
 
 ROOT = Path(__file__).parents[2]
 STYLE = ROOT / "assets" / "style.css"
+ICON = ROOT / "assets" / "icon.svg"
 LOG = logging.getLogger("ikd.pages")
 SIDEBAR_PIXELS = 210
 OWN_FAULT = "Something went wrong in the lab itself, not in what you did. The details are in the server's log."
@@ -47,7 +48,7 @@ def open_page(title: str) -> Iterator[None]:
     Args:
         title: of the browser's tab, before the lab's name.
     """
-    st.set_page_config(page_title=f"{title} · IKD Lab", page_icon=":material/school:", layout="wide", initial_sidebar_state=SIDEBAR_PIXELS)
+    st.set_page_config(page_title=f"{title} · IKD Lab", page_icon=str(ICON), layout="wide", initial_sidebar_state=SIDEBAR_PIXELS)
     st.html(STYLE)
     _menu()
     with sentences():

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from playwright.sync_api import Page
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow]
-FIRST_FIGURE_MILLISECONDS = 90_000
+FIRST_FIGURE_MILLISECONDS = 120_000
 WATCHED_SECONDS = 30
 TICKS = 10
 CHART = ".st-key-chart-accuracy-0"

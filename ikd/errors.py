@@ -62,5 +62,5 @@ def unknown_name(what: str, got: str, allowed: Iterable[str], *, hint: str = "")
     names = sorted(allowed)
     near = get_close_matches(got, names, n=3, cutoff=0.5)
     nearest = f" Did you mean {' or '.join(repr(name) for name in near)}?" if near else ""
-    known = f" Known: {', '.join(names)}." if len(names) <= 30 or not near else ""
+    known = f" Known: {', '.join(names)}." if names and (len(names) <= 30 or not near) else ""
     return f"Unknown {what} {got!r}.{nearest}{known}{' ' + hint if hint else ''}"

@@ -10,11 +10,17 @@ from typing import Any, Self
 
 import psutil
 
+from ikd.config import RunConfig
 from ikd.errors import RunError
 from ikd.trace.folder import RunFolder
 from ikd.trace.state import RunState
 
 BEAT_SECONDS = 1.0
+
+
+def beginning(config: RunConfig) -> RunState:
+    """Return the state of a run that has just been given to its thread."""
+    return RunState(state="preparing", stage="loading", total=config.training.steps)
 
 
 class Heart:

@@ -23,7 +23,7 @@ from ikd.models import StudentModel, TeacherModel, build_student, build_teacher,
 from ikd.models.initialisation import layer_stack
 from ikd.protocols import Split, TaskData
 from ikd.runs.devices import device_lock, resolve_device, use_threads
-from ikd.runs.heart import Heart
+from ikd.runs.heart import Heart, beginning
 from ikd.runs.teachers import prepare_teacher
 from ikd.tasks import load_task
 from ikd.trace.folder import RunFolder
@@ -42,20 +42,26 @@ def run_job(folder: RunFolder, config: RunConfig, *, watch: Watcher | None = Non
         watch: called with every event after it was recorded.
         share_device: run beside another run on the same device.
     """
-    state = replace(folder.state(), state="preparing", stage="loading", total=config.training.steps)
-    with Heart(folder, state) as heart:
-        try:
-            device = resolve_device(config.machine.device)
-            with device_lock(folder.path.parent, str(device), run_id=folder.id, share=share_device):
-                heart.now(device=str(device))
-                _work(folder, config, device, heart=heart, watch=watch)
-        except KeyboardInterrupt:
-            _end(heart, folder, "stopped", "Interrupted from the keyboard. What it recorded is kept.")
-            raise
-        except BaseException as fault:
-            sentence = plain_fault(fault)
-            folder.append_log(traceback.format_exc())
-            _end(heart, folder, "failed", sentence)
+    with Heart(folder, beginning(config)) as heart:
+        carry_out(folder, config, heart=heart, watch=watch, share_device=share_device)
+
+
+def carry_out(
+    folder: RunFolder, config: RunConfig, *, heart: Heart, watch: Watcher | None = None, share_device: bool = False
+) -> None:
+    """Carry out a run whose heart beats already; otherwise as `run_job`."""
+    try:
+        device = resolve_device(config.machine.device)
+        with device_lock(folder.path.parent, str(device), run_id=folder.id, share=share_device):
+            heart.now(device=str(device))
+            _work(folder, config, device, heart=heart, watch=watch)
+    except KeyboardInterrupt:
+        _end(heart, folder, "stopped", "Interrupted from the keyboard. What it recorded is kept.")
+        raise
+    except BaseException as fault:
+        sentence = plain_fault(fault)
+        folder.append_log(traceback.format_exc())
+        _end(heart, folder, "failed", sentence)
 
 
 def _work(folder: RunFolder, config: RunConfig, device: torch.device, *, heart: Heart, watch: Watcher | None) -> None:

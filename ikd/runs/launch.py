@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import atexit
 import platform
+import sys
 import threading
 from pathlib import Path
 
@@ -14,12 +15,14 @@ from filelock import FileLock
 
 from ikd.config import RunConfig
 from ikd.errors import BusyError
+from ikd.runs.heart import Heart, beginning
 from ikd.trace.folder import RunFolder
 from ikd.trace.store import list_runs, new_run, open_run, runs_root
 
 THREAD_PREFIX = "ikd-run:"
 NEWEST_LOOKED_AT = 20
 SECONDS_TO_END = 2.0
+SWITCH_SECONDS = 0.0005
 
 
 def start_run(config: RunConfig, root: Path | None = None) -> str:
@@ -68,9 +71,12 @@ def active_run(device: str = "auto", root: Path | None = None) -> str | None:
 
 
 def _work(folder: RunFolder, config: RunConfig) -> None:
-    from ikd.runs.job import run_job  # loads torch, in this thread and not in a page
+    # A page at work would otherwise keep the interpreter for 5 ms each time the training comes back from a kernel.
+    sys.setswitchinterval(SWITCH_SECONDS)
+    with Heart(folder, beginning(config)) as heart:  # beats before torch is there, which can take long
+        from ikd.runs.job import carry_out  # loads torch, in this thread and not in a page
 
-    run_job(folder, config)
+        carry_out(folder, config, heart=heart)
 
 
 @atexit.register

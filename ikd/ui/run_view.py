@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Sequence
 
 import streamlit as st
@@ -21,6 +22,8 @@ from ikd.ui.tail import Tail, tail_of
 from ikd.ui.wording import moment, plain
 
 LIVE_SECONDS = 1.0
+LOST_SECONDS = 5.0
+MAY_RETURN_SECONDS = 600.0
 ERAS = 10
 
 
@@ -49,6 +52,9 @@ def show_run(folder: RunFolder) -> None:
 def _timed(part: Callable[..., None], run: RunState, live_seconds: float) -> Callable[..., None]:
     # The timer ends with the run: a part whose run has changed its state asks for one full rerun.
     every = live_seconds if run.live else (replay.TICK_SECONDS if replay.playing() else None)
+    if every is None and run.state == "lost" and time.time() - run.heartbeat < MAY_RETURN_SECONDS:
+        # On a starved machine a heart can miss its beats, and the run go on.
+        every = LOST_SECONDS
     return st.fragment(part, run_every=every)
 
 
@@ -115,7 +121,7 @@ def _title(folder: RunFolder, run: RunState, config: RunConfig | None, *, starte
         what = {"exam": "the teacher learns from exams", "fixed": "fixed teacher"}[config.policy.name]
         when += [plain(config.task.name), f"{plain(config.teacher.name)} teaches {plain(config.student.name)}", what]
     st.caption(" · ".join(when))
-    if run.error:
+    if run.error and not run.live:
         st.error(plain(run.error, longest=1000), icon=":material/error:")
     for warning in folder.warnings()[-3:]:
         notice(warning)

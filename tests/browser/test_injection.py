@@ -71,8 +71,10 @@ def test_hostile_texts_on_the_run_page_are_only_texts(hostile: Hostile) -> None:
         assert page.locator("[data-testid=stText]").filter(has_text=text).first.is_visible(), text
         assert page.evaluate(TRACES) == NONE, text
     badge(page, "finished").wait_for()
-    for card in page.locator("[class*=st-key-now-] [data-testid=stVegaLiteChart]").all():
-        card.hover()
+    figures = page.locator("[class*=st-key-card-] [data-testid=stVegaLiteChart]").all()
+    assert figures
+    for figure in figures:
+        figure.hover()
         page.wait_for_timeout(150)  # a tooltip has no end to wait for
     assert page.evaluate(TRACES) == NONE
     assert apologies(page) == []

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from ikd.config import RunConfig
 from ikd.runs.cost import Shape, exam_units, kd_units, n_exams, step_units
 from ikd.runs.launch import active_run
+from ikd.runs.loading import load_job
 from ikd.runs.speed import Speed, kept_speed, measure_speed
 from ikd.trace.store import runs_root
 
@@ -62,6 +63,7 @@ def estimate_later(config: RunConfig, root: Path | None = None) -> Estimate | No
 def _work(key: str, config: RunConfig, root: Path) -> None:
     with _one_at_a_time:
         try:
+            load_job()  # everything below is loaded by one thread at a time
             if key == _waiting[-1]:  # settings changed again meanwhile: only the newest are worth the work
                 _answers[key] = estimate(config, root)
         except Exception as fault:

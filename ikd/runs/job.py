@@ -12,7 +12,7 @@ from pathlib import Path
 
 import torch
 from torch import nn
-from transformers.utils.logging import disable_progress_bar
+from transformers.utils.logging import disable_progress_bar, set_verbosity_error
 
 import ikd
 from ikd.classroom import Classroom
@@ -66,7 +66,8 @@ def carry_out(
 
 def _work(folder: RunFolder, config: RunConfig, device: torch.device, *, heart: Heart, watch: Watcher | None) -> None:
     n_threads = use_threads(config.machine.threads)
-    disable_progress_bar()  # the run's own progress is enough
+    disable_progress_bar()  # the run says itself how far it is, and what it starts from
+    set_verbosity_error()
     with Recorder(folder, dtype=config.record.probe_dtype) as recorder:
         for event in _events(folder, config, device, n_threads):
             recorder.record(event)

@@ -9,6 +9,8 @@ import atexit
 import platform
 import sys
 import threading
+import time
+import traceback
 from pathlib import Path
 
 from filelock import FileLock
@@ -16,6 +18,7 @@ from filelock import FileLock
 from ikd.config import RunConfig
 from ikd.errors import BusyError
 from ikd.runs.heart import Heart, beginning
+from ikd.runs.loading import load_job
 from ikd.trace.folder import RunFolder
 from ikd.trace.store import list_runs, new_run, open_run, runs_root
 
@@ -74,9 +77,14 @@ def _work(folder: RunFolder, config: RunConfig) -> None:
     # A page at work would otherwise keep the interpreter for 5 ms each time the training comes back from a kernel.
     sys.setswitchinterval(SWITCH_SECONDS)
     with Heart(folder, beginning(config)) as heart:  # beats before torch is there, which can take long
-        from ikd.runs.job import carry_out  # loads torch, in this thread and not in a page
-
-        carry_out(folder, config, heart=heart)
+        try:
+            job = load_job()  # torch, in this thread and not in a page
+        except Exception as fault:  # a broken installation: nothing of the job can say it
+            folder.append_log(traceback.format_exc())
+            sentence = f"The run could not be loaded ({type(fault).__name__}: {fault}): install requirements.txt again."
+            heart.now(state="failed", stage="done", ended=time.time(), error=sentence)
+            return
+        job.carry_out(folder, config, heart=heart)
 
 
 @atexit.register

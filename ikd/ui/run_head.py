@@ -31,8 +31,8 @@ def badge(folder: RunFolder, run: RunState) -> None:
 
 
 def draw_progress(run: RunState, tail: Tail) -> None:
-    """Draw a live run's progress: 99 % at most until it is really done."""
-    if run.stage == "teaching":
+    """Draw a run's progress: 99 % at most until it is really done."""
+    if run.stage in ("teaching", "done"):
         share, words = run.fraction(), f"Step {run.step} of {run.total}"
     else:
         share = min(run.stage_step / run.stage_total, 0.99) if run.stage_total else run.fraction()

@@ -13,7 +13,7 @@ from ikd.ui.run_head import badge
 from ikd.ui.shell import page_link
 from ikd.ui.wording import moment, plain
 
-WIDTHS = [6, 3, 3, 2, 2, 2, 3]
+WIDTHS = [6, 4, 2, 2, 2, 2, 3]
 TITLES = ["Run", "State", "Task", "Policy", "Steps", "Student", "Started"]
 POLICIES = {"exam": "exams", "fixed": "fixed"}
 

@@ -65,7 +65,7 @@ def _progress_part(folder: RunFolder, drawn: tuple[str, bool, bool]) -> None:
         if (run.state, started, tail.reader.last_step() >= 0) != drawn or (run.live and pace.slow_down()):
             # Something new stands on the page, or its timers end: once, the whole page is drawn.
             st.rerun()
-        if run.live:
+        if run.live or (run.state == "finished" and not folder.recorded):
             draw_progress(run, tail)
         if started:
             draw_newest(tail, _cursor(run, tail, int(tail.meta["n_steps"])))

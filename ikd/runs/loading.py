@@ -1,0 +1,24 @@
+"""Loading torch, transformers and all that a run needs: once, by one thread at a time.
+
+transformers fills its modules lazily; two threads importing it for the first time together can see it half made.
+"""
+
+from __future__ import annotations
+
+import threading
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from types import ModuleType
+
+_one_at_a_time = threading.Lock()
+
+
+def load_job() -> ModuleType:
+    """Return `ikd.runs.job` with everything it imports; a second thread waits for the first."""
+    with _one_at_a_time:
+        from transformers import BertConfig, BertForSequenceClassification  # noqa: F401  # lazy: named to be loaded
+
+        import ikd.runs.job
+
+        return ikd.runs.job

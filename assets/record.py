@@ -6,10 +6,12 @@
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
 import sys
 import tempfile
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +21,10 @@ sys.path.insert(0, str(ROOT))
 SMALL: dict[str, Any] = {"training.steps": 400, "record.probe_size": 100, "record.probe_dtype": "float16"}
 RECORDINGS: dict[str, tuple[str, dict[str, Any]]] = {
     "reviews-exam": ("overconfident", {**SMALL, "label": "Reviews: an overconfident teacher learns to soften"}),
-    "irony-exam": ("irony", {**SMALL, "training.steps": 300, "label": "Irony: two classes"}),
+    "irony-exam": ("irony", {
+        **SMALL, "task.train_size": 10000, "teacher.fine_tune_steps": 1500, "student.name": "builtin/1x64",
+        "training.steps": 300, "label": "Irony: two classes",
+    }),
 }
 KEPT = ("config.json", "state.json", "trace.sqlite", "log.txt")
 
@@ -42,6 +47,8 @@ def record(name: str) -> None:
     target.mkdir(parents=True)
     for part in KEPT:
         shutil.copy(folder.path / part, target / part)
+    own = replace(state, host="", pid=0)  # the machine it ran on is nobody's business
+    (target / "state.json").write_text(json.dumps(asdict(own), indent=1) + "\n", "utf-8")
     print(name, f"{sum(path.stat().st_size for path in target.iterdir()) / 1e6:.2f} MB", state.scores)
 
 

@@ -20,7 +20,7 @@ PRESETS: dict[str, Preset] = {
         title="Demo: a teacher that listens",
         look_for="The drift band leaves zero at the first exam: from there on the teacher no longer says what it said. "
         "Compare its soft targets on the board with the frozen teacher's.",
-        values={"training.steps": 500},
+        values={"training.steps": 400},
     ),
     "overconfident": Preset(
         title="Overconfident teacher",

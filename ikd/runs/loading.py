@@ -5,6 +5,7 @@ transformers fills its modules lazily; two threads importing it for the first ti
 
 from __future__ import annotations
 
+import gc
 import threading
 from typing import TYPE_CHECKING
 
@@ -21,4 +22,7 @@ def load_job() -> ModuleType:
 
         import ikd.runs.job
 
+        # Streamlit collects garbage after every rerun of a page. With torch and transformers loaded one collection holds
+        # the interpreter for half a second and the training waits: what the libraries hold is taken out of its sight.
+        gc.freeze()
         return ikd.runs.job

@@ -80,10 +80,7 @@ def _exam_batches(room: Classroom, config: RunConfig) -> Iterator[Batch]:
 
 
 def _probe_batches(room: Classroom, config: RunConfig) -> list[Batch]:
-    validation = room.splits["validation"]
-    size = min(config.record.probe_size, len(validation))
-    order = [index for index in validation.by_length() if index < size]
-    return [on_device(validation.batch(order[at : at + 128]), room.device) for at in range(0, size, 128)]
+    return whole_split(room.splits["validation"], room.device, first=config.record.probe_size)
 
 
 def _set_rates(lesson: Lesson, step: int, config: RunConfig) -> None:

@@ -81,8 +81,8 @@ def test_a_teacher_that_does_not_move_teaches_as_a_fixed_one(optimizer: str) -> 
 
 
 def test_the_teacher_moves_when_its_rate_is_not_zero() -> None:
-    teacher = TraceReader(finished()).readings("teacher")[1]
-    assert (teacher[0] == teacher[0]).all() and (teacher[-1] != teacher[0]).any()
+    teacher = TraceReader(finished(policy__exam_start=6)).readings("teacher")[1]  # readings at steps 0, 4, 8, 12
+    assert (teacher[1] == teacher[0]).all() and (teacher[2] != teacher[0]).any() and (teacher[-1] != teacher[2]).any()
 
 
 def test_the_same_seed_gives_the_same_trace_from_app_and_command_line(tmp_path: Path) -> None:

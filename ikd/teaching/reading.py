@@ -37,9 +37,9 @@ def on_device(batch: Batch, device: torch.device) -> Batch:
     return Batch(batch.examples, batch.labels.to(device), student, teacher)
 
 
-def whole_split(source: BatchSource, device: torch.device) -> list[Batch]:
-    """Return a whole split as batches on the device, texts of like length together."""
-    order = source.by_length()
+def whole_split(source: BatchSource, device: torch.device, *, first: int | None = None) -> list[Batch]:
+    """Return a split, or its first examples, as batches on the device, texts of like length together."""
+    order = [index for index in source.by_length() if first is None or index < first]
     pieces = [order[start : start + READING_BATCH_SIZE] for start in range(0, len(order), READING_BATCH_SIZE)]
     return [on_device(source.batch(piece), device) for piece in pieces]
 

@@ -83,13 +83,7 @@ class Server:
         self, kind: type[BaseException] | None, fault: BaseException | None, trace: TracebackType | None
     ) -> None:
         """End the server in good order, or by force where it does not end."""
-        if self.process.poll() is None:
-            self.process.send_signal(signal.SIGINT)
-        try:
-            self.process.wait(END_SECONDS)
-        except subprocess.TimeoutExpired:
-            self.process.kill()
-            self.process.wait()
+        end_process(self.process, END_SECONDS)
         if kind is not None:
             print(f"Log of the server:\n{self.log()}", file=sys.stderr)
         shutil.rmtree(self._log.parent, ignore_errors=True)
@@ -107,6 +101,17 @@ class Server:
             except (urllib.error.URLError, OSError):
                 time.sleep(0.05)
         raise RuntimeError(f"The server did not start:\n{self.log()}")
+
+
+def end_process(process: subprocess.Popen[bytes], seconds: float) -> None:
+    """Interrupt a child process, and end it by force where it does not end."""
+    if process.poll() is None:
+        process.send_signal(signal.SIGINT)
+    try:
+        process.wait(seconds)
+    except subprocess.TimeoutExpired:
+        process.kill()
+        process.wait()
 
 
 def missing_browser() -> str | None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import signal
 import subprocess
 import sys
 import tempfile
@@ -15,7 +14,7 @@ from typing import IO, Any, Self
 
 from ikd.trace.folder import RunFolder
 from ikd.trace.store import open_run
-from tests.browser.server import REPOSITORY
+from tests.browser.server import REPOSITORY, end_process
 
 START_SECONDS = 60.0
 END_SECONDS = 20.0
@@ -67,13 +66,7 @@ class Training:
         self, kind: type[BaseException] | None, fault: BaseException | None, trace: TracebackType | None
     ) -> None:
         """Interrupt the run, or end it by force."""
-        if self.process.poll() is None:
-            self.process.send_signal(signal.SIGINT)
-        try:
-            self.process.wait(END_SECONDS)
-        except subprocess.TimeoutExpired:
-            self.process.kill()
-            self.process.wait()
+        end_process(self.process, END_SECONDS)
         if kind is not None:
             print(f"The run said:\n{self.said()}", file=sys.stderr)
         self._said.close()

@@ -24,7 +24,11 @@ def build_optimizer(
     others = [weight for weight in parameters.values() if weight.ndim <= 1]
     groups = [{"params": matrices, "weight_decay": weight_decay}, {"params": others, "weight_decay": 0.0}]
     groups = [group for group in groups if group["params"]]
-    return SGD(groups, lr=learning_rate) if name == "sgd" else AdamW(groups, lr=learning_rate)
+    if name == "sgd":
+        return SGD(groups, lr=learning_rate)
+    # Fused on the CPU only: elsewhere it would keep the step counts on the device, and reading them would wait for it.
+    on_cpu = all(weight.device.type == "cpu" for weight in parameters.values())
+    return AdamW(groups, lr=learning_rate, fused=True if on_cpu else None)
 
 
 def limit_scope(teacher: nn.Module, scope: str, *, layers: nn.ModuleList | None = None, top_layers: int = 1) -> None:

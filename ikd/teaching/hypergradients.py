@@ -17,6 +17,7 @@ from typing import Protocol
 
 import torch
 from torch import Tensor, nn
+from torch.autograd import forward_ad
 
 from ikd.protocols import ExamLoss, Feedback, Inputs, Objective, Outputs, Parameters
 from ikd.teaching.course import CourseStep
@@ -84,13 +85,10 @@ def forward_tangent(
 ) -> Tensor:
     """Return s_dot (B, C): the exact directional derivative of the student's logits along a direction in weight space."""
     device = next(iter(theta.values())).device
-    with forward_mode_attention(), autocast(device, precision), torch.no_grad():
-        dual = torch.func.jvp(
-            lambda weights: outputs_of(student, inputs, weights).logits,
-            ({name: weight.detach() for name, weight in theta.items()},),
-            (direction,),
-        )
-    tangent: Tensor = dual[1]
+    with forward_mode_attention(), autocast(device, precision), torch.no_grad(), forward_ad.dual_level():
+        weights = {name: forward_ad.make_dual(weight.detach(), direction[name]) for name, weight in theta.items()}
+        tangent: Tensor | None = forward_ad.unpack_dual(outputs_of(student, inputs, weights).logits).tangent
+    assert tangent is not None, "no weight along the direction reaches the logits"
     return tangent
 
 

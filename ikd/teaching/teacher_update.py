@@ -66,9 +66,9 @@ def update_teacher(
     norm = nn.utils.get_total_norm([weight.grad for weight in weights if weight.grad is not None])
     if max_gradient_norm is not None:
         nn.utils.clip_grads_with_norm_(weights, max_gradient_norm, norm)
-    before = [weight.detach().clone() for weight in weights]
-    optimizer.step()
+    with torch.no_grad():
+        before = nn.utils.parameters_to_vector(weights)
+        optimizer.step()
+        moved = nn.utils.parameters_to_vector(weights).sub_(before).norm()
     optimizer.zero_grad(set_to_none=True)
-    moved = nn.utils.get_total_norm([weight.detach() - old for weight, old in zip(weights, before, strict=True)])
-    size = nn.utils.get_total_norm(before)
-    return TeacherMoved(gradient_norm=float(norm), update_ratio=float(moved / size))
+    return TeacherMoved(gradient_norm=float(norm), update_ratio=float(moved / before.norm()))

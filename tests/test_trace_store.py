@@ -1,6 +1,7 @@
 """Run folders: ids, opening, listing, the log and the stop file."""
 
 import errno
+import time
 
 import pytest
 from hypothesis import given
@@ -22,21 +23,22 @@ def test_a_new_run_is_preparing_and_keeps_its_config(tmp_path):
     assert opened.state().state == "preparing" and opened.state().total == 123 and opened.state().live
 
 
-def test_ids_are_unique_within_a_second_and_listed_newest_first(tmp_path, monkeypatch):
-    made = [new_run(build_config({}), tmp_path).id for _ in range(30)]
+def test_ids_are_unique_within_a_second_and_listed_newest_first(tmp_path):
+    # Different tasks and policies, so that the words in the middle of an id cannot decide the order.
+    kinds = [{"task.name": task, "policy.name": policy} for task in ("reviews", "irony", "pairs") for policy in ("exam", "fixed")]
+    made = []
+    for turn in range(30):
+        made.append(new_run(build_config(kinds[turn % len(kinds)]), tmp_path).id)
+        time.sleep(0.001)
     assert len(set(made)) == 30
-    monkeypatch.setattr(store.time, "strftime", lambda *_: "29991231-235959")
-    newest = new_run(build_config({}), tmp_path)
-    assert list_runs(tmp_path)[0].id == newest.id
-    assert len(list_runs(tmp_path)) == 31
+    assert [one.id for one in list_runs(tmp_path)] == made[::-1]
 
 
-def test_an_id_that_is_taken_is_drawn_again(tmp_path, monkeypatch):
-    drawn = iter(["aaaa", "aaaa", "bbbb"])
-    monkeypatch.setattr(store.secrets, "token_hex", lambda _: next(drawn))
-    monkeypatch.setattr(store.time, "strftime", lambda *_: "29991231-235959")
+def test_an_id_that_is_taken_is_made_again_from_a_later_time(tmp_path, monkeypatch):
+    moments = iter([1_000_000_000] * 2 + [1_500_000_000])
+    monkeypatch.setattr(store.time, "time_ns", lambda: next(moments))
     ids = [store._fresh_folder(build_config({}), tmp_path).id for _ in range(2)]
-    assert [one[-4:] for one in ids] == ["aaaa", "bbbb"]
+    assert ids == ["19700101-000001-reviews-exam-0000", "19700101-000001-reviews-exam-8000"]
 
 
 @pytest.mark.parametrize("name", ["owner/Some Name_with.dots", "äöü", "x" * 200, "---"])

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import re
-import secrets
 import shutil
 import time
 from contextlib import suppress
@@ -104,20 +103,25 @@ def _folders(parent: Path, *, recorded: bool) -> list[RunFolder]:
         names = [entry.name for entry in os.scandir(parent) if RUN_ID.fullmatch(entry.name) and entry.is_dir()]
     except OSError:
         return []
-    # An id begins with the time of its start (UTC), so the order of ids is the order of starts.
-    return [RunFolder(parent / name, recorded=recorded) for name in sorted(names, reverse=True)]
+    return [RunFolder(parent / name, recorded=recorded) for name in sorted(names, key=_start_of, reverse=True)]
 
 
 def _fresh_folder(config: RunConfig, root: Path) -> RunFolder:
     root.mkdir(parents=True, exist_ok=True)
-    moment = time.strftime("%Y%m%d-%H%M%S", time.gmtime())
     while True:
-        path = root / f"{moment}-{_task_word(config)}-{config.policy.name}-{secrets.token_hex(2)}"
+        seconds, rest = divmod(time.time_ns(), 1_000_000_000)
+        moment = time.strftime("%Y%m%d-%H%M%S", time.gmtime(seconds))
+        path = root / f"{moment}-{_task_word(config)}-{config.policy.name}-{rest * 65536 // 1_000_000_000:04x}"
         try:
             path.mkdir()
         except FileExistsError:
             continue
         return RunFolder(path)
+
+
+def _start_of(name: str) -> tuple[str, str, str]:
+    """Return the time of a run's start as its id tells it: UTC date and time in front, 65,536ths of the second at the end."""
+    return name[:15], name[-4:], name
 
 
 def _task_word(config: RunConfig) -> str:

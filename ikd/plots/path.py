@@ -3,17 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 import altair as alt
 import numpy as np
 import pandas as pd
-from numpy.typing import ArrayLike
+from numpy.typing import ArrayLike, NDArray
 
 from ikd.plots.belief import slot_colour
 from ikd.plots.theme import CARD_HEIGHT_PIXELS, FROZEN, INK, PADDING, ROLES, STAR
 
 NAME_LENGTH = 18
 CLEAR_GAP = 0.09
+COLUMNS = ["kind", "who", "step", "p", "name", "slot"]
+Values = NDArray[Any]
+Columns = dict[str, Values]
 
 
 def path_table(
@@ -35,16 +39,16 @@ def path_table(
         n_steps: steps of the whole run.
         truth: (K,) the true posterior, drawn as a star at the right end.
     """
-    rows: list[dict[str, object]] = []
-    for who, (steps, values) in paths.items():
-        for place, p in zip(np.asarray(steps).tolist(), np.asarray(values, dtype=np.float64), strict=True):
-            rows += [_row("line", who, place, p[k], names[k], slots[k]) for k in range(len(names))]
-    for k, p_frozen in enumerate(np.asarray(frozen, dtype=np.float64).tolist()):
-        rows += [_row("line", "frozen teacher", place, p_frozen, names[k], slots[k]) for place in (0, n_steps)]
-        if truth is not None:
-            rows.append(_row("truth", "truth", n_steps, float(np.asarray(truth)[k]), names[k], slots[k]))
-    table = pd.DataFrame(rows, columns=["kind", "who", "step", "p", "name", "slot"])
-    return pd.concat([table, _end_labels(table)], ignore_index=True)
+    classes, colours = np.asarray(names, dtype=object), np.asarray([str(slot) for slot in slots], dtype=object)
+    parts = [_lines(who, np.asarray(steps), np.asarray(values), classes, colours) for who, (steps, values) in paths.items()]
+    still = np.asarray(frozen, dtype=np.float64)[None]
+    parts.append(_lines("frozen teacher", np.asarray([0, n_steps]), still.repeat(2, axis=0), classes, colours))
+    if truth is not None:
+        parts.append(_lines("truth", np.asarray([n_steps]), np.asarray(truth)[None], classes, colours, kind="truth"))
+    teacher = next((part for part in parts if part["who"][:1] == ["teacher"]), None)
+    if teacher is not None:
+        parts += _end_labels(teacher, len(classes))
+    return pd.DataFrame({column: np.concatenate([part[column] for part in parts]) for column in COLUMNS})
 
 
 def path_chart(table: pd.DataFrame, *, n_steps: int, title: str = "probability") -> alt.LayerChart:
@@ -72,19 +76,26 @@ def path_chart(table: pd.DataFrame, *, n_steps: int, title: str = "probability")
     return chart.properties(height=CARD_HEIGHT_PIXELS, padding=PADDING)
 
 
-def _end_labels(table: pd.DataFrame) -> pd.DataFrame:
+def _lines(who: str, steps: Values, values: Values, names: Values, slots: Values, kind: str = "line") -> Columns:
+    """Return the rows of lines (R, K), step by step."""
+    n_steps, n_lines = len(steps), len(names)
+    step, p = steps.astype(np.float64).repeat(n_lines), values.astype(np.float64).reshape(-1)
+    return {"kind": np.full(len(p), kind, dtype=object), "who": np.full(len(p), who, dtype=object), "step": step, "p": p,
+            "name": np.tile(names, n_steps), "slot": np.tile(slots, n_steps)}  # fmt: skip
+
+
+def _end_labels(teacher: Columns, n_lines: int) -> list[Columns]:
     """Return the newest teacher points, and the class names beside them, moved apart where they would overlap."""
-    teacher: pd.DataFrame = table[(table["kind"] == "line") & (table["who"] == "teacher")]
-    if teacher.empty:
-        return teacher
-    ends = teacher[teacher["step"] == teacher["step"].max()].assign(kind="end")
-    words = ends.assign(kind="word", name=[_short(name) for name in ends["name"]]).sort_values("p")
-    words["p"] = _spread(words["p"].to_numpy(dtype=np.float64))
-    both: pd.DataFrame = pd.concat([ends, words], ignore_index=True)
-    return both
+    newest = {column: values[-n_lines:] for column, values in teacher.items()}
+    ends = newest | {"kind": np.full(n_lines, "end", dtype=object)}
+    order = np.argsort(newest["p"], kind="stable")
+    words = {column: values[order] for column, values in newest.items()}
+    words |= {"kind": np.full(n_lines, "word", dtype=object), "p": np.asarray(_spread(words["p"])),
+              "name": np.asarray([_short(name) for name in words["name"]], dtype=object)}  # fmt: skip
+    return [ends, words]
 
 
-def _spread(heights: np.ndarray[tuple[int], np.dtype[np.float64]]) -> list[float]:
+def _spread(heights: Values) -> list[float]:
     placed = heights.copy()
     for k in range(1, len(placed)):
         placed[k] = max(placed[k], placed[k - 1] + CLEAR_GAP)
@@ -97,7 +108,3 @@ def _spread(heights: np.ndarray[tuple[int], np.dtype[np.float64]]) -> list[float
 
 def _short(name: str) -> str:
     return name if len(name) <= NAME_LENGTH else name[: NAME_LENGTH - 1] + "…"
-
-
-def _row(kind: str, who: str, step: float, p: float, name: str, slot: int) -> dict[str, object]:
-    return {"kind": kind, "who": who, "step": float(step), "p": float(p), "name": name, "slot": str(slot)}

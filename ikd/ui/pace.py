@@ -11,7 +11,7 @@ import streamlit as st
 from ikd.ui import state
 
 PACES_SECONDS = (2.0, 5.0, 10.0)
-GREATEST_SHARE = 0.25
+GREATEST_SHARE = 0.1
 LOOKED_AT = 3
 
 

@@ -44,6 +44,7 @@ def said(capsys: pytest.CaptureFixture[str], **values: Any) -> str:
     assert all(state.state == "failed" for state in states)
     if "Run folder" in captured.out:  # refused in the run itself, not before it
         assert lines[0] in [state.error for state in states]
+        assert all("Traceback" not in "\n".join(folder.log_tail(500)) for folder in list_runs())
     return lines[0]
 
 

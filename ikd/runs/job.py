@@ -60,7 +60,8 @@ def carry_out(
         raise
     except BaseException as fault:
         sentence = plain_fault(fault)
-        folder.append_log(traceback.format_exc())
+        # A fault foreseen has its sentence, and in the log what it came from; a stack of calls helps only with the others.
+        folder.append_log("\n".join(_causes(fault)) if isinstance(fault, IKDError) else traceback.format_exc())
         _end(heart, folder, "failed", sentence)
 
 
@@ -165,6 +166,14 @@ def _end(heart: Heart, folder: RunFolder, state: str, error: str | None) -> None
         heart.now(state=state, stage="done", ended=time.time(), error=error)
     except IKDError as fault:
         folder.append_log(f"The end of the run could not be written: {fault}")
+
+
+def _causes(fault: BaseException) -> Iterator[str]:
+    told: BaseException | None = fault
+    while told is not None:
+        first = str(told).strip().partition("\n")[0]
+        yield f"{type(told).__name__}: {first}"
+        told = told.__cause__
 
 
 def _layers(teacher: TeacherModel) -> torch.nn.ModuleList | None:

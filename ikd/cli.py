@@ -169,7 +169,8 @@ def _runs(chosen: argparse.Namespace) -> int:
 
     for folder in list_runs():
         state = folder.state()
-        accuracy = next((f"  student {v:.3f}" for k, v in state.scores.items() if k == "student/validation/accuracy"), "")
+        known = [(split, state.scores.get(f"student/{split}/accuracy")) for split in ("test", "validation")]
+        accuracy = next((f"  student's {split} accuracy {value:.3f}" for split, value in known if value is not None), "")
         print(f"{folder.id}  {state.state:<10} {state.step}/{state.total}{accuracy}" + (f"  {state.error}" if state.error else ""))
     return 0
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import re
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,7 @@ from ikd.runs import Estimate
 from ikd.ui import start
 from ikd.ui.controls import applicable, draw_group
 from ikd.ui.shell import OWN_FAULT, PAGES
+from ikd.ui.start import labelled
 from ikd.ui.uploads import keep_upload
 from tests.conftest import REPOSITORY
 from tests.synthetic import synthetic_run
@@ -160,7 +162,7 @@ def test_while_a_run_is_at_work_start_is_off_and_links_to_it(monkeypatch: pytest
     for name, label in (("home", "Start the demo"), ("train", "Start the run")):
         page = opened(name)
         assert button(page, label).disabled
-        assert any("is at work" in str(one.proto.label) for one in page.get("page_link"))
+        assert any("at work" in str(one.proto.label) for one in page.get("page_link"))
 
 
 def test_the_command_line_names_what_differs() -> None:
@@ -179,8 +181,16 @@ def test_a_fault_of_the_lab_is_an_apology_with_no_trace(monkeypatch: pytest.Monk
 
 
 def test_uploads_lie_under_the_name_of_their_content(home: Path) -> None:
-    first, second = keep_upload("a/../evil.csv", b"text,label\n"), keep_upload("b.CSV", b"text,label\n")
-    assert first == second and first.parent == home / "_uploads" and first.suffix == ".csv" and len(first.stem) == 16
+    first, second = keep_upload("a/../evil.csv", b"text,label\n"), keep_upload("../evil.CSV", b"text,label\n")
+    assert first == second and first.parent == home / "_uploads" and first.suffix == ".csv"
+    assert first.stem.startswith("evil-") and keep_upload("evil.csv", b"other") != first
+    assert re.fullmatch(r"rows-[0-9a-f]{12}\.csv", keep_upload("../../é<>.csv", b"x").name)
+
+
+def test_a_refused_setting_is_named_by_its_label() -> None:
+    said = labelled("training.steps cannot be empty: give a whole number. See training.steps_other and (policy.exam_start).")
+    assert said.startswith("“Steps” (training.steps) cannot be empty") and "training.steps_other and" in said
+    assert "” (policy.exam_start)" in said
 
 
 @pytest.mark.parametrize("name", ["run.pkl", "noending", "x.csv.exe"])

@@ -65,5 +65,7 @@ def plain_sentence(fault: ValidationError) -> str:
 
 
 def _short(value: Any) -> str:
+    if value is None:
+        return "empty"
     text = repr(value)
     return text if len(text) <= 60 else text[:57] + "..."

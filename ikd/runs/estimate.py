@@ -97,16 +97,17 @@ def _timed(
     config: RunConfig, teacher: Shape, student: Shape, *, length: float, speed: Speed, known: Estimate, how: str
 ) -> Estimate:
     batch, steps = config.training.batch_size, config.training.steps
-    one = speed.forward_seconds(student, batch_size=batch, length=length)
-    ratio = speed.forward_seconds(teacher, batch_size=batch, length=length) / one
+    one = speed.forward_seconds(student, batch_size=batch, length=length, training=True)
+    ratio = speed.forward_seconds(teacher, batch_size=batch, length=length, training=True) / one
     exams = n_exams(config)
     teaching = one * (steps * kd_units(ratio) + exams * exam_units(config, ratio, teacher.layers))
     readings = 1 + (steps - 1) // config.record.probe_every
     probe = config.record.probe_size / batch
     with_feedback = exams / steps * (3 + 6 * config.policy.exam_batch_size / config.record.probe_size)
-    reading = readings * one * probe * (ratio + 1 + with_feedback)
+    still = speed.forward_seconds(student, batch_size=batch, length=length)
+    reading = readings * still * probe * (ratio + 1 + with_feedback)
     fitting = 3 * config.teacher.fine_tune_steps * speed.forward_seconds(
-        teacher, batch_size=config.teacher.fine_tune_batch_size, length=length
+        teacher, batch_size=config.teacher.fine_tune_batch_size, length=length, training=True
     )
     return Estimate(
         kd_units=known.kd_units, step_units=known.step_units, step_milliseconds=1000 * teaching / steps,

@@ -76,6 +76,7 @@ def _work(folder: RunFolder, config: RunConfig, device: torch.device, *, heart: 
             if watch is not None:
                 watch(event)
             if folder.stop_requested():
+                folder.append_log("Stopped as asked: there are no final scores and no saved student.")
                 _end(heart, folder, "stopped", None)
                 return
     _end(heart, folder, "finished", None)
@@ -84,6 +85,8 @@ def _work(folder: RunFolder, config: RunConfig, device: torch.device, *, heart: 
 def _events(folder: RunFolder, config: RunConfig, device: torch.device, n_threads: int) -> Iterator[Event]:
     """Yield the whole run's events: loading, fine-tuning the teacher, teaching, final scores."""
     yield Stage(name="loading")
+    for name in _asked_of_the_hub(config):
+        yield Notice(text=f"Asking the hub for {name}, where it is not in the local cache: out of reach, that takes up to a minute.")
     data = load_task(config.task)
     for note in data.notes:
         yield Notice(text=note)
@@ -106,6 +109,13 @@ def _events(folder: RunFolder, config: RunConfig, device: torch.device, n_thread
     )  # fmt: skip
     yield from train(room, config)
     save_student(folder.path / "student", student, data)
+
+
+def _asked_of_the_hub(config: RunConfig) -> list[str]:
+    names = [config.task.hub_name] if config.task.name == "hub" else []
+    names += [name for name in (config.teacher.name, config.student.name)
+              if name != "teacher" and not name.startswith("builtin/") and not Path(name).exists()]  # fmt: skip
+    return [str(name) for name in dict.fromkeys(names)]
 
 
 def with_exam_in_course(data: TaskData) -> TaskData:

@@ -24,13 +24,18 @@ WAYS = {
 _PICKED = "board-picked"
 
 
-def choose_examples(tail: Tail, cursor: int) -> list[int]:
-    """Draw the choice and return the ids of the probe examples on the board."""
+def choose_examples(tail: Tail, cursor: int, *, live: bool) -> list[int]:
+    """Draw the choice and return the ids of the probe examples on the board.
+
+    What the lab chose early in a live run is chosen anew when the run ends, as other examples have drifted farther by then.
+    """
     texts = tail.probe()["text"].tolist()
     shown, complaint = state.examples_in_address(len(texts))
     notice(complaint)
-    if not shown:
+    early: list[int] | None = st.session_state.get(state.BOARD_EARLY)
+    if not shown or (not live and shown == early):
         shown = _keep(ranked(tail, "drift", cursor)[:N_CARDS])
+        st.session_state[state.BOARD_EARLY] = shown if live else None
     offered = list(dict.fromkeys([*shown, *range(min(len(texts), MOST_OFFERED))]))
     st.session_state[_PICKED] = shown
     with st.container(horizontal=True, vertical_alignment="bottom", key="board-choice"):
@@ -75,6 +80,7 @@ def _choose_anew(tail: Tail, way: str, cursor: int) -> None:
 
 def _picked() -> None:
     # An emptied choice is answered with a fresh one: a board always has examples.
+    st.session_state[state.BOARD_EARLY] = None
     _keep(st.session_state[_PICKED])
 
 

@@ -55,7 +55,8 @@ def draw_scores(run: RunState) -> None:
     st.subheader("Final scores")
     st.dataframe(table.style.format("{:.4f}", na_rep="–"), key="final-scores", width="content",
                  alt="Final scores of the frozen teacher, the teacher and the student.")  # fmt: skip
-    st.caption("On the whole validation and test splits, at temperature 1. NLL: mean negative log-likelihood of the labels. "
+    st.caption("On the whole validation and test splits, at temperature 1; the numbers above are of the probe examples alone. "
+               "NLL: mean negative log-likelihood of the labels. "
                "Truth KL: mean divergence from the true posterior, where the task knows it. Lower is better for both.")  # fmt: skip
 
 

@@ -43,7 +43,7 @@ def draw_progress(run: RunState, tail: Tail) -> None:
 
 
 def draw_newest(tail: Tail, cursor: int) -> None:
-    """Draw the newest reading's scores up to a step, in five small numbers."""
+    """Draw the newest reading's scores up to a step, in five small numbers, and say on what they were measured."""
     table = tail.scalars(*NEWEST)
     first, last = _reading(table, 0), _reading(table, cursor)
     with st.container(horizontal=True, key="newest"):
@@ -52,6 +52,8 @@ def draw_newest(tail: Tail, cursor: int) -> None:
         _number("Student NLL", last.get("student_nll"), "mean negative log-likelihood of the labels, lower is better")
         _number("Agreement", last.get("agreement"), "share of probe examples on which both give the same class")
         _number("Median drift", last.get("drift_median"), "KL of the soft targets from the frozen teacher's, in nats", form=".4f")
+    st.caption(f"On the {len(tail.probe())} probe examples, a fixed sample that is read again and again; the final scores are those of "
+               "whole splits, and differ.")  # fmt: skip
 
 
 def _reading(table: pd.DataFrame, step: int) -> dict[str, float]:

@@ -14,7 +14,7 @@ from ikd.ui.shell import page_link
 from ikd.ui.wording import moment, plain
 
 WIDTHS = [6, 4, 2, 2, 2, 2, 3]
-TITLES = ["Run", "State", "Task", "Policy", "Steps", "Student", "Started"]
+TITLES = ["Run", "State", "Task", "Policy", "Steps", "Student's accuracy", "Started"]
 POLICIES = {"exam": "exams", "fixed": "fixed"}
 
 
@@ -41,7 +41,8 @@ def _draw_run(folder: RunFolder) -> None:
     with columns[1]:
         badge(folder, run)
     words = ["damaged", ""] if config is None else [plain(config.task.name), POLICIES[config.policy.name]]
-    score = run.scores.get("student/test/accuracy", run.scores.get("student/validation/accuracy"))
-    words += [f"{run.step} / {run.total}", "–" if score is None else f"{score:.3f}", moment(run.started)]
+    known = [(split, run.scores.get(f"student/{split}/accuracy")) for split in ("test", "validation")]
+    score = next((f"{value:.3f} {split}" for split, value in known if value is not None), "–")
+    words += [f"{run.step} / {run.total}", score, moment(run.started)]
     for column, word in zip(columns[2:], words, strict=True):
         column.markdown(word)

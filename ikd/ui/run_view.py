@@ -33,6 +33,8 @@ def show_run(folder: RunFolder) -> None:
     config = _config(folder)
     started = tail.started()
     n_steps = int(tail.meta.get("n_steps", 0)) or run.total
+    if not run.live:
+        n_steps = max(_end(run, tail, n_steps), 1)
     _forget_other_run(folder.id, _end(run, tail, n_steps))
     _title(folder, run, config, started=started)
     if started and not run.live:
@@ -44,7 +46,7 @@ def show_run(folder: RunFolder) -> None:
     _timed(_figures_part, run, pace.pace_seconds())(folder, n_steps, config)
     if read:
         st.subheader("The board")
-        ids = choose_examples(tail, _cursor(run, tail, n_steps))
+        ids = choose_examples(tail, _cursor(run, tail, n_steps), live=run.live)
         _timed(_board_part, run, pace.pace_seconds())(folder, n_steps, config, tuple(ids))
     draw_scores(run)
 
@@ -69,9 +71,8 @@ def _progress_part(folder: RunFolder, drawn: tuple[str, bool, bool]) -> None:
             draw_progress(run, tail)
         if started:
             draw_newest(tail, _cursor(run, tail, int(tail.meta["n_steps"])))
-        if run.live or run.state in ("failed", "lost"):
-            with st.expander("Log", expanded=not started, key=f"log-{started}"):
-                draw_log(folder)
+        with st.expander("Log", expanded=not started, key=f"log-{started}"):
+            draw_log(folder)
 
 
 def _figures_part(folder: RunFolder, n_steps: int, config: RunConfig | None) -> None:
@@ -123,6 +124,9 @@ def _title(folder: RunFolder, run: RunState, config: RunConfig | None, *, starte
     st.caption(" · ".join(when))
     if run.error and not run.live:
         st.error(plain(run.error, longest=1000), icon=":material/error:")
+    if run.state == "stopped":
+        st.caption(f"It ended after {run.step} of {run.total} steps: what it recorded is here, but there are no final scores and no saved "
+                   "student.")  # fmt: skip
     for warning in folder.warnings()[-3:]:
         notice(warning)
 

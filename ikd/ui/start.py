@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import re
 import shlex
 from collections.abc import Mapping
 from typing import Any
 
 import streamlit as st
 
-from ikd.config import RunConfig, build_config
+from ikd.config import RunConfig, all_settings, build_config
 from ikd.errors import ConfigError, IKDError
 from ikd.runs import Estimate, active_run, estimate_later, start_run
 from ikd.ui.controls import applicable, values_of_session
@@ -25,7 +26,7 @@ def draw_start() -> None:
     try:
         config = build_config(values)
     except ConfigError as fault:
-        st.error(plain(str(fault), longest=1000), icon=":material/error:")
+        st.error(plain(labelled(str(fault)), longest=1000), icon=":material/error:")
         st.button("Start the run", icon=":material/play_arrow:", key="start-refused", disabled=True, width="stretch")
         return
     draw_start_button(config, label="Start the run", key="start")
@@ -54,6 +55,14 @@ def draw_start_button(config: RunConfig, *, label: str, key: str) -> None:
         st.fragment(_busy, run_every=BUSY_POLL_SECONDS)(busy, config.machine.device)
 
 
+def labelled(sentence: str) -> str:
+    """Return a sentence with the label of its control before each setting's path: a reader of the page knows only labels."""
+    for one in all_settings():
+        if "." in one.path:
+            sentence = re.sub(rf"(?<![\w.]){re.escape(one.path)}(?![\w.]*\w)", f"“{one.label}” ({one.path})", sentence)
+    return sentence
+
+
 def command_line(values: Mapping[str, Any]) -> str:
     """Return the command that starts the same run."""
     words = ["python -m ikd train"]
@@ -74,8 +83,8 @@ def _busy(run: str, device: str) -> None:
     with sentences():
         if active_run(device) != run:
             st.rerun()
-        page_link("run", label=f"{plain(run)} is at work: open it", icon=":material/monitoring:", run=run)
-        st.caption("One run at a time: stop it there, or wait for its end.")
+        page_link("run", label="Open the run at work", icon=":material/monitoring:", run=run)
+        st.caption(f"{plain(run)} is at work. One run at a time: stop it there, or wait for its end.")
 
 
 def _estimate(config: RunConfig) -> None:

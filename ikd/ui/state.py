@@ -31,6 +31,7 @@ PACE = "run_pace"
 TAKEN = "run_drawing_taken"
 SHOWN_RUNS = "runs_shown"
 SPOKEN = "figures_spoken"
+BOARD_EARLY = "board_chosen_early"
 
 MOST_EXAMPLES = 8
 

@@ -1,8 +1,9 @@
-"""Files a visitor uploads for the task `files`: kept under a name made of their content, never of their own name."""
+"""Files a visitor uploads for the task `files`: kept under a plain form of their name and the mark of their content."""
 
 from __future__ import annotations
 
 import hashlib
+import re
 from pathlib import Path
 
 import streamlit as st
@@ -44,7 +45,8 @@ def keep_upload(name: str, content: bytes) -> Path:
         raise TaskError(f"A file ending in {suffix or 'nothing'!r} cannot be read: give one of {', '.join(SUFFIXES)}.")
     if len(content) > MOST_BYTES:
         raise TaskError(f"The file has {len(content) / 2**20:.0f} MB, at most 50 can be uploaded: put it beside the lab and give its path.")
-    path = runs_root() / FOLDER / f"{hashlib.sha256(content).hexdigest()[:16]}{suffix}"
+    stem = re.sub(r"[^A-Za-z0-9_-]+", "-", Path(name).stem)[:40].strip("-") or "rows"
+    path = runs_root() / FOLDER / f"{stem}-{hashlib.sha256(content).hexdigest()[:12]}{suffix}"
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_bytes(content)

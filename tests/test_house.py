@@ -54,7 +54,9 @@ PARTS: dict[str, Allowed] = {
         ikd="errors events config protocols teaching tasks models classroom trainer trace",
         packages="torch transformers safetensors filelock psutil",
     ),
-    "ui": Allowed(ikd="errors events config trace plots runs", packages="streamlit numpy pandas altair plotly"),
+    "ui": Allowed(
+        ikd="errors events config trace plots runs", packages="streamlit numpy pandas altair plotly", lazy_packages="vl_convert"
+    ),
     "cli": Allowed(ikd="errors config", lazy_ikd="events trace runs", lazy_packages="tqdm"),
     "__main__": Allowed(ikd="cli"),
     "pages": Allowed(ikd="errors config trace plots ui", packages="streamlit"),

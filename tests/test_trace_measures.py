@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
@@ -110,3 +111,53 @@ def test_inputs_are_left_as_they_were():
         assert measure(logits).dtype == np.float64
     measures.drift(logits, logits, 2.0)
     np.testing.assert_array_equal(logits, np.ones((2, 3)))
+
+
+def test_at_label_picks_the_labels_column():
+    assert measures.at_label([[0.1, 0.9], [0.6, 0.4]], [1, 0]).tolist() == [0.9, 0.6]
+    assert measures.at_label([[[0.1, 0.9], [0.6, 0.4]]], [0, 0]).tolist() == [[0.1, 0.6]]
+
+
+def test_divergence_is_torchs_kl_at_a_temperature():
+    draw = np.random.default_rng(3)
+    a, b = draw.normal(size=(2, 5, 4, 3))
+    first, second = (torch.log_softmax(torch.tensor(one) / 3, -1) for one in (a, b))
+    wanted = torch.nn.functional.kl_div(second, first, log_target=True, reduction="none").sum(-1)
+    np.testing.assert_allclose(measures.divergence(a, b, 3.0), wanted.numpy(), rtol=1e-9, atol=1e-12)
+
+
+def test_truth_gap_by_hand_and_by_scipy():
+    logits = np.log([[0.5, 0.25, 0.25], [0.2, 0.3, 0.5]])
+    truth = np.array([[0.5, 0.5, 0.0], [np.nan] * 3])
+    gap = measures.truth_gap(truth, logits, 1.0)
+    assert gap[0] == pytest.approx(0.5 * np.log(2))  # 0.5 log(0.5/0.5) + 0.5 log(0.5/0.25)
+    assert gap[0] == pytest.approx(special.rel_entr(truth[0], [0.5, 0.25, 0.25]).sum())
+    assert np.isnan(gap[1])
+
+
+def test_flips_and_first_flip():
+    classes = [[0, 1, 2], [0, 2, 2], [1, 1, 2], [0, 1, 2]]
+    assert measures.flips(classes).tolist() == [2, 2, 0]
+    assert measures.first_flip([0, 10, 20, 30], classes).tolist() == [20, 10, -1]
+
+
+def test_data_map_by_hand_and_from_sums():
+    p = np.array([[0.2, 1.0], [0.4, 1.0], [0.6, 1.0]])
+    confidence, variability = measures.data_map(p)
+    np.testing.assert_allclose(confidence, [0.4, 1.0])
+    np.testing.assert_allclose(variability, [np.sqrt(0.08 / 3), 0.0], atol=1e-15)
+    again = measures.moments(p.sum(0), (p**2).sum(0), 3)
+    np.testing.assert_allclose(again, (confidence, variability), atol=1e-8)
+    assert np.isnan(measures.moments([0.0], [0.0], 0)).all()
+
+
+def test_soft_confusion_by_hand():
+    p = [[0.8, 0.2, 0.0], [0.4, 0.4, 0.2], [0.1, 0.1, 0.8]]
+    found = measures.soft_confusion(p, [0, 0, 2], 3)
+    np.testing.assert_allclose(found[0], [0.6, 0.3, 0.1])
+    assert np.isnan(found[1]).all()
+    np.testing.assert_allclose(found[2], p[2])
+
+
+def test_feedback_size_is_a_length():
+    assert measures.feedback_size([[3.0, -4.0], [0.0, 0.0]]).tolist() == [5.0, 0.0]

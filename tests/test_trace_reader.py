@@ -49,7 +49,7 @@ def test_meta_and_examples_come_back(run):
     begun = next(one for one in events if isinstance(one, RunStarted))
     scores = next(one for one in events if isinstance(one, RunFinished)).scores
     assert reader.meta() == {"schema_version": SCHEMA_VERSION, "probe_dtype": "float32", "n_steps": 23,
-                             "label_names": list(begun.label_names), "temperature": 2.0, "facts": {"rehearsal": 1},
+                             "label_names": list(begun.label_names), "temperature": 2.0, "bin_steps": 1, "facts": {"rehearsal": 1},
                              "scores": scores}
     probe = reader.examples("probe")
     assert probe["id"].tolist() == list(range(120))
@@ -292,3 +292,11 @@ def test_reading_needs_no_torch():
     code = ("import sys; import ikd.trace.reader, ikd.trace.recorder, ikd.trace.store, ikd.trace.measures, ikd.trace.export, "
             "ikd.trace.thin; assert 'torch' not in sys.modules and 'streamlit' not in sys.modules")
     subprocess.run([sys.executable, "-c", code], cwd=ROOT, check=True, env={**os.environ, "PYTHONPATH": str(ROOT)})
+
+
+def test_a_series_is_its_scalar_over_all_steps(run):
+    reader, _ = run
+    steps, values = reader.series("exam_loss")
+    wanted = reader.scalars(["exam_loss"])
+    assert steps.tolist() == wanted["step"].tolist() and values.tolist() == wanted["value"].tolist()
+    assert [len(one) for one in reader.series("no such scalar")] == [0, 0]

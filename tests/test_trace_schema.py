@@ -10,8 +10,8 @@ from ikd.trace.store import new_run
 from ikd.trace.tables import CREATE_TABLES
 from tests.rehearsal import rehearsal
 
-# How version 1 lies on disk. A change here is a change of format: raise SCHEMA_VERSION and keep the old one readable.
-VERSION_1 = {
+# How version 2 lies on disk. A change here is a change of format: raise SCHEMA_VERSION and keep the old one readable.
+VERSION_2 = {
     "meta": "key TEXT, value TEXT",
     "examples": "split TEXT, id INTEGER, text TEXT, text_pair TEXT, label INTEGER, truth BLOB",
     "steps": "step INTEGER, seconds REAL",
@@ -19,6 +19,8 @@ VERSION_1 = {
     "course": "step INTEGER, examples BLOB, teacher_logits BLOB, student_logits BLOB, feedback BLOB, influence BLOB",
     "course_index": "example INTEGER, step INTEGER, position INTEGER",
     "probe": "role TEXT, block INTEGER, step INTEGER, logits BLOB",
+    "bands": "step INTEGER, quantiles BLOB",
+    "digest": "bin INTEGER, first_step INTEGER, last_step INTEGER, readings INTEGER, measures BLOB, classes BLOB, sums BLOB, counts BLOB",
     "teacher_training": "step INTEGER, loss REAL",
 }
 
@@ -36,7 +38,7 @@ def test_a_recorded_trace_has_the_documented_tables_and_columns(tmp_path):
     found = columns(sqlite3.connect(folder.trace_path))
     assert {name: [column for column, _ in kinds] for name, kinds in found.items()} == {
         name: list(words) for name, words in TABLES.items()}
-    assert {name: ", ".join(map(" ".join, kinds)) for name, kinds in found.items()} == VERSION_1
+    assert {name: ", ".join(map(" ".join, kinds)) for name, kinds in found.items()} == VERSION_2
 
 
 def test_logits_are_little_endian_rows(tmp_path):

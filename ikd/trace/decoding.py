@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from ikd.errors import RunError
 from ikd.events import Course, Floats, Integers
+from ikd.trace.binning import BANDS, COUNTS, MEASURES, SUMS, Bin
 from ikd.trace.schema import PROBE_BLOCK
 
 Row = tuple[Any, ...]
@@ -74,12 +75,12 @@ def decoded_meta(trace: sqlite3.Connection, *keys: str) -> dict[str, Any]:
 
 
 def decoded_readings(
-    trace: sqlite3.Connection, role: str, *, after: int, examples: Integers, shape: ProbeShape
+    trace: sqlite3.Connection, role: str, *, after: int, until: int, examples: Integers, shape: ProbeShape
 ) -> tuple[Integers, Floats]:
     """Return steps (R,) and logits (R, P, C) of a role, for the examples wanted (P,), in their order."""
     parts: dict[int, dict[int, Floats]] = {}
     for block in np.unique(examples // PROBE_BLOCK).tolist() or [0]:
-        parts[block] = _block_by_step(trace, role, block=block, after=after, examples=examples, shape=shape)
+        parts[block] = _block_by_step(trace, role, block=block, span=(after, until), examples=examples, shape=shape)
     common = sorted(set.intersection(*(set(one) for one in parts.values())))
     steps = np.asarray(common, dtype=np.int64)
     logits = np.zeros((len(steps), len(examples), shape.classes), np.float32)
@@ -91,14 +92,44 @@ def decoded_readings(
 
 
 def _block_by_step(
-    trace: sqlite3.Connection, role: str, *, block: int, after: int, examples: Integers, shape: ProbeShape
+    trace: sqlite3.Connection, role: str, *, block: int, span: tuple[int, int], examples: Integers, shape: ProbeShape
 ) -> dict[int, Floats]:
     rows = examples[examples // PROBE_BLOCK == block] % PROBE_BLOCK
     first, last = (int(rows.min()), int(rows.max())) if len(rows) else (0, 0)
     width = shape.classes * shape.dtype.itemsize
-    found = trace.execute("SELECT step, substr(logits, ?, ?) FROM probe WHERE role = ? AND block = ? AND step > ?",
-                          (first * width + 1, (last - first + 1) * width, role, block, after))
+    found = trace.execute("SELECT step, substr(logits, ?, ?) FROM probe WHERE role = ? AND block = ? AND step > ? AND step <= ?",
+                          (first * width + 1, (last - first + 1) * width, role, block, *span))
     return {step: shape.decoded(blob, last - first + 1)[rows - first] for step, blob in found}
+
+
+def chosen_readings(
+    trace: sqlite3.Connection, role: str, steps: Sequence[int], shape: ProbeShape
+) -> tuple[Integers, Floats]:
+    """Return those of some steps (F,) at which a role was read, and its logits (F, P, C)."""
+    query = "SELECT logits FROM probe WHERE role = ? AND block = ? AND step = ?"
+    found: dict[int, bytes] = {}
+    for step in steps:
+        blobs = [trace.execute(query, (role, block, step)).fetchone() for block in range(shape.blocks)]
+        if None not in blobs:
+            found[step] = b"".join(blob for blob, in blobs)
+    logits = np.zeros((len(found), shape.examples, shape.classes), np.float32)
+    for row, blob in enumerate(found.values()):
+        logits[row] = shape.decoded(blob, shape.examples)
+    return np.asarray(list(found), dtype=np.int64), logits
+
+
+def decoded_bin(row: Row, n_probe: int) -> Bin:
+    """Return a row of the table `digest` as a bin."""
+    return Bin(
+        number=row[0], first_step=row[1], last_step=row[2], readings=row[3],
+        measures=decoded_blob(row[4], "<f4", 2, len(MEASURES), n_probe), classes=decoded_blob(row[5], "<i4", 2, n_probe),
+        sums=decoded_blob(row[6], "<f8", 2, len(SUMS), n_probe), counts=decoded_blob(row[7], "<i4", len(COUNTS), n_probe),
+    )  # fmt: skip
+
+
+def decoded_quantiles(blobs: Sequence[bytes]) -> Floats:
+    """Return rows (R,) of the table `bands` as quantiles (R, 2, 4, 5)."""
+    return decoded_blob(b"".join(blobs), "<f4", len(blobs), 2, len(BANDS), 5)
 
 
 def course_table(trace: sqlite3.Connection, where: str, *, at_once: int = -1, **values: int) -> pd.DataFrame:

@@ -52,6 +52,16 @@ def js(p: ArrayLike, q: ArrayLike) -> Doubles:
     return np.asarray((kl(first, middle) + kl(second, middle)) / 2)
 
 
+def divergence(logits: ArrayLike, other_logits: ArrayLike, temperature: float) -> Doubles:
+    """Return KL(softmax(logits / t) || softmax(other / t)) in nats over the last axis, (..., C) twice to (...,).
+
+    The gap between teacher and student is divergence(teacher, student).
+    """
+    first, second = log_softmax(logits, temperature), log_softmax(other_logits, temperature)
+    # Rounding can leave -1e-17 where the two are equal.
+    return np.asarray(np.maximum((np.exp(first) * (first - second)).sum(axis=-1), 0.0))
+
+
 def drift(logits: ArrayLike, frozen_logits: ArrayLike, temperature: float) -> Doubles:
     """Return KL(teacher now || frozen teacher) of the soft targets, in nats.
 
@@ -63,9 +73,7 @@ def drift(logits: ArrayLike, frozen_logits: ArrayLike, temperature: float) -> Do
     Returns:
         (R, P).
     """
-    now, before = log_softmax(logits, temperature), log_softmax(frozen_logits, temperature)
-    # Rounding can leave -1e-17 where the two are equal.
-    return np.asarray(np.maximum((np.exp(now) * (now - before)).sum(axis=-1), 0.0))
+    return divergence(logits, frozen_logits, temperature)
 
 
 def accuracy(logits: ArrayLike, labels: ArrayLike) -> Doubles:
@@ -102,6 +110,81 @@ def feedback_on_simplex(teacher_logits: ArrayLike, feedback: ArrayLike, temperat
     p = softmax(teacher_logits, temperature)
     f = np.asarray(feedback, dtype=np.float64)
     return np.asarray(p * (f - (p * f).sum(axis=-1, keepdims=True)) / temperature)
+
+
+def at_label(values: ArrayLike, labels: ArrayLike) -> Doubles:
+    """Return what stands at the hard label: (..., P, C) and (P,) to (..., P)."""
+    table = np.asarray(values, dtype=np.float64)
+    places = np.broadcast_to(np.asarray(labels, dtype=np.int64), table.shape[:-1])[..., np.newaxis]
+    return np.asarray(np.take_along_axis(table, places, axis=-1)[..., 0])
+
+
+def truth_gap(truth: ArrayLike, logits: ArrayLike, temperature: float) -> Doubles:
+    """Return KL(truth || softmax(logits / t)) in nats, (..., C) twice to (...,); not a number where the truth is."""
+    known = np.asarray(truth, dtype=np.float64)
+    gap = (known * (_log(known) - log_softmax(logits, temperature))).sum(axis=-1)
+    return np.asarray(np.where(np.isnan(known).any(axis=-1), np.nan, np.maximum(gap, 0.0)))
+
+
+def flips(classes: ArrayLike) -> NDArray[np.int64]:
+    """Return how often the class changed from one reading to the next, (R, P) to (P,)."""
+    table = np.asarray(classes)
+    return np.asarray((table[1:] != table[:-1]).sum(axis=0), dtype=np.int64)
+
+
+def first_flip(steps: ArrayLike, classes: ArrayLike) -> NDArray[np.int64]:
+    """Return the step of the first reading with another class than the first one, -1 where it never changed; (P,).
+
+    Args:
+        steps: (R,) of the readings.
+        classes: (R, P).
+    """
+    table = np.asarray(classes)
+    changed = table != table[:1]
+    found = np.asarray(steps, dtype=np.int64)[changed.argmax(axis=0)]
+    return np.where(changed.any(axis=0), found, -1)
+
+
+def data_map(p_label: ArrayLike) -> tuple[Doubles, Doubles]:
+    """Return confidence and variability of each example: mean and standard deviation over the readings of p(label).
+
+    Source: Swayamdipta et al., *Dataset Cartography* (2020), section 2, with readings in the place of epochs.
+
+    Args:
+        p_label: (R, P) probability of the hard label.
+
+    Returns:
+        (P,) each.
+    """
+    values = np.asarray(p_label, dtype=np.float64)
+    return np.asarray(values.mean(axis=0)), np.asarray(values.std(axis=0))
+
+
+def moments(total: ArrayLike, squares: ArrayLike, n: int) -> tuple[Doubles, Doubles]:
+    """Return the same mean and standard deviation from the sum and the sum of squares of n readings; NaN for none."""
+    if n <= 0:
+        blank = np.full(np.shape(total), np.nan)
+        return blank, blank
+    mean = np.asarray(total, dtype=np.float64) / n
+    spread = np.asarray(squares, dtype=np.float64) / n - mean**2
+    return mean, np.sqrt(np.maximum(spread, 0.0))
+
+
+def soft_confusion(p: ArrayLike, labels: ArrayLike, n_classes: int) -> Doubles:
+    """Return the mean soft target of the examples of each hard label, (P, C) to (C, C); NaN for a label with none.
+
+    Row r is the mean of p over the examples labelled r, so every row that is there sums to one.
+    """
+    table, hard = np.asarray(p, dtype=np.float64), np.asarray(labels, dtype=np.int64)
+    total = np.zeros((n_classes, table.shape[-1]))
+    np.add.at(total, hard, table)
+    count = np.bincount(hard, minlength=n_classes)[:, np.newaxis]
+    return np.asarray(np.where(count > 0, total / np.maximum(count, 1), np.nan))
+
+
+def feedback_size(feedback: ArrayLike) -> Doubles:
+    """Return the length sqrt(sum f^2) of the feedback at each soft target, (..., C) to (...,): how much was asked."""
+    return np.asarray(np.sqrt((np.asarray(feedback, dtype=np.float64) ** 2).sum(axis=-1)))
 
 
 def barycentric(p: ArrayLike) -> Doubles:

@@ -10,25 +10,32 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
 from ikd.errors import RunError, unknown_name
 from ikd.events import Course, Floats, Integers
+from ikd.trace.binning import Bin
 from ikd.trace.connection import reading
 from ikd.trace.decoding import (
     Row,
+    chosen_readings,
     course_table,
+    decoded_bin,
     decoded_blob,
     decoded_course,
     decoded_meta,
+    decoded_quantiles,
     decoded_readings,
     marks,
     probe_shape,
     table,
 )
 from ikd.trace.folder import RunFolder
+from ikd.trace.issued import sizes_table
 from ikd.trace.schema import SCALARS, SCHEMA_VERSION
 
 ROLES = ("teacher", "student", "feedback")
+NEWEST = 2**62
 _SCALAR_NAMES = tuple(SCALARS)
 
 
@@ -80,22 +87,31 @@ class TraceReader:
                           " ORDER BY step, name", (*wanted, after))
         return table(rows, ["step", "name", "value"], {"step": "int64", "value": "float64"})
 
+    def series(self, name: str) -> tuple[Integers, NDArray[np.float64]]:
+        """Return one scalar over all steps: steps (N,) and values (N,)."""
+        rows = self._rows("SELECT step, value FROM scalars WHERE name = ? ORDER BY step", (name,))
+        steps = np.fromiter((step for step, _ in rows), np.int64, len(rows))
+        return steps, np.fromiter((np.nan if value is None else value for _, value in rows), np.float64, len(rows))
+
     def steps(self, after: int = -1) -> pd.DataFrame:
         """Return the recorded steps after a step: columns step, seconds since the training started."""
         rows = self._rows("SELECT step, seconds FROM steps WHERE step > ? ORDER BY step", (after,))
         return table(rows, ["step", "seconds"], {"step": "int64", "seconds": "float64"})
 
-    def reading_steps(self) -> Integers:
-        """Return the steps (R,) at which the probe set was read."""
-        rows = self._rows("SELECT step FROM probe WHERE role = 'student' AND block = 0 ORDER BY step")
+    def reading_steps(self, *, after: int = -1) -> Integers:
+        """Return the steps (R,) after a step at which the probe set was read."""
+        rows = self._rows("SELECT step FROM probe WHERE role = 'student' AND block = 0 AND step > ? ORDER BY step", (after,))
         return np.asarray([step for step, in rows], dtype=np.int64)
 
-    def readings(self, role: str, *, after: int = -1, examples: Sequence[int] | None = None) -> tuple[Integers, Floats]:
+    def readings(
+        self, role: str, *, after: int = -1, until: int = NEWEST, examples: Sequence[int] | None = None
+    ) -> tuple[Integers, Floats]:
         """Return the readings of a role after a step.
 
         Args:
             role: "teacher", "student" or "feedback" (which is missing at steps with no exam).
             after: only readings at later steps.
+            until: only readings up to this step, itself included.
             examples: ids of probe examples, in the order wanted; None gives all.
 
         Returns:
@@ -108,7 +124,7 @@ class TraceReader:
                 return np.zeros(0, np.int64), np.zeros((0, 0, 0), np.float32)
             wanted = np.arange(shape.examples) if examples is None else np.asarray(examples, dtype=np.int64)
             _check_examples(wanted, shape.examples)
-            return decoded_readings(trace, role, after=int(after), examples=wanted, shape=shape)
+            return decoded_readings(trace, role, after=int(after), until=int(until), examples=wanted, shape=shape)
 
     def reading_at(self, role: str, step: int) -> Floats | None:
         """Return the latest reading (P, C) of a role at or before a step, None where there is none."""
@@ -125,6 +141,26 @@ class TraceReader:
                                    (role, block, latest)).fetchone() for block in range(shape.blocks)]
         return None if None in blobs else shape.decoded(b"".join(blob for blob, in blobs), shape.examples)
 
+    def readings_at(self, role: str, steps: Sequence[int]) -> tuple[Integers, Floats]:
+        """Return a role's readings at chosen steps: those that are there (F,), and their logits (F, P, C)."""
+        _check_role(role)
+        with self._trace() as trace:
+            shape = None if trace is None else probe_shape(trace, role)
+            if trace is None or shape is None:
+                return np.zeros(0, np.int64), np.zeros((0, 0, 0), np.float32)
+            return chosen_readings(trace, role, sorted({int(one) for one in steps}), shape)
+
+    def digest_rows(self) -> tuple[list[Bin], list[int], list[Floats]]:
+        """Return the bins and the quantiles (2, 4, 5) with their steps that were written with a long trace; none in a short one."""
+        with self._trace() as trace:
+            if trace is None or not trace.execute("SELECT 1 FROM sqlite_master WHERE name = 'digest'").fetchone():
+                return [], [], []
+            n_probe = trace.execute("SELECT count(*) FROM examples WHERE split = 'probe'").fetchone()[0]
+            bins = [decoded_bin(row, n_probe) for row in trace.execute(
+                "SELECT bin, first_step, last_step, readings, measures, classes, sums, counts FROM digest ORDER BY bin")]  # fmt: skip
+            rows = trace.execute("SELECT step, quantiles FROM bands ORDER BY step").fetchall()
+        return bins, [step for step, _ in rows], list(decoded_quantiles([blob for _, blob in rows]))
+
     def course_steps(self, *, after: int = -1) -> Integers:
         """Return the steps at which soft targets were issued."""
         rows = self._rows("SELECT step FROM course WHERE step > ? ORDER BY step", (after,))
@@ -134,6 +170,15 @@ class TraceReader:
         """Return every soft target issued at a step, None where none was."""
         with self._trace() as trace:
             return None if trace is None else decoded_course(trace, int(step))
+
+    def course_sizes(self, *, after: int = -1) -> pd.DataFrame:
+        """Return, for every soft target issued after a step, what was asked of it, without the logits themselves.
+
+        Returns:
+            columns step, example, position, asked (length of the feedback, NaN with no exam), influence (NaN with no exam).
+        """
+        with self._trace() as trace:
+            return sizes_table(trace, after=int(after)) if trace is not None else sizes_table(None, after=0)
 
     def course_of(self, example: int) -> pd.DataFrame:
         """Return every soft target ever issued to one course example, by step.

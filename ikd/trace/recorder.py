@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import json
 import sqlite3
 import time
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import contextmanager
 from types import TracebackType
 from typing import Any, Literal, Self, assert_never
@@ -16,7 +15,6 @@ from ikd.errors import RunError, unknown_name
 from ikd.events import (
     Course,
     Event,
-    Example,
     Floats,
     Notice,
     Reading,
@@ -26,8 +24,10 @@ from ikd.events import (
     StepTaken,
     TeacherProgress,
 )
+from ikd.trace.binning import Binner, is_long, steps_of_a_bin
 from ikd.trace.connection import connect_writer, disk_full, settle
 from ikd.trace.folder import RunFolder
+from ikd.trace.rows import write_bin, write_course, write_examples, write_meta, write_quantiles
 from ikd.trace.schema import PROBE_BLOCK, SCALARS, SCHEMA_VERSION
 from ikd.trace.summary import reading_scalars
 from ikd.trace.tables import CREATE_TABLES
@@ -62,6 +62,7 @@ class Recorder:
         self._labels: list[int] = []
         self._temperature = 1.0
         self._frozen: Floats | None = None
+        self._binner: Binner | None = None
         self._started = time.monotonic()
         self._teacher_losses: list[tuple[int, float]] = []
         self._clipped, self._closed = False, False
@@ -109,7 +110,7 @@ class Recorder:
                     self._flush_teacher_training()
             case RunFinished():
                 with self._transaction("the final scores") as cursor:
-                    _write_meta(cursor, {"scores": dict(event.scores)})
+                    write_meta(cursor, {"scores": dict(event.scores)})
             case Stage():
                 self._flush_teacher_training()
                 self._folder.append_log(f"Stage: {event.name}{f' ({event.total} steps)' if event.total else ''}")
@@ -128,14 +129,24 @@ class Recorder:
             "label_names": list(event.label_names),
             "n_steps": event.n_steps,
             "temperature": event.temperature,
+            "bin_steps": steps_of_a_bin(event.n_steps),
             "facts": dict(event.facts),
         }
         with self._transaction("the start of the run") as cursor:
-            _write_meta(cursor, meta)
-            _write_examples(cursor, event.probe)
+            write_meta(cursor, meta)
+            write_examples(cursor, event.probe)
         self._n_classes, self._n_probe = len(event.label_names), len(event.probe)
         self._labels, self._temperature = [one.label for one in event.probe], event.temperature
+        if is_long(event.n_steps // self._readings_every() + 1, self._n_probe, self._n_classes):
+            self._binner = Binner(self._labels, [one.truth for one in event.probe], temperature=event.temperature,
+                                  bin_steps=steps_of_a_bin(event.n_steps))
         self._started = time.monotonic()
+
+    def _readings_every(self) -> int:
+        try:
+            return self._folder.config().record.probe_every
+        except RunError:
+            return 1
 
     def _step(self, event: StepTaken) -> None:
         self._check(event)
@@ -146,9 +157,9 @@ class Recorder:
             cursor.execute("INSERT INTO steps VALUES (?, ?)", (step, time.monotonic() - self._started))
             cursor.executemany("INSERT INTO scalars VALUES (?, ?, ?)",
                                [(name, step, float(value)) for name, value in scalars.items()])
-            _write_examples(cursor, event.new_examples)
+            write_examples(cursor, event.new_examples)
             if event.course is not None:
-                _write_course(cursor, step, event.course)
+                write_course(cursor, step, event.course)
             if event.reading is not None:
                 self._write_reading(cursor, step, event.reading)
         self._last_step = step
@@ -175,16 +186,21 @@ class Recorder:
             _check_shapes(event.reading, "reading", (self._n_probe, self._n_classes))
 
     def _write_reading(self, cursor: sqlite3.Cursor, step: int, reading: Reading) -> None:
-        roles = (("teacher", reading.teacher_logits), ("student", reading.student_logits), ("feedback", reading.feedback))
-        for role, logits in roles:
-            if logits is None:
-                continue
+        kept = {"teacher": self._rounded(reading.teacher_logits), "student": self._rounded(reading.student_logits)}
+        if reading.feedback is not None:
             # Feedback is of the order of the learning rate: half precision would lose it to zero.
-            kept = np.ascontiguousarray(logits, dtype="<f4") if role == "feedback" else self._rounded(logits)
+            kept["feedback"] = np.ascontiguousarray(reading.feedback, dtype="<f4")
+        for role, logits in kept.items():
             cursor.executemany("INSERT INTO probe VALUES (?, ?, ?, ?)", [
-                (role, block, step, kept[first : first + PROBE_BLOCK].tobytes())
-                for block, first in enumerate(range(0, len(kept), PROBE_BLOCK))
+                (role, block, step, logits[first : first + PROBE_BLOCK].tobytes())
+                for block, first in enumerate(range(0, len(logits), PROBE_BLOCK))
             ])
+        if self._binner is not None:
+            # Of the numbers on disk, so that whoever derives it from them finds the same.
+            quantiles, closed = self._binner.add(step, kept["teacher"].astype(np.float32), kept["student"].astype(np.float32))
+            write_quantiles(cursor, step, quantiles)
+            if closed is not None:
+                write_bin(cursor, closed)
 
     def _rounded(self, logits: Any) -> np.ndarray[Any, np.dtype[np.floating[Any]]]:
         values = np.asarray(logits, dtype="<f4")
@@ -237,7 +253,7 @@ def _new_trace(folder: RunFolder) -> tuple[sqlite3.Connection, str]:
         connection.execute("BEGIN IMMEDIATE")
         for statement in CREATE_TABLES:
             connection.execute(statement)
-        _write_meta(connection.cursor(), {"schema_version": SCHEMA_VERSION})
+        write_meta(connection.cursor(), {"schema_version": SCHEMA_VERSION})
         connection.execute("COMMIT")
     except FileExistsError:
         raise RunError(f"Run {folder.id} has a trace already: start a new run instead.") from None
@@ -257,28 +273,6 @@ def _undo(connection: sqlite3.Connection) -> None:
         return
 
 
-def _write_meta(cursor: sqlite3.Cursor, facts: Mapping[str, Any]) -> None:
-    rows = [(key, json.dumps(value, default=_plain_number)) for key, value in facts.items()]
-    cursor.executemany("INSERT OR REPLACE INTO meta VALUES (?, ?)", rows)
-
-
-def _write_examples(cursor: sqlite3.Cursor, examples: Iterable[Example]) -> None:
-    cursor.executemany("INSERT INTO examples VALUES (?, ?, ?, ?, ?, ?)", [
-        (one.split, int(one.id), _storable(one.text), None if one.text_pair is None else _storable(one.text_pair),
-         int(one.label), None if one.truth is None else np.asarray(one.truth, dtype="<f8").tobytes())
-        for one in examples
-    ])
-
-
-def _write_course(cursor: sqlite3.Cursor, step: int, course: Course) -> None:
-    examples = np.asarray(course.examples, dtype="<i8")
-    floats = [None if one is None else np.ascontiguousarray(one, dtype="<f4").tobytes()
-              for one in (course.teacher_logits, course.student_logits, course.feedback, course.influence)]
-    cursor.execute("INSERT INTO course VALUES (?, ?, ?, ?, ?, ?)", (step, examples.tobytes(), *floats))
-    cursor.executemany("INSERT INTO course_index VALUES (?, ?, ?)",
-                       [(example, step, position) for position, example in enumerate(examples.tolist())])
-
-
 def _check_shapes(part: Course | Reading, what: str, wanted: tuple[int, ...], **others: tuple[int, ...]) -> None:
     expected = {"teacher_logits": wanted, "student_logits": wanted, "feedback": wanted, **others}
     for name, shape in expected.items():
@@ -286,14 +280,3 @@ def _check_shapes(part: Course | Reading, what: str, wanted: tuple[int, ...], **
         if value is not None and np.shape(value) != shape:
             raise RunError(f"The {name} of a {what} have the shape {np.shape(value)} where {shape} was announced: "
                            "nothing of this step is recorded.")
-
-
-def _storable(text: str) -> str:
-    # Half of a surrogate pair, as broken JSON can hold, has no UTF-8 form and SQLite would refuse the whole step.
-    return text.encode("utf-8", "replace").decode("utf-8")
-
-
-def _plain_number(value: Any) -> Any:
-    if hasattr(value, "item"):
-        return value.item()
-    return str(value)

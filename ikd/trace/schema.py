@@ -5,7 +5,7 @@ One SQLite file a run, one writer, readers read-only. All arrays are little-endi
 
 from __future__ import annotations
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
 
 TABLES: dict[str, dict[str, str]] = {
     "meta": {
@@ -47,6 +47,23 @@ TABLES: dict[str, dict[str, str]] = {
         "block": "number of a block of consecutive probe examples",
         "step": "step of the reading",
         "logits": "float blob (examples of the block, classes); precision in meta.probe_dtype, feedback always float32",
+    },
+    "bands": {
+        "step": "step of a reading; this table and the next stand only in long traces, where deriving them takes long",
+        "quantiles": "float32 blob (2, 4, 5): at the training temperature and at 1, of entropy, drift, gap and truth_gap, the "
+        "5, 25, 50, 75 and 95 % quantiles over the probe set",
+    },
+    "digest": {
+        "bin": "number of a bin of steps: step // bin_steps, with bin_steps of meta",
+        "first_step": "first reading in it",
+        "last_step": "last reading in it; what follows is of this reading",
+        "readings": "readings since step 0, these included",
+        "measures": "float32 blob (2, 7, probe): at the training temperature and at 1: teacher_label, student_label (probability "
+        "of the hard label), entropy, drift, drift_most (largest in the bin), gap, truth_gap",
+        "classes": "int32 blob (2, probe): most probable class of teacher and student",
+        "sums": "float64 blob (2, 4, probe): sums since step 0 of teacher_label, its square, student_label, its square",
+        "counts": "int32 blob (5, probe): readings since step 0 with teacher right, student right, teacher flipped, student "
+        "flipped; and the step of the teacher's first flip, or -1",
     },
     "teacher_training": {
         "step": "step of the teacher's own fine-tuning before distillation",

@@ -22,5 +22,9 @@ CREATE TABLE course_index (
 CREATE TABLE probe (
     role TEXT NOT NULL, block INTEGER NOT NULL, step INTEGER NOT NULL, logits BLOB NOT NULL,
     PRIMARY KEY (role, block, step)) WITHOUT ROWID;
+CREATE TABLE bands (step INTEGER PRIMARY KEY, quantiles BLOB NOT NULL);
+CREATE TABLE digest (
+    bin INTEGER PRIMARY KEY, first_step INTEGER NOT NULL, last_step INTEGER NOT NULL, readings INTEGER NOT NULL,
+    measures BLOB NOT NULL, classes BLOB NOT NULL, sums BLOB NOT NULL, counts BLOB NOT NULL);
 CREATE TABLE teacher_training (step INTEGER PRIMARY KEY, loss REAL);
 """.strip().removesuffix(";").split(";")

@@ -33,14 +33,10 @@ def thin(steps: ArrayLike, values: ArrayLike, n: int) -> tuple[NDArray[Any], NDA
     if len(places) <= n:
         return places, heights
     edges = np.linspace(1, len(places) - 1, (n - 2) // 2 + 1).astype(np.int64)
-    kept = {0, len(places) - 1}
-    for first, last in zip(edges[:-1].tolist(), edges[1:].tolist(), strict=True):
-        kept.update(_extremes(heights[first:last], first))
-    chosen = np.asarray(sorted(kept), dtype=np.int64)
+    within = edges[:-1, np.newaxis] + np.arange(np.diff(edges).max())
+    outside = within >= edges[1:, np.newaxis]
+    bucket = np.where(outside, np.nan, heights[np.minimum(within, len(heights) - 1)].astype(np.float64))
+    lowest = np.where(np.isnan(bucket), np.inf, bucket).argmin(axis=1)
+    highest = np.where(np.isnan(bucket), -np.inf, bucket).argmax(axis=1)
+    chosen = np.unique([0, *(edges[:-1] + lowest), *(edges[:-1] + highest), len(places) - 1])
     return places[chosen], heights[chosen]
-
-
-def _extremes(bucket: NDArray[Any], first: int) -> tuple[int, int]:
-    if np.isnan(bucket).all():
-        return first, first
-    return first + int(np.nanargmin(bucket)), first + int(np.nanargmax(bucket))

@@ -6,7 +6,9 @@ Building and checking an Altair chart takes some 50 ms, and a live page draws a 
 from __future__ import annotations
 
 import json
+import zlib
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Any, Literal
 
 import altair as alt
@@ -17,7 +19,35 @@ from ikd.plots.theme import on_dark
 from ikd.ui import state
 
 MOST_KEPT = 300
+MOST_UPDATES = 30
+"""After so many new tables a moving figure is built anew: the browser keeps some of each table until then."""
+
+SVG_WIDTH_PIXELS = 900
 _specifications: dict[str, str] = {}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Shown:
+    """A figure as it stands on the page.
+
+    Attributes:
+        specification: JSON, without data, in the colours of a light ground.
+        table: its data.
+        picked: the example picked in it, or None.
+    """
+
+    specification: str
+    table: pd.DataFrame
+    picked: int | None
+
+    def svg(self) -> bytes:
+        """Return the figure as SVG, with its texts as texts; it touches nothing of Streamlit."""
+        import vl_convert
+
+        tree = json.loads(self.specification)
+        # Only a figure that has no width of its own is as wide as its page.
+        tree = {"width": SVG_WIDTH_PIXELS, **tree, "data": {"values": json.loads(self.table.to_json(orient="records"))}}
+        return str(vl_convert.vegalite_to_svg(json.dumps(tree))).encode("utf-8")
 
 
 def show_figure(
@@ -28,40 +58,53 @@ def show_figure(
     spoken: str,
     era: int | None = None,
     zoom: str | None = None,
+    picked: str | None = None,
     width: Literal["stretch", "content"] = "stretch",
     **options: Any,
-) -> None:
-    """Show a figure of `ikd.plots`.
+) -> Shown:
+    """Show a figure of `ikd.plots`, and return it with what a person has picked in it.
 
     Args:
         make: the chart function, from a table and options to a chart.
         table: what it draws.
         key: stable name of the chart on the page.
         spoken: description with numbers, for screen readers.
-        era: while data arrive, the description is renewed only when this number changes: with each new description
-            the browser builds the figure anew. None renews it at once.
+        era: while data arrive, the description is renewed only when this number changes, and every `MOST_UPDATES`
+            times: with each new description the browser builds the figure anew. None renews it at once.
         zoom: name of its zoom, which then survives new data.
+        picked: name of its selection of points, whose field `example` is given back.
         width: of the page's column, or the figure's own.
         options: of the chart function.
     """
     spoken = _settled(key, spoken, era)
     text = specification_of(make, **options)
     specification = json.loads(on_dark(text) if st.context.theme.type == "dark" else text)
-    if zoom is None:
+    modes = [one for one in (zoom, picked) if one is not None]
+    if not modes:
         st.vega_lite_chart(table, specification, key=key, alt=spoken, width=width)
-    else:
-        # Only a selection that is listed and asks for a rerun is given back to the chart with its new data.
-        st.vega_lite_chart(table, specification, key=key, alt=spoken, width=width, on_select="rerun", selection_mode=[zoom])
+        return Shown(specification=text, table=table, picked=None)
+    # Only a selection that is listed and asks for a rerun is given back to the chart with its new data.
+    found = st.vega_lite_chart(table, specification, key=key, alt=spoken, width=width, on_select="rerun", selection_mode=modes)
+    return Shown(specification=text, table=table, picked=_example_of(found, picked))
+
+
+def _example_of(found: Any, picked: str | None) -> int | None:
+    points = found.selection.get(picked) if picked is not None else None
+    numbers = [one.get("example") for one in points if isinstance(one, dict)] if isinstance(points, list) else []
+    return int(numbers[0]) if numbers and numbers[0] is not None else None
 
 
 def _settled(key: str, spoken: str, era: int | None) -> str:
-    said: dict[str, tuple[int, str]] = st.session_state.setdefault(state.SPOKEN, {})
+    said: dict[str, tuple[int, int, str]] = st.session_state.setdefault(state.SPOKEN, {})
     if era is None:
         said.pop(key, None)
         return spoken
-    if said.get(key, (None, ""))[0] != era:
-        said[key] = (era, spoken)
-    return said[key][1]
+    # Not all figures of a page at the same tick.
+    known, updates, words = said.get(key, (era, MOST_UPDATES - zlib.crc32(key.encode()) % MOST_UPDATES, ""))
+    if not words or known != era or updates >= MOST_UPDATES:
+        words, updates = spoken, updates % MOST_UPDATES
+    said[key] = (era, updates + 1, words)
+    return words
 
 
 def specification_of(make: Callable[..., alt.LayerChart], **options: Any) -> str:

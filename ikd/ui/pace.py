@@ -8,16 +8,28 @@ from contextlib import contextmanager
 
 import streamlit as st
 
+from ikd.trace.state import RunState
 from ikd.ui import state
 
 PACES_SECONDS = (2.0, 5.0, 10.0)
 GREATEST_SHARE = 0.1
 LOOKED_AT = 3
+LOST_SECONDS = 5.0
+MAY_RETURN_SECONDS = 600.0
 
 
 def pace_seconds() -> float:
     """Return the seconds between two drawings of the live figures."""
     return float(st.session_state.get(state.PACE, PACES_SECONDS[0]))
+
+
+def every(run: RunState, live_seconds: float) -> float | None:
+    """Return the seconds between two looks at a run, None where nothing can change any more."""
+    if run.live:
+        return live_seconds
+    # On a starved machine a heart can miss its beats, and the run go on.
+    returns = run.state == "lost" and time.time() - run.heartbeat < MAY_RETURN_SECONDS
+    return LOST_SECONDS if returns else None
 
 
 @contextmanager

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable, Sequence
 
 import streamlit as st
@@ -22,8 +21,6 @@ from ikd.ui.tail import Tail, tail_of
 from ikd.ui.wording import moment, plain
 
 LIVE_SECONDS = 1.0
-LOST_SECONDS = 5.0
-MAY_RETURN_SECONDS = 600.0
 ERAS = 10
 
 
@@ -53,11 +50,7 @@ def show_run(folder: RunFolder) -> None:
 
 def _timed(part: Callable[..., None], run: RunState, live_seconds: float) -> Callable[..., None]:
     # The timer ends with the run: a part whose run has changed its state asks for one full rerun.
-    every = live_seconds if run.live else (replay.TICK_SECONDS if replay.playing() else None)
-    if every is None and run.state == "lost" and time.time() - run.heartbeat < MAY_RETURN_SECONDS:
-        # On a starved machine a heart can miss its beats, and the run go on.
-        every = LOST_SECONDS
-    return st.fragment(part, run_every=every)
+    return st.fragment(part, run_every=pace.every(run, live_seconds) or (replay.TICK_SECONDS if replay.playing() else None))
 
 
 def _progress_part(folder: RunFolder, drawn: tuple[str, bool, bool]) -> None:
@@ -117,6 +110,7 @@ def _title(folder: RunFolder, run: RunState, config: RunConfig | None, *, starte
                     draw_settings(config)
             if started:
                 draw_download(folder)
+                page_link("targets", label="Soft targets", icon=":material/scatter_plot:", run=folder.id)
     when = [f"`{folder.id}`"] + ([f"started {moment(run.started)}"] if run.started and not folder.recorded else [])
     if config is not None:
         what = {"exam": "the teacher learns from exams", "fixed": "fixed teacher"}[config.policy.name]
@@ -146,10 +140,10 @@ def _forget_other_run(run: str, n_steps: int) -> None:
         notice(replay.reset(n_steps))
 
 
-def choose_run(folders: Sequence[RunFolder]) -> None:
-    """Draw links to some runs, where the address names none."""
+def choose_run(folders: Sequence[RunFolder], page: str = "run") -> None:
+    """Draw links to some runs on a page, where the address names none."""
     st.header("Which run?", anchor=False)
     st.write("The address names no run. Open one of the newest, or see them all.")
     for folder in folders:
-        page_link("run", label=plain(folder.id), icon=":material/monitoring:", run=folder.id)
+        page_link(page, label=plain(folder.id), icon=":material/monitoring:", run=folder.id)
     page_link("runs", label="All runs", icon=":material/list:")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -36,6 +36,8 @@ PAGES: dict[str, PageLink] = {
     "home": PageLink(path="app.py", label="Home", icon=":material/home:"),
     "train": PageLink(path="pages/train.py", label="Train", icon=":material/tune:"),
     "run": PageLink(path="pages/run.py", label="Run", icon=":material/monitoring:"),
+    "targets": PageLink(path="pages/targets.py", label="Soft targets", icon=":material/scatter_plot:"),
+    "example": PageLink(path="pages/example.py", label="Example", icon=":material/search:"),
     "runs": PageLink(path="pages/runs.py", label="Runs", icon=":material/list:"),
     "method": PageLink(path="pages/method.py", label="Method", icon=":material/function:"),
 }
@@ -73,7 +75,10 @@ def notice(text: str) -> None:
         st.warning(plain(text, longest=1000), icon=":material/info:")
 
 
-def page_link(page: str, *, label: str, icon: str | None = None, run: str | None = None, key: str | None = None) -> None:
+def page_link(
+    page: str, *, label: str, icon: str | None = None, run: str | None = None, key: str | None = None,
+    more: Mapping[str, str] | None = None,
+) -> None:  # fmt: skip
     """Draw a link to a page of the lab, to a run on it where one is given; text where a page was opened alone.
 
     Args:
@@ -82,8 +87,9 @@ def page_link(page: str, *, label: str, icon: str | None = None, run: str | None
         icon: of the link.
         run: run id for the address.
         key: unique name of the container, for the style sheet.
+        more: other parameters of the address.
     """
-    query = {state.RUN: run} if run is not None else None
+    query = {state.RUN: run, **(more or {})} if run is not None else None
     try:
         with st.container(key=key) if key else st.container():
             st.page_link(PAGES[page].path, label=label, icon=icon, query_params=query)

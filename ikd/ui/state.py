@@ -14,7 +14,7 @@ from ikd.config import PRESETS
 from ikd.errors import unknown_name
 
 # Parameters of an address.
-RUN, EXAMPLES, STEP, PRESET = "run", "ex", "step", "preset"
+RUN, EXAMPLES, STEP, PRESET, VIEW, SPLIT, SCALE = "run", "ex", "step", "preset", "view", "split", "t"
 
 # Keys of the session.
 VALUES = "train_values"
@@ -31,6 +31,9 @@ PACE = "run_pace"
 TAKEN = "run_drawing_taken"
 SHOWN_RUNS = "runs_shown"
 SPOKEN = "figures_spoken"
+CORNERS = "targets_corners"
+TABLE_STEP = "targets_table_step"
+NEWS = "picked_last"
 BOARD_EARLY = "board_chosen_early"
 
 MOST_EXAMPLES = 8
@@ -70,6 +73,49 @@ def examples_in_address(n_probe: int) -> tuple[list[int], str]:
                   f"numbers from 0 to {n_probe - 1}, with commas between.")  # fmt: skip
 
 
+def example_in_address(n_examples: int) -> tuple[int | None, str]:
+    """Return the one example a page is about, None where the address names none; and a notice about a wrong one."""
+    text = st.query_params.get(EXAMPLES, "").strip()
+    first = text.split(",")[0].strip()
+    if not text:
+        return None, ""
+    if re.fullmatch(r"\d{1,9}", first) and int(first) < n_examples:
+        return int(first), ""
+    return None, (f"The address asks for example {text[:20]!r}, but there are the examples 0 to {n_examples - 1}: "
+                  "another one is shown.")  # fmt: skip
+
+
+def choice_in_address(parameter: str, choices: Sequence[str]) -> tuple[str, str]:
+    """Return the choice named by a parameter of the address, the first where it names none; and a notice about a wrong one."""
+    name = st.query_params.get(parameter, "")
+    if not name:
+        return choices[0], ""
+    if name in choices:
+        return name, ""
+    return choices[0], unknown_name(parameter, name[:60], choices, hint=f"{choices[0]} is shown instead.")
+
+
+def keep(parameter: str, value: str | int | None) -> None:
+    """Write a parameter into the address; None removes it."""
+    if value is not None:
+        st.query_params[parameter] = str(value)
+    elif parameter in st.query_params:
+        del st.query_params[parameter]
+
+
+def carried(*parameters: str) -> dict[str, str]:
+    """Return those parameters of the address that are there, to be taken along to another page."""
+    return {name: st.query_params[name] for name in parameters if name in st.query_params}
+
+
+def is_news(key: str, value: object) -> bool:
+    """Return whether a figure's selection differs from the one seen last: figures report theirs at every run."""
+    seen: dict[str, object] = st.session_state.setdefault(NEWS, {})
+    fresh = value is not None and seen.get(key) != value
+    seen[key] = value
+    return fresh
+
+
 def keep_examples(ids: Sequence[int]) -> None:
     """Write the shown examples into the address."""
     st.query_params[EXAMPLES] = ",".join(str(one) for one in ids)
@@ -87,7 +133,4 @@ def step_in_address(n_steps: int) -> tuple[int | None, str]:
 
 def keep_step(step: int | None) -> None:
     """Write the step of a standing replay into the address; None removes it."""
-    if step is not None:
-        st.query_params[STEP] = str(step)
-    elif STEP in st.query_params:
-        del st.query_params[STEP]
+    keep(STEP, step)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Hashable, Sequence
 from typing import Any
 
 import numpy as np
@@ -10,6 +10,7 @@ import pandas as pd
 import streamlit as st
 
 from ikd.events import Floats, Integers
+from ikd.trace.digest import Digest
 from ikd.trace.folder import RunFolder
 from ikd.trace.reader import TraceReader
 from ikd.ui import state
@@ -30,6 +31,9 @@ class Tail:
         self._examples: pd.DataFrame | None = None
         self._scalars: dict[tuple[str, ...], pd.DataFrame] = {}
         self._readings: dict[str, tuple[tuple[int, ...], Integers, Floats]] = {}
+        self._digest = Digest(self.reader)
+        self._sizes: pd.DataFrame | None = None
+        self.kept: dict[Hashable, Any] = {}
 
     def started(self) -> bool:
         """Return whether the run has begun to teach, so that its names and its probe set are known."""
@@ -67,6 +71,26 @@ class Tail:
                 steps, logits = known[1], known[2]
         self._readings[role] = (wanted, steps, logits)
         return steps, logits
+
+    def digest(self) -> Digest | None:
+        """Return the condensed readings, brought up to date; None before the first reading."""
+        return self._digest if self._digest.update() else None
+
+    def sizes(self) -> pd.DataFrame:
+        """Return what was asked of every soft target issued so far, of `TraceReader.course_sizes`."""
+        known = self._sizes
+        if known is None or known.empty:
+            self._sizes = self.reader.course_sizes()
+        else:
+            fresh = self.reader.course_sizes(after=int(known["step"].iloc[-1]))
+            self._sizes = pd.concat([known, fresh], ignore_index=True) if len(fresh) else known
+        return self._sizes
+
+    def once(self, name: str, key: Hashable, make: Callable[[], Any]) -> Any:
+        """Return what `make` gives, kept for one key at a time: an answer of the past does not change."""
+        if name not in self.kept or self.kept[name][0] != key:
+            self.kept[name] = (key, make())
+        return self.kept[name][1]
 
 
 def tail_of(folder: RunFolder) -> Tail:

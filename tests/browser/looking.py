@@ -10,7 +10,7 @@ from ikd.ui.shell import OWN_FAULT
 if TYPE_CHECKING:
     from playwright.sync_api import Locator, Page
 
-PAGES = {"Home": "", "Train": "train", "Run": "run", "Runs": "runs", "Method": "method"}
+PAGES = {"Home": "", "Train": "train", "Run": "run", "Soft targets": "targets", "Example": "example", "Runs": "runs", "Method": "method"}
 """Label in the menu to path in the address."""
 
 OVERHANG = """() => [document.documentElement, document.body, document.querySelector('[data-testid=stMain]')]

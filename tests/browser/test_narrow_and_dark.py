@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
 pytestmark = pytest.mark.browser
 NARROW = 390
+OF_A_RUN = ("Run", "Soft targets", "Example")
 # How light the page's ground is, 0 to 255.
 GROUND = """() => { const [r, g, b] = getComputedStyle(document.querySelector('[data-testid=stApp]')).backgroundColor
     .match(/\\d+/g).map(Number); return (r + g + b) / 3; }"""
@@ -49,8 +50,8 @@ def narrow(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFact
 def test_no_page_is_wider_than_a_telephone(narrow: Look, label: str) -> None:
     """Guards reading on a narrow screen: a page scrolls down, never sideways."""
     page = narrow.page
-    visit(page, f"{narrow.url}/{PAGES[label]}{f'?run={narrow.run}' if label == 'Run' else ''}")
-    if label == "Run":
+    visit(page, f"{narrow.url}/{PAGES[label]}{f'?run={narrow.run}' if label in OF_A_RUN else ''}")
+    if label in OF_A_RUN:
         charts(page).first.wait_for()
         settle(page)
     assert main(page).locator("h1, h2").first.is_visible()

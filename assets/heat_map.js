@@ -1,0 +1,181 @@
+// The heat map: examples x steps, one raster drawn at once. State lives in one Heat on the root element; Streamlit calls
+// the function at the end of this file again for each change of data.
+
+const TOP = 6;
+const RULER = 30;
+const SCALE = 40;
+
+function decodeRaster(parcel) {
+  return { ...parcel, values: bytesOf(parcel.values) };
+}
+
+class Heat {
+  constructor(root) {
+    this.root = root;
+    for (const name of ["stage", "picture", "tip", "where", "save"]) this[name] = root.querySelector(`.${name}`);
+    this.status = root.querySelector("[role=status]");
+    this.parcels = new Parcels(decodeRaster);
+    this.cell = null; // [row, column] of the keys' own cursor
+    this.selected = this.step = null;
+    this.exampleWish = new Wish((example) => ((this.selected = example), this.refresh()));
+    this.stepWish = new Wish((step) => ((this.step = step), this.refresh()));
+    this.refresh = oncePerFrame(() => this.draw());
+    this.onHeld = () => this.take();
+    globalThis.addEventListener("ikd-held", this.onHeld);
+    this.watch = new ResizeObserver(() => this.refresh());
+    this.watch.observe(this.stage);
+    this.picture.onclick = (event) => this.pick(this.cellAt(event));
+    this.picture.onpointermove = (event) => this.hover(event);
+    this.picture.onpointerleave = () => this.hover(null);
+    this.picture.onkeydown = (event) => this.key(event);
+    this.picture.onblur = () => ((this.cell = null), showTip(this.tip, this.stage, null), this.refresh());
+    this.save.onclick = () => this.savePNG();
+  }
+
+  end() {
+    this.watch.disconnect();
+    globalThis.removeEventListener("ikd-held", this.onHeld);
+  }
+
+  hear(data, component) {
+    this.send = component.setTriggerValue;
+    this.data = data;
+    this.picture.setAttribute("aria-label", data.spoken);
+    this.exampleWish.hear(data.selected);
+    this.stepWish.hear(data.step);
+    this.take();
+  }
+
+  take() {
+    const [raster] = (this.data && this.parcels.get([this.data.raster])) ?? [];
+    if (raster && (raster !== this.raster || this.palette !== this.data.palette.join())) {
+      this.palette = this.data.palette.join();
+      this.raster = raster;
+      this.image = pictureOf(raster, this.data.palette);
+      this.steps = raster.steps;
+      if (this.cell) this.cell = this.inside(...this.cell);
+    }
+    this.refresh();
+  }
+
+  get rows() {
+    return this.raster.ids.length;
+  }
+
+  inside(row, column) {
+    return [Math.max(0, Math.min(this.rows - 1, row)), Math.max(0, Math.min(this.steps.length - 1, column))];
+  }
+
+  /** The column of a step: the newest one that is no later; the last one while following. */
+  columnOf(step) {
+    if (step === null) return this.steps.length - 1;
+    let found = 0;
+    while (found < this.steps.length - 1 && this.steps[found + 1] <= step) found += 1;
+    return found;
+  }
+
+  plan(width) {
+    const rows = this.rows;
+    // Every row has a whole number of pixels, so that none is lost.
+    const high = Math.max(80, rows * Math.max(1, Math.min(20, Math.floor(400 / rows))));
+    const named = high / rows >= 13;
+    const left = named ? Math.min(150, Math.round(0.3 * width)) : 44;
+    return { width, rows, named, left, top: TOP, inner: width - left - 10, high, height: TOP + high + RULER + SCALE };
+  }
+
+  draw() {
+    const width = this.stage.clientWidth;
+    if (!this.data || !width) return;
+    this.save.disabled = !this.raster;
+    this.where.textContent = this.raster ? this.cursorWords() : "The values are on their way.";
+    if (!this.raster) return;
+    const look = lookOf(this.root);
+    const plan = (this.at = this.plan(width));
+    this.picture.style.height = `${plan.height}px`;
+    const ctx = sharpen(this.picture, width, plan.height);
+    ctx.fillStyle = look.paper;
+    ctx.fillRect(0, 0, width, plan.height);
+    const started = performance.now();
+    paintHeat(ctx, this, plan, look);
+    if (this.cell && this.root.getRootNode().activeElement === this.picture) drawCell(ctx, this, plan, look);
+    this.root.dataset.drawMs = (performance.now() - started).toFixed(2);
+  }
+
+  cursorWords() {
+    const example = this.selected === null ? "No example selected" : `Example ${this.selected}`;
+    const step = this.steps[this.columnOf(this.step)];
+    const where = this.step === null ? `following, step ${grouped(step)}` : `pinned at step ${grouped(this.step)}`;
+    return `${example}; ${where}`;
+  }
+
+  cellAt(event) {
+    if (!this.at) return null;
+    const box = this.picture.getBoundingClientRect();
+    const column = Math.floor(((event.clientX - box.left - this.at.left) / this.at.inner) * this.steps.length);
+    const row = Math.floor(((event.clientY - box.top - this.at.top) / this.at.high) * this.rows);
+    return row >= 0 && row < this.rows && column >= 0 && column < this.steps.length ? [row, column] : null;
+  }
+
+  wordsOf([row, column]) {
+    const level = this.raster.values[row * this.steps.length + column];
+    const [low, high] = this.data.span;
+    const value = level === NOTHING ? "no value" : Number((low + (level / LEVELS) * (high - low)).toPrecision(3));
+    return `Example ${this.raster.ids[row]} at step ${grouped(this.steps[column])}\n${this.data.what}: ${value}\n${this.raster.words[row]}`;
+  }
+
+  hover(event) {
+    const cell = event && this.cellAt(event);
+    const box = this.picture.getBoundingClientRect();
+    showTip(this.tip, this.stage, cell && [event.clientX - box.left, event.clientY - box.top], cell && this.wordsOf(cell));
+    this.picture.style.cursor = cell ? "crosshair" : "default";
+  }
+
+  pick(cell) {
+    if (!cell) return;
+    this.cell = cell;
+    this.selected = this.raster.ids[cell[0]];
+    this.step = this.steps[cell[1]];
+    // One message for both, so that no run sees one of them alone.
+    let news = false;
+    this.exampleWish.ask(this.selected, () => (news = true));
+    this.stepWish.ask(this.step, () => (news = true));
+    if (news) this.send("cell", { example: this.selected, step: this.step });
+    this.status.textContent = this.wordsOf(cell);
+    this.refresh();
+  }
+
+  key(event) {
+    if (!this.raster || event.ctrlKey || event.metaKey || event.altKey) return;
+    const start = [Math.max(0, this.raster.ids.indexOf(this.selected)), this.columnOf(this.step)];
+    const [row, column] = this.cell ?? start;
+    const moves = { ArrowLeft: [row, column - 1], ArrowRight: [row, column + 1], ArrowUp: [row - 1, column], ArrowDown: [row + 1, column],
+                    Home: [row, 0], End: [row, Infinity], PageUp: [row - 10, column], PageDown: [row + 10, column] }; // prettier-ignore
+    if (event.key === "Enter") this.pick(this.cell ?? start);
+    else if (moves[event.key]) this.cell = this.inside(...moves[event.key]);
+    else return;
+    event.preventDefault();
+    event.stopPropagation();
+    this.status.textContent = this.wordsOf(this.cell);
+    this.tipAtCell();
+    this.refresh();
+  }
+
+  tipAtCell() {
+    if (!this.at) return;
+    const x = this.at.left + ((this.cell[1] + 0.5) * this.at.inner) / this.steps.length;
+    showTip(this.tip, this.stage, [x, this.at.top + ((this.cell[0] + 0.5) * this.at.high) / this.rows], this.wordsOf(this.cell));
+  }
+
+  savePNG() {
+    const look = lookOf(this.root);
+    savePicture({
+      width: this.at.width, height: this.at.height, look, name: `heat-map-step-${this.steps[this.columnOf(this.step)]}.png`,
+      lines: [this.data.shown, `Colour: ${this.data.what}. ${this.cursorWords()}.`],
+      paint: (ctx) => paintHeat(ctx, this, this.at, look),
+    }); // prettier-ignore
+  }
+}
+
+export default function (component) {
+  return viewOf(component, ".heat", (root) => new Heat(root));
+}

@@ -5,33 +5,25 @@ from __future__ import annotations
 import re
 import subprocess
 import sys
-from collections.abc import Sequence
-from dataclasses import replace
 
 import numpy as np
 import pandas as pd
 import pytest
 from streamlit.testing.v1 import AppTest
 
-from ikd.config import build_config
-from ikd.events import Course, Example, RunStarted, Stage, StepTaken
 from ikd.trace.filled import fill_loss, fill_soft_target
 from ikd.trace.folder import RunFolder
 from ikd.trace.measures import softmax
 from ikd.trace.reader import TraceReader
-from ikd.trace.recorder import Recorder
-from ikd.trace.store import new_run, open_run
+from ikd.trace.store import open_run
 from ikd.ui import example_step
-from ikd.ui.example_formulas import no_feedback, no_loss, tex, tex_name
-from ikd.ui.example_story import kept_places, read_story
-from ikd.ui.example_view import _whole_history
-from ikd.ui.tail import Tail
+from ikd.ui.example_formulas import tex, tex_name
 from tests.conftest import REPOSITORY
+from tests.course_run import ALPHA, T, course_run
 from tests.synthetic import HOSTILE, synthetic_run
 
 SECONDS = 30
 RECORDED = "recorded:reviews-exam"
-ALPHA, T, RATE = 0.7, 2.0, 1e-3
 
 
 def opened(folder: RunFolder | None = None, **address: str) -> AppTest:
@@ -66,37 +58,6 @@ def address(page: AppTest, name: str) -> str | None:
 
 def faultless(page: AppTest) -> bool:
     return not page.exception and not page.error
-
-
-def course_run(n_classes: int, *, n_steps: int = 30, n_examples: int = 6, batch: int = 3, texts: Sequence[str] = (),
-               state: str = "finished", least: float = 0.0, stride: int = 1) -> RunFolder:  # fmt: skip
-    """Return a run whose course examples have feedback and influence as KD gives them for a drawn tangent."""
-    config = build_config({"training.steps": n_steps, "policy.exam_start": 4, "objective.alpha": ALPHA, "objective.temperature": T})
-    folder, draw = new_run(config), np.random.default_rng(n_classes)
-    names = [f"class {one}" for one in range(n_classes)]
-    examples = [Example(id=one, split="course", text=texts[one] if one < len(texts) else f"course text {one}", text_pair=None,
-                        label=one % n_classes) for one in range(n_examples)]  # fmt: skip
-    probe = [replace(one, split="probe", truth=(1 / n_classes,) * n_classes) for one in examples]
-    with Recorder(folder) as recorder:
-        recorder.record(Stage(name="teaching", total=n_steps))
-        recorder.record(RunStarted(label_names=names, n_steps=n_steps, temperature=T, probe=probe, facts={}))
-        known: set[int] = set()
-        for step in range(n_steps):
-            ids = (stride * (np.arange(batch) + batch * step)) % n_examples
-            teacher, student, tangent = draw.normal(size=(3, batch, n_classes))
-            teacher[:, 0] -= least
-            p, y = softmax(teacher, T), np.eye(n_classes)[ids % n_classes]
-            slopes = ((1 - ALPHA) * (softmax(student) - y) + ALPHA * T * (softmax(student, T) - p)) / batch
-            asked = -RATE * ALPHA / batch * p * (tangent - (p * tangent).sum(axis=-1, keepdims=True))
-            parts = [one.astype(np.float32) for one in (teacher, student, asked, -RATE * (slopes * tangent).sum(axis=-1))]
-            exam = step >= 4
-            course = Course(examples=ids, teacher_logits=parts[0], student_logits=parts[1], feedback=parts[2] if exam else None,
-                            influence=parts[3] if exam else None)  # fmt: skip
-            fresh = [one for one in examples if one.id in set(ids.tolist()) - known]
-            known.update(ids.tolist())
-            recorder.record(StepTaken(step=step, scalars={}, course=course, new_examples=fresh))
-    folder.write_state(replace(folder.state(), state=state, stage="done", step=n_steps, total=n_steps))  # type: ignore[arg-type]
-    return folder
 
 
 @pytest.mark.parametrize("n_classes", [2, 3, 20])
@@ -313,55 +274,6 @@ def test_a_soft_target_too_small_is_said_and_not_divided_by() -> None:
     page = opened(course_run(3, least=60.0), split="course", ex="1")
     assert faultless(page) and "below 1e-06" in words(page)
     assert "recorded" not in formulas(page)
-
-
-def test_why_there_is_no_feedback_or_loss_is_said() -> None:
-    def config(**values: object) -> object:
-        return build_config({name.replace("__", "."): value for name, value in values.items()})
-
-    assert "first exam of this run is at step 10" in no_feedback(config(), 3)  # type: ignore[arg-type]
-    assert "policy of this run is fixed" in no_feedback(config(policy__name="fixed"), 30)  # type: ignore[arg-type]
-    assert "frozen" in no_feedback(config(policy__teacher_freeze_at=20), 30)  # type: ignore[arg-type]
-    assert "last update" in no_feedback(config(training__steps=30), 30)  # type: ignore[arg-type]
-    assert "hard label" in no_loss(config(), 7, 3)  # type: ignore[arg-type]
-    assert "alpha is not known" in no_loss(None, 0, 3)
-
-
-def test_a_history_is_whole_in_the_download_and_thin_in_the_figures() -> None:
-    folder = open_run(RECORDED)
-    reader = TraceReader(folder)
-    for split, steps in (("probe", reader.reading_steps()), ("course", reader.course_of(5)["step"])):
-        row = reader.examples(split).set_index("id", drop=False).loc[5]
-        table = _whole_history(folder, row, split, folder.config())
-        assert table["step"].tolist() == list(steps)
-        assert isinstance(table["text"][0], str) and len(table["soft_target"][0]) == 3
-    story = read_story(Tail_started(folder), "probe", reader.examples("probe").iloc[5], folder.config())
-    kept = kept_places(story, 33, 20)
-    assert len(kept) <= 24 and {0, 33, len(story.steps) - 1} <= set(kept.tolist())
-    assert int(np.nanargmax(np.abs(story.feedback).max(axis=-1))) in kept
-
-
-def Tail_started(folder: RunFolder) -> Tail:
-    tail = Tail(folder)
-    assert tail.started()
-    return tail
-
-
-def test_the_frozen_teacher_of_a_course_example_is_what_it_said_before_the_first_exam() -> None:
-    folder = course_run(3)
-    examples = TraceReader(folder).examples("course")
-    story = read_story(Tail_started(folder), "course", examples.iloc[0], folder.config())
-    assert story.frozen is not None and (story.frozen == story.teacher[0]).all()
-    late = read_story(Tail_started(open_run(RECORDED)), "course", TraceReader(open_run(RECORDED)).examples("course").iloc[5],
-                      open_run(RECORDED).config())  # fmt: skip
-    first_exam = open_run(RECORDED).config().policy.exam_start
-    assert (late.frozen is None) == (late.steps[0] > first_exam)
-
-
-def test_numbers_and_names_in_formulas() -> None:
-    assert [tex(one) for one in (0.0, 0.5, 1234.5, -0.00012345, 1e7)] == [
-        "0", "0.5", "1234", r"-1.23 \cdot 10^{-4}", r"1.00 \cdot 10^{7}"]  # fmt: skip
-    assert tex(float("nan")) == r"\text{not a number}" and tex(float("-inf")) == r"-\infty"
 
 
 def test_drawing_the_page_never_loads_torch() -> None:

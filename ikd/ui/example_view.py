@@ -57,7 +57,7 @@ def show_example(folder: RunFolder) -> None:
     _timed(_story_part, run, pace.pace_seconds())(folder, example, split, config, run.state)
     with st.container(key="example-foot"):
         st.subheader("Whole history", anchor=False)
-        draw_downloads(lambda: _whole_history(folder, example, split, config), name=f"{folder.path.name}-{split}-{int(example['id'])}",
+        draw_downloads(lambda: whole_history(folder, example, split, config), name=f"{folder.path.name}-{split}-{int(example['id'])}",
                        key="example-download")  # fmt: skip
 
 
@@ -187,7 +187,8 @@ def _truth_words(truth: Sequence[float] | None, names: Sequence[str]) -> str:
     return "true posterior: " + ", ".join(f"{plain(names[one])} {truth[one]:.3f}" for one in first.tolist()) + rest
 
 
-def _whole_history(folder: RunFolder, example: pd.Series, split: str, config: RunConfig | None) -> pd.DataFrame:
+def whole_history(folder: RunFolder, example: pd.Series, split: str, config: RunConfig | None) -> pd.DataFrame:
+    """Return every recorded step of an example, of `Story.history`, whatever the figures leave out."""
     # Called outside of any page: a tail of its own, nothing of the session.
     tail = Tail(folder)
     tail.started()

@@ -41,6 +41,10 @@ def started_writer(folder, n_steps):
                             env={**os.environ, "PYTHONPATH": str(ROOT)})
 
 
+def left_beside(folder):
+    return [one.name for one in folder.path.iterdir() if one.name.startswith("trace.sqlite-")]
+
+
 def check_whole(reader, after=-1):
     """Everything seen up to one step must be there with all its parts; returns that step."""
     last = reader.last_step()
@@ -69,9 +73,10 @@ def test_a_second_process_sees_only_whole_steps_while_300_are_written(tmp_path):
         if reader.meta().get("label_names"):
             last = check_whole(reader, last)
             polls += last >= 0
+        time.sleep(0.005)  # a page, too, lets go between two looks: only then can the writer leave one file
     assert writer.returncode == 0 and polls > 10
     assert check_whole(reader) == 299 and reader.reading_steps()[-1] == 299
-    assert not [one.name for one in folder.path.iterdir() if one.name.startswith("trace.sqlite-")]
+    assert not left_beside(folder)
 
 
 def test_a_killed_writer_leaves_what_it_had_committed(tmp_path):
@@ -101,6 +106,7 @@ def test_closing_leaves_one_file_even_while_pages_read(tmp_path, n_readers):
                 TraceReader(folder).readings("teacher")
             except (IKDError, sqlite3.Error, ValueError) as fault:
                 faults.append(fault)
+            time.sleep(0.02)
 
     readers = [threading.Thread(target=poll) for _ in range(n_readers)]
     for one in readers:
@@ -112,3 +118,4 @@ def test_closing_leaves_one_file_even_while_pages_read(tmp_path, n_readers):
     for one in readers:
         one.join()
     assert faults == [] and TraceReader(folder).last_step() == 59
+    assert not left_beside(folder)

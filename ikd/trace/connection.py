@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import os
+import random
 import sqlite3
 import time
 from collections.abc import Iterator
-from contextlib import closing, contextmanager
+from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 
 from ikd.errors import RunError
@@ -16,7 +17,7 @@ NETWORK_FILE_SYSTEMS = frozenset((
     "ncpfs", "nfs", "nfs4", "smb3", "smbfs",
 ))
 BUSY_SECONDS = 3.0
-_ONE_FILE_SECONDS = 2.0
+_ONE_FILE_SECONDS = 5.0
 
 
 def connect_writer(path: Path) -> tuple[sqlite3.Connection, str]:
@@ -38,18 +39,24 @@ def connect_writer(path: Path) -> tuple[sqlite3.Connection, str]:
 
 def settle(connection: sqlite3.Connection) -> None:
     """Close the writer's connection and leave the trace as one file that can be read from a read-only folder."""
-    with closing(connection):
+    # The file is let go by a moment in which nobody reads, and SQLite's own waiting, a tenth of a second at a time, misses it.
+    with closing(connection), suppress(sqlite3.OperationalError):
+        connection.execute("PRAGMA busy_timeout=0")
+        # What the log holds goes into the trace at once, so that even a log that has to stay has nothing more to say.
+        connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
         until = time.monotonic() + _ONE_FILE_SECONDS
-        while True:
-            try:
-                connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
-                connection.execute("PRAGMA journal_mode=DELETE")
-                return
-            except sqlite3.OperationalError as fault:
-                # A reader at work holds the log for a moment. With a full disk the log simply stays: it is readable.
-                if _code(fault) not in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED) or time.monotonic() > until:
-                    return
-                time.sleep(0.01)
+        while not _one_file(connection) and time.monotonic() < until:
+            time.sleep(random.uniform(0.0005, 0.004))
+
+
+def _one_file(connection: sqlite3.Connection) -> bool:
+    try:
+        connection.execute("PRAGMA journal_mode=DELETE")
+    except sqlite3.OperationalError as fault:
+        if _code(fault) in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED):
+            return False
+        raise  # a full disk, say: the log simply stays, and it is readable
+    return True
 
 
 @contextmanager

@@ -4,6 +4,7 @@ const MISSING = 65535; // of 16 bits: no place
 const WHOLE = 65534; // of 16 bits: 1.0
 const PATIENCE_MS = 4000;
 const REST_MS = 250;
+const LETTERS = 13; // pixels high: to be read from the last row
 
 const bytesOf = (text) => Uint8Array.from(atob(text), (one) => one.charCodeAt(0));
 const wordsOf = (text) => {
@@ -88,6 +89,32 @@ function lightness(colour) {
   return (0.299 * r + 0.587 * g + 0.114 * b) / 255;
 }
 
+/** Return a function of colours, by text, that does its work once for the same ones: it is asked at every frame. */
+function remembered(make) {
+  const known = new Map();
+  return (...given) => {
+    const key = given.join();
+    if (!known.has(key)) known.set(key, make(...given));
+    return known.get(key);
+  };
+}
+
+/** A share of one colour, the rest of another. */
+const mixed = remembered((colour, other, share) => {
+  const [a, b] = [rgbOf(colour), rgbOf(other)];
+  return `rgb(${a.map((one, k) => Math.round(share * one + (1 - share) * b[k])).join()})`;
+});
+
+/** What can be read best on a colour: the ink or the paper (contrast of the Web Content Accessibility Guidelines). */
+const inkOn = remembered((colour, ink, paper) => {
+  const light = (one) => {
+    const [r, g, b] = rgbOf(one).map((part) => (part / 255 <= 0.04045 ? part / 255 / 12.92 : ((part / 255 + 0.055) / 1.055) ** 2.4));
+    return 0.2126 * r + 0.7152 * g + 0.0722 * b + 0.05;
+  };
+  const contrast = (one) => Math.max(light(one), light(colour)) / Math.min(light(one), light(colour));
+  return contrast(ink) > contrast(paper) ? ink : paper;
+});
+
 /** Give a canvas the size (CSS pixels) with as many dots as the screen has; return its context in CSS pixels. */
 function sharpen(canvas, width, height, scale = globalThis.devicePixelRatio || 1) {
   const [w, h] = [Math.round(width * scale), Math.round(height * scale)];
@@ -135,17 +162,17 @@ function showTip(tip, stage, place, words) {
   tip.style.top = `${above < 0 ? place[1] + 16 : above}px`;
 }
 
-/** Save a picture with words beneath it; paint(ctx) draws width x height CSS pixels. */
-function savePicture({ width, height, look, lines, name, paint }) {
+/** Save a picture of a run with words beneath it; paint(ctx) draws width x height CSS pixels. */
+function savePicture({ width, height, look, run, lines, name, paint }) {
   const canvas = document.createElement("canvas");
   const measure = sharpen(canvas, 1, 1, 2);
-  measure.font = `12px ${look.font}`;
-  const words = lines.filter(Boolean).flatMap((line) => wrapped(measure, line, width - 24));
+  measure.font = `${LETTERS}px ${look.font}`;
+  const words = [run && `Run ${run}`, ...lines].filter(Boolean).flatMap((line) => wrapped(measure, line, width - 24));
   const ctx = sharpen(canvas, width, height + 18 * words.length + 14, 2);
   ctx.fillStyle = look.paper;
   ctx.fillRect(0, 0, width, height + 18 * words.length + 14);
   paint(ctx);
-  ctx.font = `12px ${look.font}`;
+  ctx.font = `${LETTERS}px ${look.font}`;
   ctx.fillStyle = look.ink;
   ctx.textAlign = "left";
   ctx.textBaseline = "top";
@@ -153,7 +180,7 @@ function savePicture({ width, height, look, lines, name, paint }) {
   canvas.toBlob((blob) => {
     const link = document.createElement("a");
     link.href = URL.createObjectURL(blob);
-    link.download = name;
+    link.download = `${[run, name].filter(Boolean).join("-").replace(/[^\w.-]+/g, "-")}.png`;
     link.click();
     setTimeout(() => URL.revokeObjectURL(link.href), 10_000);
   });

@@ -2,6 +2,7 @@
 
 const NOTHING = 255; // no value
 const LEVELS = 254;
+const NO_VALUE = "no value";
 
 /** The raster as a picture of one dot a cell; cells without a value are clear. */
 function pictureOf(raster, palette) {
@@ -34,7 +35,7 @@ function paintHeat(ctx, heat, plan, look) {
   ctx.strokeStyle = look.line;
   ctx.lineWidth = 1;
   ctx.strokeRect(plan.left - 0.5, plan.top - 0.5, plan.inner + 1, plan.high + 1);
-  ctx.font = `12px ${look.font}`;
+  ctx.font = `${LETTERS}px ${look.font}`;
   drawRows(ctx, heat, plan, look);
   drawRuler(ctx, heat, plan, look);
   drawCursor(ctx, heat, plan, look);
@@ -72,19 +73,17 @@ function drawRows(ctx, heat, plan, look) {
     });
   if (chosen < 0) return;
   const y = plan.top + chosen * each;
-  const tall = Math.max(each, 4);
-  const top = y + (each - tall) / 2;
-  ctx.lineWidth = 3.5;
-  ctx.strokeStyle = look.paper;
-  ctx.strokeRect(plan.left - 1, top - 1, plan.inner + 2, tall + 2);
-  ctx.lineWidth = 1.5;
-  ctx.strokeStyle = look.ink;
-  ctx.strokeRect(plan.left - 1, top - 1, plan.inner + 2, tall + 2);
+  // Around the row and not on it: its own colours are what it is selected for.
+  for (const [colour, width, gap] of [[look.paper, 1.5, 2.25], [look.ink, 1.5, 1]]) {
+    ctx.lineWidth = width;
+    ctx.strokeStyle = colour;
+    ctx.strokeRect(plan.left - gap, y - gap, plan.inner + 2 * gap, each + 2 * gap);
+  }
   ctx.fillStyle = look.ink;
-  ctx.font = `600 12px ${look.font}`;
+  ctx.font = `600 ${LETTERS}px ${look.font}`;
   const middle = Math.max(plan.top + 7, Math.min(plan.top + plan.high - 7, y + each / 2));
   if (!plan.named) ctx.fillText(String(heat.selected), plan.left - 7, middle);
-  ctx.font = `12px ${look.font}`;
+  ctx.font = `${LETTERS}px ${look.font}`;
 }
 
 function drawRuler(ctx, heat, plan, look) {
@@ -109,18 +108,32 @@ function drawRuler(ctx, heat, plan, look) {
 }
 
 function drawCursor(ctx, heat, plan, look) {
-  const column = heat.columnOf(heat.step);
-  const x = Math.round(plan.left + ((column + 0.5) * plan.inner) / heat.steps.length);
-  for (const [colour, width] of [[look.paper, 4], [look.ink, 1.6]]) {
+  if (!heat.data.moves) return;
+  const column = heat.columnOf(heat.shownStep);
+  const x = Math.round(plan.left + ((column + 0.5) * plan.inner) / heat.steps.length) + 0.5;
+  const [top, foot] = [plan.top - 3, plan.top + plan.high + 3];
+  ctx.lineWidth = 1;
+  // One line in two colours: it is seen on every ground, and hides one dot of the columns.
+  for (const [colour, offset] of [[look.paper, 4], [look.ink, 0]]) {
     ctx.beginPath();
     ctx.strokeStyle = colour;
-    ctx.lineWidth = width;
-    ctx.setLineDash(heat.step === null && colour === look.ink ? [4, 3] : []);
-    ctx.moveTo(x, plan.top - 3);
-    ctx.lineTo(x, plan.top + plan.high + 4);
+    ctx.setLineDash([4, 4]);
+    ctx.lineDashOffset = offset;
+    ctx.moveTo(x, top);
+    ctx.lineTo(x, foot);
     ctx.stroke();
   }
   ctx.setLineDash([]);
+  // Filled where a person has pinned it, empty where it follows.
+  ctx.beginPath();
+  ctx.moveTo(x, top);
+  ctx.lineTo(x - 5, top - 7);
+  ctx.lineTo(x + 5, top - 7);
+  ctx.closePath();
+  ctx.strokeStyle = look.ink;
+  ctx.fillStyle = heat.shownStep === null ? look.paper : look.ink;
+  ctx.fill();
+  ctx.stroke();
 }
 
 function drawScale(ctx, heat, plan, look) {
@@ -129,7 +142,7 @@ function drawScale(ctx, heat, plan, look) {
   ctx.textBaseline = "middle";
   ctx.textAlign = "left";
   ctx.fillStyle = look.ink;
-  const none = 24 + ctx.measureText("no value").width;
+  const none = 24 + ctx.measureText(NO_VALUE).width;
   const room = Math.max(40, (plan.width - none - 130) / 2);
   const [from, to] = [fit(ctx, low, Math.min(room, 180)), fit(ctx, high, Math.min(room, 180))];
   const wide = Math.max(40, Math.min(220, plan.width - none - 40 - ctx.measureText(from).width - ctx.measureText(to).width));
@@ -143,14 +156,14 @@ function drawScale(ctx, heat, plan, look) {
   ctx.fillStyle = look.ink;
   ctx.fillText(to, x + wide + 8, y + 6);
   x += wide + 24 + ctx.measureText(to).width;
+  if (!heat.raster.hasGaps) return;
   drawHatch(ctx, x, y, 14, 12, look);
   ctx.strokeStyle = look.line;
   ctx.strokeRect(x + 0.5, y + 0.5, 13, 11);
-  ctx.fillText("no value", x + 20, y + 6);
+  ctx.fillText(NO_VALUE, x + 20, y + 6);
 }
 
-function drawCell(ctx, heat, plan, look) {
-  const [row, column] = heat.cell;
+function drawCell(ctx, heat, plan, look, [row, column]) {
   const [wide, tall] = [plan.inner / heat.steps.length, plan.high / plan.rows];
   const [w, h] = [Math.max(wide, 7), Math.max(tall, 7)];
   const box = [plan.left + (column + 0.5) * wide - w / 2, plan.top + (row + 0.5) * tall - h / 2, w, h];

@@ -1,12 +1,13 @@
 // The heat map: examples x steps, one raster drawn at once. State lives in one Heat on the root element; Streamlit calls
 // the function at the end of this file again for each change of data.
 
-const TOP = 6;
+const TOP = 12;
 const RULER = 30;
 const SCALE = 40;
 
 function decodeRaster(parcel) {
-  return { ...parcel, values: bytesOf(parcel.values) };
+  const values = bytesOf(parcel.values);
+  return { ...parcel, values, hasGaps: values.includes(NOTHING) };
 }
 
 class Heat {
@@ -15,13 +16,20 @@ class Heat {
     for (const name of ["stage", "picture", "tip", "where", "save"]) this[name] = root.querySelector(`.${name}`);
     this.status = root.querySelector("[role=status]");
     this.parcels = new Parcels(decodeRaster);
-    this.cell = null; // [row, column] of the keys' own cursor
+    this.cell = null; // the keys' own cursor: { example, step }, for while a run goes on rows and columns change places
     this.selected = this.step = null;
     this.exampleWish = new Wish((example) => ((this.selected = example), this.refresh()));
     this.stepWish = new Wish((step) => ((this.step = step), this.refresh()));
     this.refresh = oncePerFrame(() => this.draw());
     this.onHeld = () => this.take();
     globalThis.addEventListener("ikd-held", this.onHeld);
+    this.played = null; // the step that the player of the same run shows while it plays
+    this.onStep = ({ detail }) => {
+      if (!this.data?.moves || detail.run !== this.data.run) return;
+      this.played = detail.step;
+      this.refresh();
+    };
+    globalThis.addEventListener("ikd-step", this.onStep);
     this.watch = new ResizeObserver(() => this.refresh());
     this.watch.observe(this.stage);
     this.picture.onclick = (event) => this.pick(this.cellAt(event));
@@ -35,6 +43,12 @@ class Heat {
   end() {
     this.watch.disconnect();
     globalThis.removeEventListener("ikd-held", this.onHeld);
+    globalThis.removeEventListener("ikd-step", this.onStep);
+  }
+
+  /** The step that the line stands at; null while it follows the newest reading. */
+  get shownStep() {
+    return this.played ?? this.step;
   }
 
   hear(data, component) {
@@ -53,7 +67,7 @@ class Heat {
       this.raster = raster;
       this.image = pictureOf(raster, this.data.palette);
       this.steps = raster.steps;
-      if (this.cell) this.cell = this.inside(...this.cell);
+      this.renewed = true;
     }
     this.refresh();
   }
@@ -62,16 +76,22 @@ class Heat {
     return this.raster.ids.length;
   }
 
-  inside(row, column) {
-    return [Math.max(0, Math.min(this.rows - 1, row)), Math.max(0, Math.min(this.steps.length - 1, column))];
+  /** The example and the step of a place in the raster, or of the nearest one inside it. */
+  cellOf(row, column) {
+    const inside = (at, n) => Math.max(0, Math.min(n - 1, at));
+    return { example: this.raster.ids[inside(row, this.rows)], step: this.steps[inside(column, this.steps.length)] };
   }
 
-  /** The column of a step: the newest one that is no later; the last one while following. */
+  /** The [row, column] of an example and a step as the raster is now; null where it has no such row. */
+  placeOf(cell) {
+    const row = cell ? this.raster.ids.indexOf(cell.example) : -1;
+    return row < 0 ? null : [row, this.columnOf(cell.step)];
+  }
+
+  /** The column of a step: its bin is the first that ends no earlier; the last one while following. */
   columnOf(step) {
-    if (step === null) return this.steps.length - 1;
-    let found = 0;
-    while (found < this.steps.length - 1 && this.steps[found + 1] <= step) found += 1;
-    return found;
+    const found = step === null ? -1 : this.steps.findIndex((end) => end >= step);
+    return found < 0 ? this.steps.length - 1 : found;
   }
 
   plan(width) {
@@ -97,15 +117,19 @@ class Heat {
     ctx.fillRect(0, 0, width, plan.height);
     const started = performance.now();
     paintHeat(ctx, this, plan, look);
-    if (this.cell && this.root.getRootNode().activeElement === this.picture) drawCell(ctx, this, plan, look);
+    if (this.renewed && !this.tip.hidden) this.retip();
+    this.renewed = false;
+    const place = this.placeOf(this.cell);
+    if (place && this.root.getRootNode().activeElement === this.picture) drawCell(ctx, this, plan, look, place);
     this.root.dataset.drawMs = (performance.now() - started).toFixed(2);
   }
 
   cursorWords() {
     const example = this.selected === null ? "No example selected" : `Example ${this.selected}`;
-    const step = this.steps[this.columnOf(this.step)];
-    const where = this.step === null ? `following, step ${grouped(step)}` : `pinned at step ${grouped(this.step)}`;
-    return `${example}; ${where}`;
+    if (!this.data.moves) return example;
+    const step = this.steps[this.columnOf(this.shownStep)];
+    if (this.played !== null) return `${example}; step ${grouped(this.played)}, as the player has it`;
+    return `${example}; ${this.step === null ? `following, step ${grouped(step)}` : `pinned at step ${grouped(this.step)}`}`;
   }
 
   cellAt(event) {
@@ -124,52 +148,63 @@ class Heat {
   }
 
   hover(event) {
+    this.pointer = event;
     const cell = event && this.cellAt(event);
     const box = this.picture.getBoundingClientRect();
     showTip(this.tip, this.stage, cell && [event.clientX - box.left, event.clientY - box.top], cell && this.wordsOf(cell));
     this.picture.style.cursor = cell ? "crosshair" : "default";
   }
 
-  pick(cell) {
-    if (!cell) return;
-    this.cell = cell;
-    this.selected = this.raster.ids[cell[0]];
-    this.step = this.steps[cell[1]];
+  pick(place) {
+    if (!place) return;
+    this.cell = this.cellOf(...place);
+    this.selected = this.cell.example;
+    if (this.data.moves) [this.step, this.played] = [this.cell.step, null];
     // One message for both, so that no run sees one of them alone.
     let news = false;
     this.exampleWish.ask(this.selected, () => (news = true));
-    this.stepWish.ask(this.step, () => (news = true));
-    if (news) this.send("cell", { example: this.selected, step: this.step });
-    this.status.textContent = this.wordsOf(cell);
+    if (this.data.moves) this.stepWish.ask(this.step, () => (news = true));
+    if (news) this.send("cell", { example: this.selected, step: this.cell.step });
+    this.status.textContent = this.wordsOf(place);
     this.refresh();
   }
 
   key(event) {
     if (!this.raster || event.ctrlKey || event.metaKey || event.altKey) return;
-    const start = [Math.max(0, this.raster.ids.indexOf(this.selected)), this.columnOf(this.step)];
-    const [row, column] = this.cell ?? start;
+    const start = [Math.max(0, this.raster.ids.indexOf(this.selected)), this.columnOf(this.shownStep)];
+    const [row, column] = this.placeOf(this.cell) ?? start;
     const moves = { ArrowLeft: [row, column - 1], ArrowRight: [row, column + 1], ArrowUp: [row - 1, column], ArrowDown: [row + 1, column],
                     Home: [row, 0], End: [row, Infinity], PageUp: [row - 10, column], PageDown: [row + 10, column] }; // prettier-ignore
-    if (event.key === "Enter") this.pick(this.cell ?? start);
-    else if (moves[event.key]) this.cell = this.inside(...moves[event.key]);
+    if (event.key === "Enter") this.pick([row, column]);
+    else if (moves[event.key]) this.cell = this.cellOf(...moves[event.key]);
     else return;
     event.preventDefault();
     event.stopPropagation();
-    this.status.textContent = this.wordsOf(this.cell);
+    this.status.textContent = this.wordsOf(this.placeOf(this.cell));
     this.tipAtCell();
     this.refresh();
   }
 
+  /** Say again what is at the tip's place: rows may have changed places under it. */
+  retip() {
+    if (this.pointer) this.hover(this.pointer);
+    else if (this.placeOf(this.cell)) this.tipAtCell();
+    else this.hover(null);
+  }
+
   tipAtCell() {
     if (!this.at) return;
-    const x = this.at.left + ((this.cell[1] + 0.5) * this.at.inner) / this.steps.length;
-    showTip(this.tip, this.stage, [x, this.at.top + ((this.cell[0] + 0.5) * this.at.high) / this.rows], this.wordsOf(this.cell));
+    this.pointer = null;
+    const [row, column] = this.placeOf(this.cell);
+    const x = this.at.left + ((column + 0.5) * this.at.inner) / this.steps.length;
+    showTip(this.tip, this.stage, [x, this.at.top + ((row + 0.5) * this.at.high) / this.rows], this.wordsOf([row, column]));
   }
 
   savePNG() {
     const look = lookOf(this.root);
     savePicture({
-      width: this.at.width, height: this.at.height, look, name: `heat-map-step-${this.steps[this.columnOf(this.step)]}.png`,
+      width: this.at.width, height: this.at.height, look, run: this.data.run,
+      name: this.data.moves ? `heat-map-step-${this.steps[this.columnOf(this.shownStep)]}` : `course-log-step-${this.steps.at(-1)}`,
       lines: [this.data.shown, `Colour: ${this.data.what}. ${this.cursorWords()}.`],
       paint: (ctx) => paintHeat(ctx, this, this.at, look),
     }); // prettier-ignore

@@ -1,9 +1,27 @@
-// How one frame of the simplex player is drawn. Everything here only reads the scene.
+// What the simplex player is sent, and how one frame of it is drawn. The drawing only reads the scene.
 
 const SIDE = 28;
 const TAIL_SHADES = 4;
+const FAINT = 0.7; // how strong all other points are beside the selected one
 const MARKS = [["teacher", "teacher now"], ["student", "student now"], ["ghost", "frozen teacher"], ["truth", "true posterior"],
                ["arrow", "feedback"]]; // prettier-ignore
+
+function decodePart(parcel) {
+  if (parcel.kind === "ground") {
+    const truth = parcel.truth && wordsOf(parcel.truth);
+    const ground = { ...parcel, n: parcel.ids.length, ghosts: wordsOf(parcel.ghosts), truth, bySlot: new Map() };
+    parcel.slots.forEach((slot, p) => ground.bySlot.set(slot, [...(ground.bySlot.get(slot) ?? []), p]));
+    return ground;
+  }
+  const split = (text) => {
+    const words = text && wordsOf(text);
+    const wide = 2 * parcel.points;
+    return Array.from({ length: parcel.frames }, (_, f) => words && words.subarray(f * wide, (f + 1) * wide));
+  };
+  const arrows = split(parcel.arrows);
+  const asked = arrows.map((words) => Boolean(words?.some((one) => one !== MISSING))); // whether a frame has any feedback
+  return { teacher: split(parcel.teacher), student: split(parcel.student), arrows, asked, reach: Array(parcel.frames).fill(parcel.reach) };
+}
 
 /** Where everything stands on a canvas of a width: a map from the unit square to pixels, and the legend. */
 function planOf(ctx, ground, look, width) {
@@ -30,7 +48,7 @@ function planOf(ctx, ground, look, width) {
 }
 
 function legendOf(ctx, ground, look, width, beside) {
-  ctx.font = `12px ${look.font}`;
+  ctx.font = `${LETTERS}px ${look.font}`;
   const used = [...new Set(ground.slots)].sort((a, b) => a - b);
   const marks = MARKS.filter(([kind]) => (kind !== "truth" || ground.truth) && (kind !== "arrow" || ground.hasArrows));
   const most = beside ? 160 : Math.max(90, width / 2 - 30);
@@ -67,12 +85,24 @@ function drawGround(ctx, ground, plan, look) {
     ctx.closePath();
   }
   ctx.stroke();
+  if (plan.strip) drawTicks(ctx, plan, look, at);
   drawCorners(ctx, ground, plan, look, at);
   drawLegend(ctx, plan, look, ground);
 }
 
+/** The probabilities along a strip, above it: of the class at the right. */
+function drawTicks(ctx, plan, look, at) {
+  ctx.font = `${LETTERS}px ${look.font}`;
+  ctx.fillStyle = look.muted;
+  ctx.textBaseline = "bottom";
+  [[0, "0"], [0.5, "0.5"], [1, "1"]].forEach(([share, words], k) => {
+    ctx.textAlign = ["left", "center", "right"][k];
+    ctx.fillText(words, at[0][0] + share * (at[1][0] - at[0][0]), plan.y(1) - 4);
+  });
+}
+
 function drawCorners(ctx, ground, plan, look, at) {
-  ctx.font = `600 12px ${look.font}`;
+  ctx.font = `600 ${LETTERS}px ${look.font}`;
   ctx.fillStyle = look.ink;
   const middle = at.reduce((sum, one) => sum + one[0], 0) / at.length;
   const centre = at.reduce((sum, one) => sum + one[1], 0) / at.length;
@@ -92,7 +122,7 @@ function drawCorners(ctx, ground, plan, look, at) {
 }
 
 function drawLegend(ctx, plan, look, ground) {
-  ctx.font = `12px ${look.font}`;
+  ctx.font = `${LETTERS}px ${look.font}`;
   ctx.textAlign = "left";
   ctx.textBaseline = "middle";
   for (const one of plan.legend.entries) {
@@ -100,7 +130,12 @@ function drawLegend(ctx, plan, look, ground) {
     if (one.kind) drawMark(ctx, one.kind, x, y, look);
     else {
       ctx.fillStyle = colourOf(ground, look, one.slot);
-      ctx.fillRect(x - 5, y - 5, 10, 10);
+      ctx.fillRect(x - 5.5, y - 5.5, 11, 11);
+      ctx.beginPath();
+      slotMark(ctx, one.slot, x, y, 3.3);
+      ctx.strokeStyle = inkOn(ctx.fillStyle, look.ink, look.paper);
+      ctx.lineWidth = 1.5;
+      ctx.stroke();
     }
     ctx.fillStyle = look.ink;
     ctx.fillText(one.words, x + 11, y);
@@ -159,7 +194,7 @@ function drawPoints(ctx, scene, plan, look) {
   const from = options.tails === "all" ? 0 : Math.max(0, upto - Number(options.tails));
   const roles = ["teacher", "student"].filter((role) => options.roles === "both" || options.roles === role);
   for (const role of roles) placesAt(frames[role], at, plan, scene.places[role]);
-  const faint = chosen >= 0 ? 0.7 : 1;
+  const faint = chosen >= 0 ? FAINT : 1;
   if (options.ghosts) drawGhosts(ctx, ground, plan, look);
   for (const [slot, points] of ground.bySlot) {
     ctx.strokeStyle = ctx.fillStyle = colourOf(ground, look, slot);
@@ -169,77 +204,17 @@ function drawPoints(ctx, scene, plan, look) {
       if (options.tails !== "0") drawTails(ctx, tail);
     }
   }
-  if (options.arrows && frames.arrows) drawArrows(ctx, scene, plan, look, roles[0]);
-  for (const [slot, points] of ground.bySlot) {
-    ctx.globalAlpha = faint;
-    drawMarks(ctx, scene, roles, points, colourOf(ground, look, slot), look);
-    ctx.globalAlpha = 1;
-  }
+  // Feedback is about the teacher's soft targets: where they are not shown it has no place.
+  const arrows = options.arrows && frames.arrows && roles[0] === "teacher";
+  if (arrows) drawArrows(ctx, scene, plan, look);
+  for (const [slot, points] of ground.bySlot) for (const role of roles) drawMarks(ctx, scene, role, slot, points, look, faint);
   if (options.truths && ground.truth) for (let p = 0; p < ground.n; p++) drawTruth(ctx, ground, plan, look, p, 4.5);
-  if (chosen >= 0) drawChosen(ctx, scene, plan, look, roles, from, upto);
+  if (chosen >= 0) drawChosen(ctx, scene, plan, look, roles, arrows, from, upto);
   return roles;
 }
 
-function drawMarks(ctx, scene, roles, points, colour, look, grown = 0) {
-  const r = (scene.ground.n > 150 ? 3.5 : 5) + grown;
-  ctx.lineWidth = 1.6;
-  for (const role of roles) {
-    const places = scene.places[role];
-    ctx.beginPath();
-    for (const p of points) {
-      const [x, y] = [places[2 * p], places[2 * p + 1]];
-      if (Number.isNaN(x)) continue;
-      if (role === "student") { diamond(ctx, x, y, r + 0.5); continue; } // prettier-ignore
-      ctx.moveTo(x + r, y);
-      ctx.arc(x, y, r, 0, 2 * Math.PI);
-    }
-    ctx.strokeStyle = role === "student" ? colour : look.paper;
-    ctx.fillStyle = role === "student" ? look.paper : colour;
-    ctx.lineWidth = role === "student" ? 1.6 : 0.8;
-    ctx.fill();
-    ctx.stroke();
-  }
-}
-
-function drawGhosts(ctx, ground, plan, look) {
-  ctx.save();
-  ctx.globalAlpha = 0.55;
-  ctx.strokeStyle = look.muted;
-  ctx.lineWidth = 1;
-  ctx.beginPath();
-  for (let p = 0; p < ground.n; p++) ghost(ctx, plan.x(ground.ghosts[2 * p] / WHOLE), plan.y(ground.ghosts[2 * p + 1] / WHOLE), 4);
-  ctx.stroke();
-  ctx.restore();
-}
-
-function drawTruth(ctx, ground, plan, look, p, r) {
-  if (ground.truth[2 * p] === MISSING) return;
-  star(ctx, plan.x(ground.truth[2 * p] / WHOLE), plan.y(ground.truth[2 * p + 1] / WHOLE), r, look);
-}
-
-/** One arrow of feedback from where a role stands; its length is that of the displacement in the plane. */
-function pointArrow(ctx, scene, plan, role, p, head) {
-  const now = Math.floor(scene.at);
-  const [move, reach] = [scene.frames.arrows[now], scene.frames.reach[now]];
-  const [x, y] = [scene.places[role][2 * p], scene.places[role][2 * p + 1]];
-  if (!move || move[2 * p] === MISSING || Number.isNaN(x)) return;
-  const dx = ((2 * move[2 * p]) / WHOLE - 1) * reach * plan.sx;
-  const dy = ((2 * move[2 * p + 1]) / WHOLE - 1) * reach * plan.sy;
-  arrow(ctx, x, y, x + dx, y - dy, head);
-}
-
-function drawArrows(ctx, scene, plan, look, role) {
-  ctx.globalAlpha = (scene.chosen >= 0 ? 0.6 : 1) * (scene.ground.n > 150 ? 0.35 : 0.55);
-  ctx.strokeStyle = look.ink;
-  ctx.lineWidth = 1;
-  ctx.beginPath();
-  for (let p = 0; p < scene.ground.n; p++) pointArrow(ctx, scene, plan, role, p, 5);
-  ctx.stroke();
-  ctx.globalAlpha = 1;
-}
-
 /** The selected example, in front of all others: its tails, its frozen place, the truth, its feedback and a ring. */
-function drawChosen(ctx, scene, plan, look, roles, from, upto) {
+function drawChosen(ctx, scene, plan, look, roles, arrows, from, upto) {
   const { ground, chosen: p, options, frames } = scene;
   const colour = colourOf(ground, look, ground.slots[p]);
   ctx.strokeStyle = colour;
@@ -256,14 +231,14 @@ function drawChosen(ctx, scene, plan, look, roles, from, upto) {
   ctx.stroke();
   ctx.restore();
   if (ground.truth) drawTruth(ctx, ground, plan, look, p, 8);
-  if (options.arrows && frames.arrows) {
+  if (arrows) {
     ctx.strokeStyle = look.ink;
     ctx.lineWidth = 2.2;
     ctx.beginPath();
-    pointArrow(ctx, scene, plan, roles[0], p, 8);
+    pointArrow(ctx, scene, plan, p, 8);
     ctx.stroke();
   }
-  drawMarks(ctx, scene, roles, [p], colour, look, 1.5);
+  for (const role of roles) drawMarks(ctx, scene, role, ground.slots[p], [p], look, 1, 1.5);
   ctx.strokeStyle = look.ink;
   ctx.lineWidth = 2;
   ctx.beginPath();

@@ -4,22 +4,6 @@
 const FRAMES_PER_SECOND = 8;
 const REACH_PIXELS = 14;
 
-function decodePart(parcel) {
-  if (parcel.kind === "ground") {
-    const truth = parcel.truth && wordsOf(parcel.truth);
-    const ground = { ...parcel, n: parcel.ids.length, ghosts: wordsOf(parcel.ghosts), truth, bySlot: new Map() };
-    parcel.slots.forEach((slot, p) => ground.bySlot.set(slot, [...(ground.bySlot.get(slot) ?? []), p]));
-    return ground;
-  }
-  const split = (text) => {
-    const words = text && wordsOf(text);
-    const wide = 2 * parcel.points;
-    return Array.from({ length: parcel.frames }, (_, f) => words && words.subarray(f * wide, (f + 1) * wide));
-  };
-  return { teacher: split(parcel.teacher), student: split(parcel.student), arrows: split(parcel.arrows), reach: parcel.reach,
-           n: parcel.frames }; // prettier-ignore
-}
-
 class Player {
   constructor(root) {
     this.root = root;
@@ -82,7 +66,7 @@ class Player {
     this.ground = { ...ground, hasArrows: rest.some((one) => one.arrows[0]) };
     const all = (name) => rest.flatMap((one) => one[name]);
     const arrows = this.ground.hasArrows ? all("arrows") : null;
-    this.frames = { teacher: all("teacher"), student: all("student"), arrows, reach: rest.flatMap((one) => Array(one.n).fill(one.reach)) };
+    this.frames = { teacher: all("teacher"), student: all("student"), arrows, asked: all("asked"), reach: all("reach") };
     this.places = { teacher: new Float32Array(2 * ground.n), student: new Float32Array(2 * ground.n) };
     this.steps = this.data.steps;
     if (this.playing) this.at = Math.min(this.at, this.last);
@@ -152,9 +136,10 @@ class Player {
     if (this.at >= this.last) this.at = 0;
     this.playing = true;
     clearTimeout(this.rest);
-    let before = performance.now();
+    let before = null;
     const tick = (now) => {
       if (!this.playing || !this.root.isConnected) return;
+      before ??= now; // a frame of the screen can have begun before the click
       this.at += ((now - before) / 1000) * FRAMES_PER_SECOND * Number(this.option("speed"));
       before = now;
       this.pinned = this.steps[Math.min(Math.floor(this.at), this.last)];
@@ -183,7 +168,7 @@ class Player {
   }
 
   wordsOf(point) {
-    return `Example ${this.ground.ids[point]}\nlabel ${this.ground.legend[this.ground.slots[point]]}`;
+    return pointWords(this.ground, this.frames, Math.floor(this.at), point);
   }
 
   option(name) {
@@ -215,7 +200,7 @@ class Player {
 
   key(event) {
     if (!this.steps || event.ctrlKey || event.metaKey || event.altKey) return;
-    const beside = (by) => this.pick((Math.max(this.chosen, by > 0 ? -1 : 0) + by + this.ground.n) % this.ground.n);
+    const beside = (by) => this.pick(neighbour(this.ground, this.data.order, this.selected, by));
     const acts = { ArrowLeft: () => this.move(-1), ArrowRight: () => this.move(1), Home: () => this.moveTo(0),
                    End: () => this.moveTo(this.last), " ": () => event.repeat || this.toggle(), n: () => beside(1), p: () => beside(-1) }; // prettier-ignore
     const act = acts[event.key.length > 1 ? event.key : event.key.toLowerCase()];
@@ -231,7 +216,8 @@ class Player {
     for (const name of ["roles", "tails"]) options[name] = this.option(name);
     // Who asks for little motion sees whole readings, without the way between them.
     const at = matchMedia("(prefers-reduced-motion: reduce)").matches ? Math.floor(this.at) : this.at;
-    return { ground: this.ground, frames: this.frames, places: this.places, at: Math.min(at, this.last), chosen: this.chosen, options };
+    const { ground, frames, places, chosen, data } = this;
+    return { ground, frames, places, at: Math.min(at, this.last), chosen, options, arrows: data.arrows };
   }
 
   draw() {
@@ -263,28 +249,32 @@ class Player {
     this.play.setAttribute("aria-label", this.playing ? "Pause" : "Play");
     this.scrub.max = this.last;
     this.scrub.value = frame;
+    this.scrub.style.setProperty("--done", `${(100 * frame) / Math.max(1, this.last)}%`);
     this.scrub.setAttribute("aria-valuetext", `step ${shown}`);
     this.latest.hidden = this.pinned === null;
-    this.where.textContent = this.cursorWords(shown);
+    this.arrows.disabled = !this.ground.hasArrows || this.option("roles") === "student";
+    this.where.textContent = [cursorWords(this, shown), ...remarks(this, frame)].join(" · ");
     this.root.dataset.step = shown;
+    this.tellOthers(shown);
   }
 
-  cursorWords(shown) {
-    const newest = this.data.latest;
-    if (this.playing) return `Playing: step ${grouped(shown)} of ${grouped(this.steps[this.last])}`;
-    if (this.pinned === null) return `Following the newest reading: step ${grouped(shown)}`;
-    const reading = shown === this.pinned ? "" : ` (reading of step ${grouped(shown)})`;
-    return `Pinned at step ${grouped(this.pinned)}${reading}; the latest is ${grouped(newest)}`;
+  /** Let the other pictures of this page show the step while it plays or is scrubbed: no server is asked for that. */
+  tellOthers(shown) {
+    const own = this.playing || (this.pinned !== null && this.pinned !== this.data.step);
+    const step = own ? shown : null;
+    if (step === this.told) return;
+    this.told = step;
+    globalThis.dispatchEvent(new CustomEvent("ikd-step", { detail: { run: this.data.run, step } }));
   }
 
   savePNG() {
     const look = lookOf(this.root);
     const { plan } = this;
     const frame = Math.floor(this.at);
-    const chosen = this.chosen < 0 ? "" : this.wordsOf(this.chosen).replace("\n", ", ");
+    const chosen = this.chosen < 0 ? "" : this.wordsOf(this.chosen).split("\n").slice(0, 2).join(", ");
     savePicture({
-      width: plan.width, height: plan.height, look, lines: [this.data.shown, `Step ${grouped(this.steps[frame])}`, chosen],
-      name: `soft-targets-step-${this.steps[frame]}.png`,
+      width: plan.width, height: plan.height, look, run: this.data.run, name: `soft-targets-step-${this.steps[frame]}`,
+      lines: [this.data.shown, [`Step ${grouped(this.steps[frame])}`, ...remarks(this, frame)].join(" · "), chosen],
       paint: (ctx) => (drawGround(ctx, this.ground, plan, look), drawPoints(ctx, this.scene(), plan, look)),
     }); // prettier-ignore
   }

@@ -101,11 +101,13 @@ class Reading:
         student_logits: (P, C).
         feedback: (P, C) what the feedback at each teacher logit would be if the example had a place in this step's
             course batch (weight 1/B), or None at a step with no exam.
+        influence: (P,) what the influence of each example would be with that place (negative helps), or None.
     """
 
     teacher_logits: Floats
     student_logits: Floats
     feedback: Floats | None = None
+    influence: Floats | None = None
 
 
 @dataclass(frozen=True, kw_only=True)

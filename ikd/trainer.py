@@ -16,7 +16,7 @@ from ikd.events import Course, Event, Example, Reading, RunFinished, RunStarted,
 from ikd.protocols import Batch
 from ikd.teaching.optimizers import set_learning_rate
 from ikd.teaching.policies import POLICIES, Lesson, Taught
-from ikd.teaching.probe import ProbeReading
+from ikd.teaching.probe import ProbeAsked, ProbeReading
 from ikd.teaching.reading import on_device, read_probe, read_split, whole_split
 from ikd.teaching.schedule import learning_rate_factor, shuffled_batches
 from ikd.teaching.scores import scores_of
@@ -132,16 +132,17 @@ def _taken(
     )
     return StepTaken(
         step=step, scalars=taught.scalars, course=course,
-        reading=_reading(probe, taught.probe_feedback) if probe is not None else None,
+        reading=_reading(probe, taught.probe_asked) if probe is not None else None,
         new_examples=[_example(texts, index, "course") for index in new],
     )  # fmt: skip
 
 
-def _reading(probe: ProbeReading, feedback: Tensor | None) -> Reading:
+def _reading(probe: ProbeReading, asked: ProbeAsked | None) -> Reading:
     return Reading(
         teacher_logits=_array(probe.in_order(probe.teacher_logits)),
         student_logits=_array(probe.in_order(probe.student_logits)),
-        feedback=_array(feedback) if feedback is not None else None,
+        feedback=_array(asked.feedback) if asked else None,
+        influence=_array(asked.influence) if asked else None,
     )
 
 

@@ -1,30 +1,7 @@
 """Every run of this lab, newest first, and the recorded ones that come with it."""
 
-import streamlit as st
-
-from ikd.trace.store import list_recorded, list_runs
-from ikd.ui import state
-from ikd.ui.run_table import draw_runs
-from ikd.ui.shell import open_page, page_link
-
-AT_ONCE = 20
+from ikd.ui.runs_view import show_runs
+from ikd.ui.shell import open_page
 
 with open_page("Runs"):
-    st.header("Runs", anchor=False)
-    folders = list_runs()
-    shown = st.session_state.setdefault(state.SHOWN_RUNS, AT_ONCE)
-    if folders:
-        draw_runs(folders[:shown])
-    else:
-        st.info("There is no run yet.")
-        page_link("train", label="Start one", icon=":material/tune:")
-    if len(folders) > shown and st.button(f"Show more ({len(folders) - shown} older)"):
-        st.session_state[state.SHOWN_RUNS] = shown + AT_ONCE
-        st.rerun()
-    st.subheader("Recorded runs", anchor=False)
-    recorded = list_recorded()
-    if recorded:
-        st.caption("They come with the lab and replay with no training.")
-        draw_runs(recorded)
-    else:
-        st.caption("No recorded run comes with this copy of the lab.")
+    show_runs()

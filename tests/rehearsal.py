@@ -46,13 +46,7 @@ def rehearsal(
     draw = np.random.default_rng(seed)
     probe = [_example(number, "probe", n_classes, draw) for number in range(n_probe)]
     course = [_example(number, "course", n_classes, draw) for number in range(4 * batch_size)]
-    yield Stage(name="fine-tuning the teacher", total=12)
-    for step in range(12):
-        yield TeacherProgress(step=step, total=12, loss=1.1 / (1 + step))
-    yield Notice(text="This run is a rehearsal: its numbers are drawn, not learned.", warning=True)
-    yield RunStarted(label_names=[f"class {number}" for number in range(n_classes)], n_steps=n_steps, temperature=2.0,
-                     probe=probe, facts={"rehearsal": 1})
-    yield Stage(name="teaching", total=n_steps)
+    yield from _before_teaching(probe, n_steps=n_steps, n_classes=n_classes)
     teacher = _logits([one.label for one in probe], n_classes, draw)
     frozen, issued = teacher, set[int]()
     for step in range(n_steps):
@@ -72,6 +66,16 @@ def rehearsal(
                         course=_course(batch, labels, n_classes, exam=exam, draw=draw))
     yield Stage(name="final scores")
     yield RunFinished(scores={"student/test/accuracy": 0.7, "teacher/test/accuracy": 0.8})
+
+
+def _before_teaching(probe: list[Example], *, n_steps: int, n_classes: int) -> Iterator[Event]:
+    yield Stage(name="fine-tuning the teacher", total=12)
+    for step in range(12):
+        yield TeacherProgress(step=step, total=12, loss=1.1 / (1 + step))
+    yield Notice(text="This run is a rehearsal: its numbers are drawn, not learned.", warning=True)
+    yield RunStarted(label_names=[f"class {number}" for number in range(n_classes)], n_steps=n_steps, temperature=2.0,
+                     probe=probe, facts={"rehearsal": 1})
+    yield Stage(name="teaching", total=n_steps)
 
 
 def _example(number: int, split: str, n_classes: int, draw: np.random.Generator) -> Example:
@@ -98,7 +102,8 @@ def _course(batch: NDArray[np.int64], labels: list[int], n_classes: int, *, exam
 def _reading(teacher: Floats, *, learned: float, exam: bool, draw: np.random.Generator) -> Reading:
     noise = draw.normal(size=teacher.shape).astype(np.float32)
     feedback = (0.01 * draw.normal(size=teacher.shape)).astype(np.float32) if exam else None
-    return Reading(teacher_logits=teacher, student_logits=np.float32(learned) * teacher + noise, feedback=feedback)
+    return Reading(teacher_logits=teacher, student_logits=np.float32(learned) * teacher + noise, feedback=feedback,
+                   influence=None if feedback is None else feedback[:, 0])
 
 
 def _reading_scalars(reading: Reading, frozen: Floats, labels: list[int]) -> dict[str, float]:

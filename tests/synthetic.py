@@ -100,7 +100,8 @@ def _step(
     feedback = (truth_logits - teacher + 0.5 * draw.normal(size=start.shape)) * 0.01
     if step % config.record.probe_every == 0 or step == n_steps:
         reading = Reading(teacher_logits=teacher.astype(np.float32), student_logits=student.astype(np.float32),
-                          feedback=feedback.astype(np.float32) if exam else None)  # fmt: skip
+                          feedback=feedback.astype(np.float32) if exam else None,
+                          influence=-feedback[np.arange(len(labels)), labels].astype(np.float32) if exam else None)  # fmt: skip
         scalars = _scores(reading, first, labels)
     scalars = {**(scalars or {}), "course_loss": float(1.1 - 0.5 * learned + 0.05 * draw.normal()), "student_learning_rate": 1e-3}
     if exam:

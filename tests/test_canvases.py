@@ -10,9 +10,16 @@ import numpy as np
 import pytest
 
 from ikd.plots.palettes import BLUE_ORANGE, CIVIDIS
-from ikd.ui.canvas import ASSETS, as_text, asked_number, quantised, restored
+from ikd.trace.folder import RunFolder
+from ikd.trace.measures import feedback_on_simplex
+from ikd.ui.canvas import ASSETS, MISSING, WHOLE, as_text, asked_number, quantised
 from ikd.ui.heat_map import NOTHING, raster_parcel
-from ikd.ui.simplex_player import FRAMES_PER_PARCEL, Frames, message_bytes, parcels_of
+from ikd.ui.simplex_player import FRAMES_PER_PARCEL, STRONG_ARROW, Frames, message_bytes, parcels_of
+from ikd.ui.tail import Tail
+from ikd.ui.targets.frames import Moved, moved
+from ikd.ui.targets.look import Look
+from ikd.ui.targets.places import triangle
+from tests.synthetic import synthetic_run
 
 MOST_BYTES = 2_000_000
 CORNERS = [("a", 0.0, 0.0), ("b", 1.0, 0.0), ("c", 0.5, 0.866)]
@@ -30,6 +37,10 @@ def frames(n_frames: int = 30, n_points: int = 4, **changed: Any) -> Frames:
 
 def decoded(text: str, *shape: int) -> np.ndarray[Any, np.dtype[np.uint16]]:
     return np.frombuffer(base64.b64decode(text), dtype="<u2").reshape(shape).astype(np.uint16)
+
+
+def restored(levels: np.ndarray[Any, np.dtype[np.uint16]]) -> np.ndarray[Any, np.dtype[np.float64]]:
+    return np.where(levels == MISSING, np.nan, levels / WHOLE)
 
 
 def test_places_survive_the_journey() -> None:
@@ -56,12 +67,55 @@ def test_arrows_survive_with_their_gaps() -> None:
 
 
 def test_new_frames_leave_the_parcels_before_as_they_are() -> None:
-    """Guards what is sent while a run goes on: one parcel, not the whole history."""
-    long = frames(n_frames=80)
-    short = frames(n_frames=60, teacher=np.asarray(long.teacher)[:60], student=np.asarray(long.student)[:60], ghosts=long.ghosts)
+    """Guards what is sent while a run goes on: one parcel, not the whole history, though stronger arrows come and all are rescaled."""
+    arrows = np.random.default_rng(4).normal(0, 0.01, (80, 4, 2))
+    arrows[70] *= 1000
+    long = frames(n_frames=80, arrows=arrows, arrow_scale=0.5)
+    short = frames(n_frames=60, teacher=np.asarray(long.teacher)[:60], student=np.asarray(long.student)[:60], ghosts=long.ghosts,
+                   arrows=arrows[:60], arrow_scale=7.0)  # fmt: skip
     before, after = ([one.digest for one in parcels_of(each)] for each in (short, long))
     assert before[:3] == after[:3]
     assert before[3] != after[3]
+
+
+def seen(run: RunFolder) -> tuple[Look, Moved]:
+    """Return a look at the newest reading of a run of three classes, and the frames of it."""
+    tail = Tail(run)
+    assert tail.started()
+    digest = tail.digest()
+    assert digest is not None
+    newest = int(digest.steps[-1])
+    look = Look(folder=run, tail=tail, digest=digest, config=None, n_steps=100, newest=newest, cursor=newest, pinned=False, example=0,
+                scale="training", live=True, era=None)  # fmt: skip
+    return look, moved(look, triangle(look.names))
+
+
+def test_the_parcels_of_a_run_that_goes_on_stay_as_they_are() -> None:
+    found = []
+    for stop_before in (60, None):
+        run = synthetic_run(3, n_steps=100, n_probe=12, settings={"record.probe_every": 1}, stop_before=stop_before)
+        _, now = seen(run)
+        found.append((now, parcels_of(Frames(
+            steps=now.steps, corners=CORNERS, teacher=now.teacher, student=now.student, ghosts=now.ghosts, truth=now.truth,
+            arrows=now.arrows, arrow_scale=now.arrow_scale, slots=np.zeros(12, int), ids=now.ids, legend=["a"],
+        ))))  # fmt: skip
+    (early, before), (late, after) = found
+    assert [len(early.steps), len(late.steps)] == [60, 101]
+    assert [one.digest for one in before[:3]] == [one.digest for one in after[:3]]
+    assert early.arrow_scale != late.arrow_scale
+
+
+def test_arrows_are_the_true_displacements_and_have_one_factor() -> None:
+    look, now = seen(synthetic_run(3, n_steps=100, n_probe=12, settings={"record.probe_every": 1}))
+    plane = triangle(look.names)
+    lengths = np.hypot(now.arrows[..., 0], now.arrows[..., 1])
+    assert np.nanquantile(lengths, 0.95) * now.arrow_scale == pytest.approx(STRONG_ARROW)
+    at = now.steps.tolist().index(50)
+    (teacher, feedback) = (look.reading(role, 50) for role in ("teacher", "feedback"))
+    assert teacher is not None and feedback is not None
+    wanted = plane.moves(feedback_on_simplex(teacher, feedback, look.temperature))
+    np.testing.assert_allclose(now.arrows[at], wanted, rtol=1e-5, atol=1e-9)
+    assert np.isnan(now.arrows[-1]).all()  # the last reading of a finished run is no exam
 
 
 def test_the_largest_player_is_sent_in_less_than_two_megabytes() -> None:
@@ -89,6 +143,10 @@ def test_the_largest_raster_is_small() -> None:
         {"truth": np.zeros((5, 2))},
         {"arrows": np.zeros((30, 4))},
         {"arrows": np.full((30, 4, 2), np.inf)},
+        {"arrow_scale": 0.0},
+        {"arrow_scale": -1.0},
+        {"arrow_scale": np.inf},
+        {"arrow_scale": np.nan},
         {"slots": [0, 1, 2, 3]},
         {"slots": [0, 1]},
         {"ids": [1, 1, 2, 3]},

@@ -18,9 +18,11 @@ from ikd.objectives import KnowledgeDistillation
 from ikd.protocols import Batch, Objective, Outputs
 from ikd.teaching.course import CourseStep, course_step
 from ikd.teaching.exam import exam_on
-from ikd.teaching.forward import mode, outputs_of
+from ikd.teaching.forward import forward_mode_attention, mode, outputs_of
 from ikd.teaching.hypergradients import HYPERGRADIENTS, predicted_change
 from ikd.teaching.policies import Lesson, exam_step, fixed_step
+from ikd.teaching.probe import ProbeAsked, ProbeReading
+from ikd.teaching.reading import read_probe
 from ikd.teaching.student_update import StudentUpdate
 from tests.tiny import Flat, padded_batch, tiny
 
@@ -187,6 +189,62 @@ def test_influence_is_what_reweighting_one_example_does(optimizer: str, clip: fl
     for example in range(len(COURSE.labels)):
         slope = _five_point(lambda weight: exam_loss(example, weight), 1e-3)  # noqa: B023
         assert slope == pytest.approx(float(influence[example]), rel=1e-6, abs=1e-11)
+
+
+def asked_of(lesson: Lesson, pieces: list[Batch], method: str = "jvp") -> tuple[ProbeReading, ProbeAsked]:
+    """Return a reading of a probe set and what an exam step on COURSE asks of it; the lesson stays as it is."""
+    whole = twin(lesson, hypergradient=HYPERGRADIENTS[method])
+    probe = read_probe(whole.student, whole.teacher, pieces, precision="fp32")
+    torch.manual_seed(7)
+    asked = exam_step(whole, COURSE, EXAM, probe).probe_asked
+    assert asked is not None
+    return probe, asked
+
+
+def cut(batch: Batch, rows: list[int]) -> Batch:
+    """Return some rows of a batch, in an order of their own."""
+    inputs = {name: tensor[rows] for name, tensor in batch.student_inputs.items()}
+    return Batch(batch.examples[rows], batch.labels[rows], inputs, inputs)
+
+
+@pytest.mark.parametrize("optimizer", ["sgd", "adamw"])
+@pytest.mark.parametrize("clip", [None, CLIP])
+def test_a_probe_example_that_has_a_place_in_the_batch_is_asked_what_the_batch_is(optimizer: str, clip: float | None) -> None:
+    """With the batch itself as probe set, in pieces of other sizes and out of order, against the update unrolled."""
+    lesson = lesson_of("bert", optimizer=optimizer, warm=20, clip=clip, dropout=False)
+    exam = exam_on(lesson.student, EXAM.student_inputs, labels=EXAM.labels)
+    wanted = HYPERGRADIENTS["unrolled"](course_of(lesson), exam)
+    _, asked = asked_of(lesson, [cut(COURSE, [3, 0]), cut(COURSE, [4]), cut(COURSE, [2, 1])])
+    close(asked.influence, wanted.influence, 1e-8)
+    close(asked.feedback, -wanted.scale * wanted.cotangent.logits, 1e-8)
+
+
+@pytest.mark.parametrize("optimizer", ["sgd", "adamw"])
+@pytest.mark.parametrize("clip", [None, CLIP])
+@pytest.mark.parametrize("method", HYPERGRADIENTS)
+def test_other_probe_examples_are_asked_what_a_share_of_their_gradient_does(optimizer: str, clip: float | None, method: str) -> None:
+    """The exam loss differentiated through the update, dropout in the course step alone; nothing shared with w or s_dot."""
+    lesson = lesson_of("bert", optimizer=optimizer, warm=20, clip=clip, dropout=True)
+    strangers = padded_batch(3, seed=13)
+    probe, asked = asked_of(lesson, [strangers], method)
+    exam = exam_on(lesson.student, EXAM.student_inputs, labels=EXAM.labels)
+    g = {name: slope.clone().requires_grad_() for name, slope in course_of(lesson).gradients.items()}
+    theta, targets = [lesson.update.parameters[name] for name in g], probe.teacher_logits[0].clone().requires_grad_()
+    with forward_mode_attention():
+        along = torch.autograd.grad(exam(lesson.update(g)), list(g.values()), allow_unused=True, materialize_grads=True)
+        losses = OBJECTIVE(outputs_of(lesson.student, strangers.student_inputs), Outputs(targets), strangers.labels)
+        for row in range(3):
+            own = torch.autograd.grad(losses[row] / len(COURSE.labels), theta, create_graph=True)
+            influence = torch.stack([(slope * change).sum() for slope, change in zip(along, own, strict=True)]).sum()
+            (cotangent,) = torch.autograd.grad(influence, targets, retain_graph=True)
+            close(asked.influence[row], influence.detach(), 1e-8)
+            close(asked.feedback[row], -cotangent[row], 1e-8)
+
+
+def test_without_an_exam_nothing_is_asked_of_the_probe_set() -> None:
+    lesson = lesson_of("bert", optimizer="sgd", warm=0, clip=None, dropout=False)
+    probe = read_probe(lesson.student, lesson.teacher, [COURSE], precision="fp32")
+    assert exam_step(lesson, COURSE, None, probe).probe_asked is None
 
 
 @pytest.mark.parametrize("optimizer", ["sgd", "adamw"])

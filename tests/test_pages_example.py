@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import sqlite3
 import subprocess
 import sys
 
@@ -16,8 +17,9 @@ from ikd.trace.folder import RunFolder
 from ikd.trace.measures import softmax
 from ikd.trace.reader import TraceReader
 from ikd.trace.store import open_run
-from ikd.ui import example_step
-from ikd.ui.example_formulas import tex, tex_name
+from ikd.ui.example_cards import tex, tex_name
+from ikd.ui.example_panel import CHOICE, KEY
+from ikd.ui.example_words import FIGURES
 from tests.conftest import REPOSITORY
 from tests.course_run import ALPHA, T, course_run
 from tests.synthetic import HOSTILE, synthetic_run
@@ -64,11 +66,25 @@ def faultless(page: AppTest) -> bool:
 def test_a_probe_example_has_its_figures_and_formulas(n_classes: int) -> None:
     page = opened(synthetic_run(n_classes), ex="7", step="20")
     assert faultless(page) and not page.warning
-    assert len(charts(page)) == 3 and all(any(one.isdigit() for one in spoken) for spoken in charts(page))
+    assert len(charts(page)) == 4 and all(any(one.isdigit() for one in spoken) for spoken in charts(page))
     assert "Probe example 7" in words(page) and "never trained on" in words(page)
     assert "Pinned at step 20" in words(page)
     assert page.slider[0].value == 20
-    assert "recorded" not in formulas(page), "a probe example has no influence"
+    assert r"\text{recorded}" in formulas(page) and "the example would have" in words(page)
+    assert r"\alpha\,\eta / B" in formulas(page) and "which no trace holds" in words(page)
+
+
+def test_a_probe_example_of_an_old_trace_has_no_influence_and_says_so() -> None:
+    folder = synthetic_run(3)
+    with sqlite3.connect(folder.trace_path) as trace:
+        trace.execute("DROP TABLE probe_influence")
+    page = opened(folder, ex="7", step="20")
+    assert faultless(page) and len(charts(page)) == 3 and r"\text{recorded}" not in formulas(page)
+    assert words(page).count("no influence of probe examples: it was written before") == 2, "at the figures and in the card"
+    page.selectbox[0].set_value("helped").run()
+    assert faultless(page) and "The ranking is by number" in page.warning[0].value
+    press(page, "Next")
+    assert address(page, "ex") == "8"
 
 
 @pytest.mark.parametrize("n_classes", [2, 3, 20])
@@ -111,82 +127,10 @@ def test_the_recomputed_influence_stands_beside_the_recorded_one() -> None:
         assert len(found) == 3
 
 
-def test_previous_and_next_follow_the_ranking() -> None:
-    page = opened(synthetic_run(3))
-    first = address(page, "ex")
-    assert page.selectbox[0].value == "drift" and next(one for one in page.button if one.label == "Previous").disabled
-    press(page, "Next")
-    second = address(page, "ex")
-    assert second != first and f"Probe example {second}" in words(page)
-    press(page, "Previous")
-    assert address(page, "ex") == first
-    page.selectbox[0].set_value("id").run()
-    press(page, "Next")
-    assert address(page, "ex") == str(int(first or 0) + 1)
-
-
-@pytest.mark.parametrize("way", ["helped", "harmed", "asked", "issued", "id"])
-def test_course_examples_are_ranked(way: str) -> None:
-    folder = course_run(3)
-    page = opened(folder, split="course")
-    page.selectbox[0].set_value(way).run()
-    assert faultless(page)
-    totals = {one: TraceReader(folder).course_of(one)["influence"].sum() for one in range(6)}
-    page.number_input[0].set_value(0).run()
-    order = sorted(totals, key=lambda one: totals[one])
-    best = {"helped": order[0], "harmed": order[-1]}.get(way)
-    if best is not None:
-        fresh = opened(folder, split="course")
-        fresh.selectbox[0].set_value(way).run()
-        fresh.number_input[0].set_value(best).run()
-        assert next(one for one in fresh.button if one.label == "Previous").disabled
-
-
-def test_the_number_box_and_the_split_change_the_address() -> None:
-    page = opened(course_run(3), split="course")
-    page.number_input[0].set_value(4).run()
-    assert address(page, "ex") == "4" and "Course example 4" in words(page)
-    page.session_state["example-split"] = "probe"
-    assert faultless(page)
-
-
-def test_the_page_follows_until_a_step_is_chosen_and_jumps_back() -> None:
-    page = opened(synthetic_run(3, n_steps=60, state="running", stop_before=31), ex="3")
-    assert faultless(page) and "Following, step 30" in words(page)
-    press(page, "Earlier")
-    assert address(page, "step") == "25" and "Pinned at step 25" in words(page)
-    press(page, "Earlier")
-    press(page, "Later")
-    assert address(page, "step") == "25" and page.slider[0].value == 25
-    press(page, "Jump to latest")
-    assert address(page, "step") is None and "Following, step 30" in words(page)
-
-
-def test_new_data_move_a_following_page_and_leave_a_pinned_one() -> None:
-    folder = synthetic_run(3, n_steps=60, state="running", stop_before=31)
-    following, pinned = opened(folder, ex="3"), opened(folder, ex="3", step="20")
-    again = synthetic_run(3, n_steps=60)
-    folder.trace_path.write_bytes(again.trace_path.read_bytes())
-    following.run()
-    pinned.run()
-    assert "Following, step 60" in words(following)
-    assert "Pinned at step 20" in words(pinned) and "the newest 60" in words(pinned)
-
-
-def test_a_slider_snaps_to_the_steps_with_data() -> None:
-    page = opened(synthetic_run(3), ex="3", step="20")
-    page.slider[0].set_value(21).run()
-    assert address(page, "step") == "25"
-    page.slider[0].set_value(42).run()
-    assert address(page, "step") == "40"
-    steps = np.asarray([0, 5, 10, 60])
-    assert [example_step.snapped(steps, 1, wanted) for wanted in (4, 6, 5, 59, 0)] == [0, 2, 1, 3, 0]
-
-
 @pytest.mark.parametrize("state", ["stopped", "failed", "lost"])
 def test_runs_that_ended_before_their_time_are_shown(state: str) -> None:
     page = opened(synthetic_run(3, n_steps=60, state=state, stop_before=31), ex="3")
-    assert faultless(page) and len(charts(page)) == 3
+    assert faultless(page) and len(charts(page)) == 4
     assert "Latest, step 30" in words(page)
 
 
@@ -214,21 +158,7 @@ def test_markup_in_texts_and_labels_is_shown_as_text() -> None:
 def test_a_bad_address_is_answered_with_a_notice_and_the_page(bad: dict[str, str]) -> None:
     page = opened(synthetic_run(3), **bad)
     assert faultless(page) and len(page.warning) == 1 and "<" not in page.warning[0].value.replace("\\<", "")
-    assert len(charts(page)) == 3
-
-
-def test_a_step_without_data_shows_the_nearest() -> None:
-    page = opened(synthetic_run(3), ex="3", step="22")
-    assert faultless(page) and len(charts(page)) == 3
-    assert "no data of this example at step 22: the nearest, of step 20" in words(page)
-
-
-def test_a_course_example_never_issued_shows_the_nearest() -> None:
-    folder = course_run(3, n_examples=6, stride=2)
-    assert not opened(folder, split="course", ex="2").warning
-    page = opened(folder, split="course", ex="3")
-    assert faultless(page) and "course example 3 has not been issued" in words(page)
-    assert "Course example 2 ·" in words(page) and address(page, "ex") == "2"
+    assert len(charts(page)) == 4
 
 
 @pytest.mark.parametrize("run", ["nope", "../etc/passwd", "recorded:nope", "<script>", "a" * 200])
@@ -267,7 +197,23 @@ def test_the_temperature_is_chosen_and_said() -> None:
     assert "temperature 2." in charts(training)[0]
     training.session_state["example-shape"] = True
     training.run()
-    assert faultless(training) and len(charts(training)) == 3
+    assert faultless(training) and len(charts(training)) == 4
+
+
+@pytest.mark.parametrize(("split", "figures"), [("probe", 4), ("course", 4)])
+def test_every_figure_has_its_formula_its_table_and_its_downloads_once_they_are_asked_for(split: str, figures: int) -> None:
+    page = opened(synthetic_run(3) if split == "probe" else course_run(3), split=split, ex="3", step="20")
+    closed = len(page.dataframe), len(page.download_button), len(page.latex)
+    page.session_state[KEY] = True
+    page.run()
+    choice = page.segmented_control(key=CHOICE)
+    assert len(choice.options) == len(charts(page)) == figures
+    for name in FIGURES:
+        page.segmented_control(key=CHOICE).set_value(name).run()
+        assert faultless(page) and (len(page.dataframe), len(page.download_button), len(page.latex)) == (
+            closed[0] + 1, closed[1] + 3, closed[2] + 1), "a closed drawer sends nothing"  # fmt: skip
+        assert FIGURES[name].formula in formulas(page) and FIGURES[name].look_for in words(page)
+        assert len(page.dataframe[0].value) and page.dataframe[0].value.columns.is_unique
 
 
 def test_a_soft_target_too_small_is_said_and_not_divided_by() -> None:

@@ -174,7 +174,7 @@ def test_a_fault_of_the_lab_is_an_apology_with_no_trace(monkeypatch: pytest.Monk
     def broken(root: Path | None = None) -> list[Any]:
         raise ZeroDivisionError("secret detail")
 
-    monkeypatch.setattr("ikd.trace.store.list_runs", broken)
+    monkeypatch.setattr("ikd.ui.runs_view.list_runs", broken)
     page = opened("runs")
     assert not page.exception and page.error[0].value == OWN_FAULT
     assert "secret detail" in caplog.text

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -13,12 +14,11 @@ from streamlit.testing.v1 import AppTest
 from ikd.trace.digest import Digest
 from ikd.trace.export import export_parquet
 from ikd.trace.folder import RunFolder
-from ikd.trace.measures import softmax
+from ikd.trace.measures import course_cells, softmax
 from ikd.trace.reader import TraceReader
 from ikd.trace.store import list_recorded
 from ikd.ui.shell import OWN_FAULT
 from ikd.ui.targets import heat, places
-from ikd.ui.targets.course_heat import issued_raster
 from ikd.ui.targets.table import kept_rows, sorted_rows
 from ikd.ui.targets.words import VIEWS
 from tests.conftest import REPOSITORY
@@ -63,8 +63,8 @@ def test_every_view_of_few_and_many_classes(n_classes: int, view: str) -> None:
     assert not app.warning
 
 
-@pytest.mark.parametrize("state", ["running", "stopped", "failed", "finished"])
-@pytest.mark.parametrize("view", ["ribbons", "table"])
+@pytest.mark.parametrize("state", ["running", "stopped", "failed", "lost", "finished"])
+@pytest.mark.parametrize("view", VIEWS)
 def test_every_state_of_a_run(state: str, view: str) -> None:
     app = clean(opened(synthetic_run(3, state=state, stop_before=31), view=view))
     assert "following, step 30" in words(app)
@@ -164,8 +164,6 @@ def test_the_tables_numbers_are_those_of_the_export(tmp_path: Path) -> None:
 
 
 def test_a_live_table_stands_until_it_is_refreshed() -> None:
-    from dataclasses import replace
-
     folder = synthetic_run(3, state="running", stop_before=31)
     app = clean(opened(folder, view="table"))
     assert "as they stood at step 30" in words(app) and not [one for one in app.button if one.key == "table-refresh"]
@@ -179,12 +177,16 @@ def test_a_live_table_stands_until_it_is_refreshed() -> None:
 
 
 def test_rows_are_kept_and_sorted() -> None:
-    frame = pd.DataFrame({"example": [0, 1, 2], "text": ["a (b", "B", "c"], "label": ["x", "y", "x"], "flips": [0, 2, 1],
+    frame = pd.DataFrame({"example": [0, 1, 2], "text": ["a (b", "B", "c"], "text_pair": [None, None, "the second (B"],
+                          "label": ["x", "y", "x"], "flips": [0, 2, 1],
                           "teacher_wrong": [True, False, False], "student_wrong": [False, False, True],
-                          "first_flip": [np.nan, 20, 10]})  # fmt: skip
-    assert kept_rows(frame, text="(B", labels=[], flags=[])["example"].tolist() == [0]
+                          "first_flip": [np.nan, 20, 10], "influence": [0.1, -0.5, np.nan]})  # fmt: skip
+    assert kept_rows(frame, text="(B", labels=[], flags=[])["example"].tolist() == [0, 2]
     assert kept_rows(frame, text="", labels=["x"], flags=["flipped"])["example"].tolist() == [2]
     assert kept_rows(frame, text=" ", labels=[], flags=["student_wrong"])["example"].tolist() == [2]
+    assert kept_rows(frame, text="", labels=[], flags=["influential"])["example"].tolist() == [1]
+    assert sorted_rows(frame, "helpful")["example"].tolist() == [1, 0, 2]
+    assert sorted_rows(frame, "influence")["example"].tolist() == [0, 1, 2]
     assert sorted_rows(frame, "first_flip")["example"].tolist() == [2, 1, 0]
     assert sorted_rows(frame, "flips")["example"].tolist() == [1, 2, 0]
 
@@ -223,7 +225,47 @@ def test_a_course_raster_sums_influences_and_averages_what_was_asked_bin_by_bin(
                           "influence": [-1.0, 0.25, 3.0, 2.0, np.nan, 9.0]})  # fmt: skip
     ids, ends = np.array([7, 3]), np.array([1, 4, 8])
     nan = np.nan
-    np.testing.assert_array_equal(issued_raster(sizes, ids, ends, "influence"), [[-0.75, 2.0, nan], [3.0, nan, nan]])
-    np.testing.assert_array_equal(issued_raster(sizes, ids, ends, "asked"), [[3.0, 8.0, nan], [1.0, nan, nan]])
+    np.testing.assert_array_equal(course_cells(sizes, ids, ends, "influence"), [[-0.75, 2.0, nan], [3.0, nan, nan]])
+    np.testing.assert_array_equal(course_cells(sizes, ids, ends, "asked"), [[3.0, 8.0, nan], [1.0, nan, nan]])
     late = sizes.assign(influence=1.0)
-    assert issued_raster(late, ids, ends, "influence")[1, 2] == 1.0, "a step after the last bin's end counts for it"
+    assert course_cells(late, ids, ends, "influence")[1, 2] == 1.0, "a step after the last bin's end counts for it"
+
+
+def test_a_step_still_to_come_pins_the_newest_reading_and_stays_there() -> None:
+    folder = synthetic_run(3, state="running", stop_before=31)
+    app = clean(opened(folder, step="55"))
+    assert parameter(app, "step") == "30" and "pinned at step 30" in words(app)
+    assert any("not there yet" in one.value for one in app.warning)
+    later = synthetic_run(3, state="running", stop_before=51)
+    (folder.path / "trace.sqlite").write_bytes((later.path / "trace.sqlite").read_bytes())
+    folder.write_state(replace(folder.state(), step=50))
+    app.run()
+    assert parameter(app, "step") == "30" and "pinned at step 30" in words(clean(app))
+    app.button(key="jump-latest").click().run()
+    assert "following, step 50" in words(app) and not app.warning
+
+
+def test_the_search_finds_the_end_of_a_long_text_and_the_second_of_a_pair() -> None:
+    app = clean(opened(synthetic_run(3, texts=["x " * 200 + "needle", "short"]), view="table"))
+    app.text_input(key="table-text").set_value("NEEDLE").run()
+    assert clean(app).dataframe[0].value["example"].tolist() == [0]
+    assert len(app.dataframe[0].value["text"].iloc[0]) <= 90, "what is shown is short"
+
+
+def test_the_course_log_says_what_a_search_did_not_find() -> None:
+    app = clean(opened(synthetic_run(3), view="course"))
+    app.text_input(key="course-text").set_value("no such words").run()
+    assert "holds this text" in words(clean(app))
+
+
+def test_the_canvases_say_the_numbers_of_the_cursors_step() -> None:
+    """The words for screen readers are of the very step they name, in the middle of a bin too."""
+    folder = synthetic_run(3, n_steps=1000)
+    app = clean(opened(folder, ex="3", step="505"))
+    reader = TraceReader(folder)
+    label = int(reader.examples("probe")["label"].iloc[3])
+    p, q, start = (softmax(reader.readings_at(role, [step])[1][0, 3], 2.0)[label]
+                   for role, step in (("teacher", 505), ("student", 505), ("teacher", 0)))  # fmt: skip
+    said = [str(one.proto) for one in app.get("bidi_component")]
+    assert any(f"gives it {start:.2f} at step 0 and {p:.2f} at step 505, the student {q:.2f}" in one for one in said)
+    assert any(f"example 3 has {p:.3f}" in one for one in said)

@@ -6,7 +6,17 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from ikd.plots.belief import REST, arrow, belief_chart, belief_table, gathered, shown_classes, slots_of
+from ikd.plots.belief import (
+    NAME_LENGTH,
+    REST,
+    arrow,
+    belief_chart,
+    belief_table,
+    gathered,
+    short_name,
+    shown_classes,
+    slots_of,
+)
 from ikd.plots.path import path_chart, path_table
 from ikd.plots.simplex import CORNERS, simplex_chart, simplex_table
 from ikd.plots.theme import CLASS_COLOURS, REST_SLOT
@@ -43,6 +53,12 @@ def test_beliefs_are_drawn_from_zero_to_one_with_a_mark_of_its_own_for_each_role
     assert [one["type"] for one in marks] == ["bar", "bar", "text", "point", "text"]
     assert marks[1]["strokeDash"] and marks[3]["shape"] == "diamond" and marks[2]["text"] == "★"
     assert all(layer["encoding"]["x"]["scale"]["domain"] == [0, 1] for layer in layers[:4])
+    assert layers[0]["encoding"]["y"]["axis"]["labelPadding"] > marks[2]["fontSize"] / 2, "a star at zero covers no name"
+
+
+def test_a_long_name_is_shortened_where_it_would_take_the_room_of_the_figure() -> None:
+    assert short_name("neutral") == "neutral" and short_name("x" * NAME_LENGTH) == "x" * NAME_LENGTH
+    assert short_name("y" * 50) == "y" * (NAME_LENGTH - 1) + "…"
 
 
 def test_a_path_has_a_dash_for_each_role_and_the_class_named_at_its_end() -> None:

@@ -19,7 +19,8 @@ from ikd.plots.data_map import BINS, data_map_chart, data_map_table
 from ikd.plots.feedback_bars import HARMS, HELPS, feedback_chart, feedback_table, influence_chart
 from ikd.plots.gain import CLASS_SHAPES, gain_chart, gain_table
 from ikd.plots.palettes import BLUE_ORANGE, CIVIDIS
-from ikd.plots.ribbons import line_chart, line_table, ribbon_chart, ribbon_table
+from ikd.plots.ribbons import frame_rows, ribbon_table
+from ikd.plots.stack import SHARES, Panel, shares_table, stack_chart, stack_table
 from ikd.plots.theme import CLASS_COLOURS, LOSSES, ON_DARK, PAPER, ROLES
 from ikd.plots.timeline import timeline_chart, timeline_table
 from ikd.ui.figures import Shown
@@ -31,8 +32,18 @@ BANDS = np.sort(DRAW.random((len(STEPS), 5)), axis=1)
 SOFT = DRAW.dirichlet(np.ones(3), size=len(STEPS))
 
 
+FRAME = frame_rows(20, {"first exam": 10, "exams end": 40}, [10, 15], reach=60, span=(10, 39, "an exam at every step"))
+
+
 def ribbons() -> pd.DataFrame:
-    return ribbon_table(STEPS, BANDS, cursor=20, marks={"first exam": 10, "cooling": 12}, exams=[10, 15], n_steps=60)
+    return ribbon_table(STEPS, BANDS, cursor=20, marks={"first exam": 10, "cooling": 12}, exams=[10, 15], n_steps=60,
+                        line=([5, 45], [0.2, 0.4]), line_name="example 3")  # fmt: skip
+
+
+def stack() -> pd.DataFrame:
+    shares = shares_table({"teacher": (STEPS, BANDS[:, 4]), "student": (STEPS, BANDS[:, 0])}, cursor=20, marks={"first exam": 10}, exams=[],
+                          span=(10, 59, "an exam at every step"), n_steps=60)  # fmt: skip
+    return stack_table({SHARES: shares, "entropy": ribbons()})
 
 
 def data_map() -> pd.DataFrame:
@@ -46,31 +57,31 @@ def gains() -> pd.DataFrame:
 
 def timeline() -> pd.DataFrame:
     return timeline_table(STEPS, SOFT, SOFT[::-1], SOFT[0], names=NAMES, slots=[0, 1, 2], n_steps=60, label_slot=2,
-                          truth=[0.2, 0.3, 0.5], cursor=20)  # fmt: skip
+                          truth=[0.2, 0.3, 0.5], frame=FRAME)  # fmt: skip
 
 
 def feedback() -> pd.DataFrame:
     pulls = np.where(np.arange(len(STEPS))[:, None] % 2, np.nan, DRAW.normal(size=(len(STEPS), 3)))
-    return feedback_table(STEPS, pulls, np.where(np.isnan(pulls[:, 0]), np.nan, -0.5), names=NAMES, slots=[0, 1, 2], cursor=None)
+    return feedback_table(STEPS, pulls, np.where(np.isnan(pulls[:, 0]), np.nan, -0.5), names=NAMES, slots=[0, 1, 2],
+                          frame=FRAME)  # fmt: skip
 
 
-CHARTS: dict[str, tuple[Callable[[], pd.DataFrame], Callable[[pd.DataFrame], alt.LayerChart]]] = {
-    "ribbons": (ribbons, lambda table: ribbon_chart(table, window=(0, 60), title="entropy", colour_of="teacher", zoom_name="z")),
-    "line": (lambda: line_table(STEPS, BANDS[:, 2], cursor=None, marks={}, exams=[]),
-             lambda table: line_chart(table, window=(0, 60), title="agreement", colour_of="student", zoom_name="z")),
+CHARTS: dict[str, tuple[Callable[[], pd.DataFrame], Callable[[pd.DataFrame], alt.LayerChart | alt.VConcatChart]]] = {
+    "ribbons": (stack, lambda table: stack_chart(table, panels=(Panel(name="entropy", title="entropy", unit="nats", colour_of="teacher"),),
+                                                 window=(0, 60), zoom_name="z", looks=ROLES)),
     "confusion": (lambda: soft_confusion_table(np.eye(3), NAMES, change=False), lambda table: confusion_chart(table, change=False)),
     "confusion, change": (lambda: soft_confusion_table(np.zeros((3, 3)), NAMES, change=True),
                           lambda table: confusion_chart(table, change=True)),
     "data map": (data_map, data_map_chart),
     "gain": (gains, lambda table: gain_chart(table, names=NAMES, slots=[0, 1, 2], reach=1.0)),
-    "timeline": (timeline, lambda table: timeline_chart(table, n_steps=60, stacked=False, zoom_name="z", names=NAMES)),
-    "areas": (timeline, lambda table: timeline_chart(table, n_steps=60, stacked=True, zoom_name="z", names=NAMES)),
+    "timeline": (timeline, lambda table: timeline_chart(table, n_steps=60, stacked=False, zoom_name="z")),
+    "areas": (timeline, lambda table: timeline_chart(table, n_steps=60, stacked=True, zoom_name="z")),
     "feedback": (feedback, lambda table: feedback_chart(table, n_rows=3, window=(0, 60), zoom_name="z")),
     "influence": (feedback, lambda table: influence_chart(table, window=(0, 60), zoom_name="z")),
 }  # fmt: skip
 
 
-def specification(chart: alt.LayerChart) -> str:
+def specification(chart: alt.LayerChart | alt.VConcatChart) -> str:
     tree: dict[str, Any] = chart.to_dict()
     tree.pop("data", None), tree.pop("datasets", None)
     # Altair names a view after its data.
@@ -92,7 +103,7 @@ def test_every_row_a_chart_is_given_can_be_drawn_and_saved(name: str) -> None:
     filters = re.findall(r"datum\.kind === '([a-z ]+)'", specification(chart(pd.DataFrame())))
     # One table serves two charts, and each of them draws the rows that it knows.
     drawn = set(filters) | ({"end", "word", "area word"} if name in ("timeline", "areas") else set())
-    drawn |= {"row", "bar", "influence", "zero", "above", "below"} if name in ("feedback", "influence") else set()
+    drawn |= {"row", "scale", "bar", "influence", "zero", "above", "below"} if name in ("feedback", "influence") else set()
     drawn |= {"extra", "word"}
     assert set(table["kind"]) <= drawn
 
@@ -104,8 +115,23 @@ def test_ribbons_hold_the_quantiles_as_they_are() -> None:
         assert rows["step"].tolist() == STEPS.tolist()
         np.testing.assert_array_equal(rows[["low", "value", "high"]], BANDS[:, [low, 2, high]])
     assert table.loc[table["kind"] == "cursor", "step"].tolist() == [20]
+    one = table[table["kind"] == "extra"]
+    assert one[["step", "value", "name"]].to_numpy().tolist() == [[5, 0.2, "example 3"], [45, 0.4, "example 3"]]
     marks = table[table["kind"] == "rule"].set_index("name")
     assert marks["step"].to_dict() == {"first exam": 10, "cooling": 12} and marks["lane"].nunique() == 2, "their words would meet"
+
+
+def test_the_stack_keeps_each_panels_rows_apart_and_zooms_all_of_them() -> None:
+    table = stack()
+    shares = table[(table["panel"] == SHARES) & (table["kind"] == "share")]
+    assert shares.loc[shares["name"] == "student", "value"].tolist() == BANDS[:, 0].tolist()
+    assert set(table.loc[table["panel"] == "entropy", "kind"]) >= {"wide", "middle", "line", "extra"}
+    span = table[table["kind"] == "span"].iloc[0]
+    assert (span["step"], span["high"], span["panel"]) == (10, 59, SHARES)
+    tree = CHARTS["ribbons"][1](table).to_dict()
+    assert tree["resolve"] == {"scale": {"x": "shared"}} and len(tree["vconcat"]) == 2
+    assert [one["name"] for one in tree["params"]] == ["z"], "one zoom"
+    assert tree["params"][0]["views"] == [view["layer"][0]["name"] for view in tree["vconcat"]], "for both panels"
 
 
 def test_the_confusion_writes_each_cell_and_says_where_there_is_no_example() -> None:
@@ -145,12 +171,28 @@ def test_areas_sum_to_one_with_the_hard_label_at_the_bottom() -> None:
     assert frozen["step"].tolist() == [0, 60] and set(frozen["value"]) == {SOFT[0, 0]}
 
 
-def test_the_names_at_the_right_end_have_the_room_they_need() -> None:
-    def room(names: list[str]) -> int:
-        return int(timeline_chart(timeline(), n_steps=60, stacked=False, zoom_name="z", names=names).to_dict()["padding"]["right"])
+@pytest.mark.parametrize("name", ["timeline", "areas", "feedback", "influence"])
+def test_the_exams_of_the_run_are_marked_on_the_figures_of_an_example(name: str) -> None:
+    make, chart = CHARTS[name]
+    table = make()
+    marks = table[table["kind"] == "rule"].set_index("name")
+    assert marks["step"].to_dict() == {"first exam": 10, "exams end": 40}
+    assert table.loc[table["kind"] == "exam", "step"].tolist() == [10, 15]
+    assert table.loc[table["kind"] == "cursor", "step"].tolist() == [20]
+    assert table.loc[table["kind"] == "span", ["step", "high"]].to_numpy().tolist() == [[10, 39]]
+    svg = Shown(specification=specification(chart(pd.DataFrame())), table=table, picked=None).svg().decode("utf-8")
+    assert ("first exam</text>" in svg) == (name != "influence"), "its bars would stand on the words; a figure above has them"
 
-    assert room(["a name of some length"]) > room(["sad"]) >= 6 * len("sad (label)")
-    assert room(["x" * 500]) <= 180, "a long name is shortened"
+
+def test_the_names_beside_a_figure_are_within_its_width_and_a_long_one_is_shortened() -> None:
+    def width(names: list[str]) -> float:
+        table = timeline_table(STEPS, SOFT, SOFT, SOFT[0], names=names, slots=[0, 1, 2], n_steps=60, label_slot=2)
+        _, chart = CHARTS["timeline"]
+        svg = Shown(specification=specification(chart(pd.DataFrame())), table=table, picked=None).svg().decode("utf-8")
+        return float(re.search(r'width="([\d.]+)"', svg)[1])  # type: ignore[index]
+
+    assert width(["a", "b", "a name of length"]) > width(["a", "b", "c"]) + 40
+    assert width(["a", "b", "x" * 500]) <= width(["a", "b", "x" * 18]) + 20
 
 
 @pytest.mark.parametrize("name", ["timeline", "areas", "feedback"])
@@ -176,6 +218,10 @@ def test_feedback_bars_share_one_scale_and_influence_is_named() -> None:
     assert set(table.loc[table["kind"] == "influence", "name"]) == {HELPS} != {HARMS}
     gaps = bars[bars["name"] == "sad"].sort_values("step")
     assert (gaps["until"].to_numpy()[:-1] < gaps["since"].to_numpy()[1:]).all(), "bars never touch"
+    largest = bars["value"].abs().max()
+    ends = table[table["kind"] == "scale"]
+    assert ends["name"].tolist() == [f"+{largest:.2g}", f"−{largest:.2g}"]
+    assert ends["row"].abs().to_numpy() == pytest.approx(bars["high"].sub(bars["row"]).abs().max()), "beside the end of the largest bar"
 
 
 # Seen by whoever lacks the cones for middle wavelengths (Machado 2009); distances in CAM02-UCS, where 1 is just visible.

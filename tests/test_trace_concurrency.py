@@ -52,13 +52,14 @@ def check_whole(reader, after=-1):
     scalars = scalars[scalars["step"] <= last]
     steps = sorted(set(scalars["step"]))
     assert steps == list(range(after + 1, last + 1))
-    assert reader.course_steps(after=after)[: len(steps)].tolist() == steps
+    assert reader.course_sizes(after=after)["step"].unique()[: len(steps)].tolist() == steps
     due = [step for step in steps if step % READING_EVERY == 0]
     for role in ROLES:
         taken, logits = reader.readings(role, after=after)
         wanted = [step for step in due if role != "feedback" or step >= EXAM_START]
         assert [step for step in taken.tolist() if step in due] == wanted
         assert logits.shape[1:] == (120, 3) and np.isfinite(logits).all()
+    assert [step for step in due if reader.influence_at(step) is not None] == [step for step in due if step >= EXAM_START]
     for step in steps[-2:]:
         course = reader.course(step)
         assert course.teacher_logits.shape == (8, 3) and (course.feedback is None) == (step < EXAM_START)
@@ -119,3 +120,18 @@ def test_closing_leaves_one_file_even_while_pages_read(tmp_path, n_readers):
         one.join()
     assert faults == [] and TraceReader(folder).last_step() == 59
     assert not left_beside(folder)
+
+
+def test_a_trace_locked_for_long_says_try_again(tmp_path, monkeypatch):
+    monkeypatch.setattr("ikd.trace.connection.BUSY_SECONDS", 0.05)
+    folder = new_run(build_config({}), tmp_path)
+    with Recorder(folder) as recorder:
+        for event in rehearsal(3):
+            recorder.record(event)
+    holder = sqlite3.connect(folder.trace_path, isolation_level=None)
+    holder.execute("BEGIN EXCLUSIVE")
+    with pytest.raises(IKDError, match="try again"):
+        TraceReader(folder).last_step()
+    holder.execute("ROLLBACK")
+    assert TraceReader(folder).last_step() == 2
+    holder.close()

@@ -8,7 +8,8 @@ import pytest
 
 from ikd.config import build_config
 from ikd.trace import binning
-from ikd.trace.digest import SCALES, Digest
+from ikd.trace.binning import SCALES
+from ikd.trace.digest import Digest
 from ikd.trace.export import export_parquet
 from ikd.trace.folder import RunFolder
 from ikd.trace.measures import softmax
@@ -90,22 +91,34 @@ def test_bins_and_bands_equal_brute_force(run: RunFolder, digest: Digest, scale:
 
 
 @pytest.mark.parametrize("scale", SCALES)
-def test_sums_and_counts_equal_brute_force(run: RunFolder, digest: Digest, scale: str, tmp_path) -> None:
+def test_the_state_at_every_reading_equals_brute_force(run: RunFolder, digest: Digest, scale: str, tmp_path) -> None:
+    """At every reading, in the middle of bins and before the first one is complete: a cursor can stand anywhere."""
     brute = Brute(run, tmp_path, 1.0 if scale == "1" else float(TraceReader(run).meta()["temperature"]))
-    for number, end in enumerate(brute.ends(digest.width)):
-        upto = slice(0, end + 1)
-        assert digest.readings_until(number) == end + 1
-        for who in ("teacher", "student"):
+    # Backwards, so that no answer leans on the one before.
+    for end in reversed(range(len(brute.steps))):
+        upto, state = slice(0, end + 1), digest.state(int(brute.steps[end]))
+        assert (state.readings, state.last_step) == (end + 1, brute.steps[end])
+        for name, values in brute.values.items():
+            np.testing.assert_allclose(state.measure(name, scale), values[end], rtol=2e-5, atol=1e-6, err_msg=name)
+        for role, who in enumerate(("teacher", "student")):
             values, classes = brute.values[f"{who}_label"][upto], brute.classes[who][upto]
-            np.testing.assert_allclose(digest.total(f"{who}_label", scale, number), values.sum(0), rtol=1e-6)
-            np.testing.assert_allclose(digest.total(f"{who}_label_squared", scale, number), (values**2).sum(0), rtol=1e-6)
-            assert digest.count(f"{who}_right", number).tolist() == (classes == brute.labels).sum(0).tolist()
-            assert digest.count(f"{who}_flips", number).tolist() == (classes[1:] != classes[:-1]).sum(0).tolist()
-            assert digest.classes(who)[number].tolist() == classes[-1].tolist()
+            np.testing.assert_allclose(state.total(f"{who}_label", scale), values.sum(0), rtol=1e-6)
+            np.testing.assert_allclose(state.total(f"{who}_label_squared", scale), (values**2).sum(0), rtol=1e-6)
+            assert state.count(f"{who}_right").tolist() == (classes == brute.labels).sum(0).tolist()
+            assert state.count(f"{who}_flips").tolist() == (classes[1:] != classes[:-1]).sum(0).tolist()
+            assert state.classes[role].tolist() == classes[-1].tolist()
         changed = brute.classes["teacher"][upto] != brute.classes["teacher"][0]
         first = np.where(changed.any(0), brute.steps[changed.argmax(0)], -1)
-        assert digest.count("first_flip", number).tolist() == first.tolist()
-    assert digest.readings_until(-1) == 0 and not digest.total("teacher_label", scale, -1).any()
+        assert state.count("first_flip").tolist() == first.tolist()
+
+
+def test_half_of_the_readings_ends_with_a_bin(run: RunFolder, digest: Digest) -> None:
+    now = digest.state(int(digest.steps[-1]))
+    half = digest.half(now)
+    assert half.last_step in digest.bin_ends and now.readings <= 2 * half.readings < 2 * now.readings
+    assert all(2 * digest.state(int(end)).readings < now.readings for end in digest.bin_ends if end < half.last_step)
+    first = digest.state(0)
+    assert digest.half(first) is first, "one reading has no half"
 
 
 def test_a_digest_grows_with_its_run(run: RunFolder, tmp_path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -122,7 +135,7 @@ def test_a_digest_grows_with_its_run(run: RunFolder, tmp_path, monkeypatch: pyte
         assert last.update()
     for name in binning.MEASURES:
         np.testing.assert_array_equal(digest.measure(name, "1"), last.measure(name, "1"))
-    assert digest.bin_at(0) == 0 and digest.bin_at(10**6) == len(digest.bin_ends) - 1
+    assert digest.state(10**6).readings == last.state(10**6).readings == len(last.steps)
     assert digest.reading_at(3) == 2 and digest.reading_at(-1) == 0
 
 

@@ -1,6 +1,7 @@
 """The Parquet export: four files, opened by three libraries, equal to what was recorded."""
 
 import errno
+import sqlite3
 
 import duckdb
 import numpy as np
@@ -74,7 +75,24 @@ def test_probe_equals_what_was_recorded(exported):
     assert (table["feedback"].isna() == (table["step"] < 3)).all()
     feedback = np.stack(table["feedback"].dropna()).reshape(120, 5, 3).swapaxes(0, 1)
     np.testing.assert_array_equal(feedback, reader.readings("feedback")[1])
+    assert (table["influence"].isna() == (table["step"] < 3)).all()
+    influence = table["influence"].dropna().to_numpy().reshape(120, 5).T
+    np.testing.assert_array_equal(influence, np.stack([reader.influence_at(step) for step in steps.tolist() if step >= 3]))
     assert table["label"].tolist() == np.repeat(reader.examples("probe")["label"], 6).tolist()
+
+
+def test_an_older_trace_is_exported_with_no_influence_of_the_probe_set(tmp_path):
+    folder = new_run(build_config({}), tmp_path)
+    with Recorder(folder) as recorder:
+        for event in rehearsal(8):
+            recorder.record(event)
+    with sqlite3.connect(folder.trace_path) as trace:
+        trace.execute("DROP TABLE probe_influence")
+        trace.execute("UPDATE meta SET value = '2' WHERE key = 'schema_version'")
+    trace.close()
+    paths = {path.name: path for path in export_parquet(folder, tmp_path / "out")}
+    table = pq.read_table(paths["probe.parquet"])
+    assert len(table) == 120 * 3 == table["influence"].null_count and table["feedback"].null_count == 120
 
 
 def test_scalars_and_examples_equal_what_was_recorded(exported):

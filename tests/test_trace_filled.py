@@ -110,18 +110,19 @@ def recorded_steps(folder: RunFolder) -> list[tuple[Influence, float]]:
     reader, config = TraceReader(folder), folder.config()
     labels = dict(zip(*(reader.examples("course")[name].tolist() for name in ("id", "label")), strict=True))
     found = []
-    for step in reader.course_steps().tolist():
+    for step in reader.course_sizes()["step"].unique().tolist():
         course = reader.course(step)
         assert course is not None
         if course.feedback is None or course.influence is None:
             continue
+        largest = float(np.abs(course.influence).max())
         for row, example in enumerate(course.examples.tolist()):
             filled = fill_influence(
                 course.teacher_logits[row], course.student_logits[row], labels[example], feedback=course.feedback[row],
                 recorded=float(course.influence[row]), temperature=config.objective.temperature,
-                alpha=config.objective.alpha, batch_size=len(course.examples),
+                alpha=config.objective.alpha, batch_size=len(course.examples), largest=largest,
             )  # fmt: skip
-            found.append((filled, float(np.abs(course.influence).max())))
+            found.append((filled, largest))
     return found
 
 

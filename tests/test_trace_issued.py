@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 
 from ikd.config import build_config
-from ikd.trace.issued import course_log
+from ikd.trace.measures import course_log
 from ikd.trace.reader import TraceReader
 from ikd.trace.recorder import Recorder
 from ikd.trace.store import new_run

@@ -1,13 +1,13 @@
 """Measures: by hand, against scipy, and where probabilities are too small for a float."""
 
 import numpy as np
+import pandas as pd
 import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 from scipy import special, stats
-from scipy.spatial.distance import jensenshannon
 
 from ikd.trace import measures
 
@@ -26,13 +26,6 @@ def test_softmax_by_hand():
 def test_entropy_by_hand():
     np.testing.assert_allclose(measures.entropy([[0.5, 0.5], [1.0, 0.0], [0.25, 0.75]]),
                                [LN2, 0.0, 0.25 * np.log(4) + 0.75 * np.log(4 / 3)])
-
-
-def test_kl_and_js_by_hand():
-    assert measures.kl([0.5, 0.5], [0.25, 0.75]) == pytest.approx(0.5 * LN2 + 0.5 * np.log(2 / 3))
-    assert measures.kl([1.0, 0.0], [0.5, 0.5]) == pytest.approx(LN2)
-    assert measures.kl([0.5, 0.5], [1.0, 0.0]) == np.inf and measures.kl([0.0, 1.0], [0.0, 1.0]) == 0.0
-    assert measures.js([1.0, 0.0], [0.0, 1.0]) == pytest.approx(LN2) and measures.js([0.3, 0.7], [0.3, 0.7]) == 0.0
 
 
 def test_drift_by_hand_and_shape():
@@ -74,13 +67,6 @@ def test_feedback_on_simplex_by_hand():
     np.testing.assert_allclose(measures.feedback_on_simplex([0.0, 0.0], [1.0, 0.0], 2.0), [0.125, -0.125])
 
 
-def test_barycentric_by_hand():
-    corners = measures.barycentric(np.eye(3))
-    np.testing.assert_allclose(corners, [[0, 0], [1, 0], [0.5, np.sqrt(3) / 2]])
-    np.testing.assert_allclose(measures.barycentric([1 / 3] * 3), [0.5, np.sqrt(3) / 6])
-    assert measures.barycentric(np.zeros((4, 5, 3))).shape == (4, 5, 2)
-
-
 @settings(max_examples=50, deadline=None)
 @given(a=LOGITS, b=LOGITS, temperature=st.floats(0.5, 10))
 def test_measures_agree_with_scipy(a, b, temperature):
@@ -88,9 +74,8 @@ def test_measures_agree_with_scipy(a, b, temperature):
     np.testing.assert_allclose(measures.softmax(a, temperature), p, rtol=1e-12)
     np.testing.assert_allclose(measures.log_softmax(a, temperature), special.log_softmax(a / temperature, axis=-1), atol=1e-12)
     np.testing.assert_allclose(measures.entropy(p), stats.entropy(p, axis=-1), atol=1e-12)
-    np.testing.assert_allclose(measures.kl(p, q), stats.entropy(p, q, axis=-1), rtol=1e-9, atol=1e-12)
     np.testing.assert_allclose(measures.drift(a, b, temperature), special.rel_entr(p, q).sum(-1), rtol=1e-9, atol=1e-12)
-    np.testing.assert_allclose(np.sqrt(measures.js(p, q)), jensenshannon(p, q, axis=-1), rtol=1e-5, atol=1e-7)
+    np.testing.assert_allclose(measures.divergence(a, b, temperature), stats.entropy(p, q, axis=-1), rtol=1e-9, atol=1e-12)
 
 
 @settings(max_examples=50, deadline=None)
@@ -141,13 +126,12 @@ def test_flips_and_first_flip():
     assert measures.first_flip([0, 10, 20, 30], classes).tolist() == [20, 10, -1]
 
 
-def test_data_map_by_hand_and_from_sums():
+def test_confidence_and_variability_by_hand_from_sums():
     p = np.array([[0.2, 1.0], [0.4, 1.0], [0.6, 1.0]])
-    confidence, variability = measures.data_map(p)
+    confidence, variability = measures.moments(p.sum(0), (p**2).sum(0), 3)
     np.testing.assert_allclose(confidence, [0.4, 1.0])
-    np.testing.assert_allclose(variability, [np.sqrt(0.08 / 3), 0.0], atol=1e-15)
-    again = measures.moments(p.sum(0), (p**2).sum(0), 3)
-    np.testing.assert_allclose(again, (confidence, variability), atol=1e-8)
+    np.testing.assert_allclose(variability, [np.sqrt(0.08 / 3), 0.0], atol=1e-8)
+    np.testing.assert_allclose(variability, p.std(axis=0), atol=1e-8)
     assert np.isnan(measures.moments([0.0], [0.0], 0)).all()
 
 
@@ -161,3 +145,39 @@ def test_soft_confusion_by_hand():
 
 def test_feedback_size_is_a_length():
     assert measures.feedback_size([[3.0, -4.0], [0.0, 0.0]]).tolist() == [5.0, 0.0]
+
+
+def test_flips_of_two_roles_at_once():
+    assert measures.flips([[[0, 1], [2, 2]], [[0, 2], [2, 1]]]).tolist() == [[0, 1], [0, 1]]
+
+
+def test_correct_by_hand():
+    assert measures.correct([[2.0, 0.0], [0.0, 1.0], [0.0, 3.0]], [0, 0, 1]).tolist() == [True, False, True]
+
+
+def test_gain_and_change_of_entropy_by_hand():
+    before, now = np.log([[0.5, 0.5], [0.25, 0.75]]), np.log([[0.25, 0.75], [0.5, 0.5]])
+    np.testing.assert_allclose(measures.gain(now, before, [1, 1], 1.0), [0.25, -0.25])
+    np.testing.assert_allclose(measures.gain(2 * now, 2 * before, [0, 0], 2.0), [-0.25, 0.25])
+    sharp = 0.25 * np.log(4) + 0.75 * np.log(4 / 3)
+    np.testing.assert_allclose(measures.entropy_change(now, before, 1.0), [sharp - LN2, LN2 - sharp])
+
+
+def test_arrow_scale_by_hand():
+    arrows = np.array([[3.0, 4.0], [0.0, 5.0], [5.0, 0.0], [np.nan, np.nan]])
+    assert measures.arrow_scale(arrows, 0.5) == pytest.approx(0.1), "all known ones are five long"
+    assert measures.arrow_scale([[[0.0, 1.0]], [[0.0, 3.0]]], 1.0, quantile=0.5) == pytest.approx(0.5)
+    assert measures.arrow_scale(np.zeros((2, 2)), 0.5) == measures.arrow_scale(np.full((2, 2), np.nan), 0.5) == 1.0
+
+
+def test_course_log_and_cells_by_hand():
+    sizes = pd.DataFrame({"step": [0, 0, 1, 3, 3], "example": [7, 2, 7, 7, 2], "position": [0, 1, 0, 0, 1],
+                          "asked": [np.nan, np.nan, 1.0, 3.0, 5.0], "influence": [np.nan, np.nan, -0.5, 0.25, 0.125]})  # fmt: skip
+    log = measures.course_log(sizes, upto=3)
+    assert log.loc[7].to_dict() == {"issued": 3, "exams": 2, "asked": 2.0, "influence": -0.25, "most_helped": -0.5, "most_harmed": 0.25,
+                                    "last_step": 3}  # fmt: skip
+    assert measures.course_log(sizes, upto=1).loc[2, ["issued", "exams"]].tolist() == [1, 0]
+    cells = measures.course_cells(sizes, [2, 7], [0, 2, 3], "influence")
+    np.testing.assert_array_equal(cells, [[np.nan, np.nan, 0.125], [np.nan, -0.5, 0.25]])
+    both = measures.course_cells(sizes, [7], [3], "asked")
+    np.testing.assert_array_equal(both, [[2.0]])

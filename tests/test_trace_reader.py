@@ -91,6 +91,16 @@ def test_readings_come_back_exactly(run, role):
             np.testing.assert_array_equal(found, before[-1])
 
 
+def test_influence_of_the_probe_set_comes_back_at_exactly_its_step(run):
+    reader, events = run
+    taken = {one.step: one.reading.influence for one in steps_of(events) if one.reading is not None}
+    for step in range(24):
+        np.testing.assert_equal(reader.influence_at(step), taken.get(step))
+    steps, influence = reader.influences([119, 3, 50, 3])
+    assert steps.tolist() == [step for step, values in taken.items() if values is not None]
+    np.testing.assert_array_equal(influence, np.stack([taken[step][[119, 3, 50, 3]] for step in steps.tolist()]))
+
+
 def test_reading_steps_and_beyond_the_last(run):
     reader, _ = run
     assert reader.reading_steps().tolist() == [0, 5, 10, 15, 20, 22]
@@ -102,7 +112,7 @@ def test_reading_steps_and_beyond_the_last(run):
 def test_every_soft_target_comes_back_by_step_and_by_example(run):
     reader, events = run
     taken = {one.step: one.course for one in steps_of(events)}
-    assert reader.course_steps(after=19).tolist() == [20, 21, 22] and reader.course(99) is None
+    assert reader.course(99) is None
     for step, course in taken.items():
         found = reader.course(step)
         for name in ("examples", "teacher_logits", "student_logits", "feedback", "influence"):
@@ -145,21 +155,22 @@ def test_numpy_numbers_ask_and_record_like_any_other(tmp_path):
     one = TraceReader(recorded(tmp_path, with_numpy_steps()))
     assert one.last_step() == 7 and len(one.teacher_training()) == 12
     for step in (3, np.int64(3), np.int32(3)):
-        assert one.steps(after=step)["step"].tolist() == [4, 5, 6, 7] == one.course_steps(after=step).tolist()
+        assert one.steps(after=step)["step"].tolist() == [4, 5, 6, 7] == one.course_sizes(after=step)["step"].unique().tolist()
         assert one.scalars(["course_loss"], after=step)["step"].tolist() == [4, 5, 6, 7]
         assert one.readings("teacher", after=step)[0].tolist() == [5, 7]
         assert one.reading_at("teacher", step) is not None and one.course(step) is not None
+        assert one.influence_at(step + 2) is not None
         assert len(one.course_of(step)) == len(one.course_of(3)) > 0
 
 
 def empty_answers(reader):
-    assert reader.last_step() == -1 and reader.reading_steps().shape == (0,) and reader.course_steps().shape == (0,)
+    assert reader.last_step() == -1 and reader.reading_steps().shape == (0,) and reader.course_sizes().empty
     assert reader.scalars().columns.tolist() == ["step", "name", "value"] and reader.scalars().empty
     assert reader.steps().columns.tolist() == ["step", "seconds"]
     assert reader.examples("probe").columns.tolist() == ["id", "text", "text_pair", "label", "truth"]
     assert reader.course_of(0).columns.tolist() == ["step", "teacher_logits", "student_logits", "feedback", "influence"]
     assert reader.teacher_training().columns.tolist() == ["step", "loss"]
-    assert reader.course(0) is None and reader.reading_at("teacher", 5) is None
+    assert reader.course(0) is None and reader.reading_at("teacher", 5) is None and reader.influence_at(5) is None
     steps, logits = reader.readings("student")
     assert len(steps) == 0 and logits.ndim == 3 and logits.dtype == np.float32
     assert reader.meta().get("label_names") is None
@@ -217,38 +228,20 @@ def test_a_blob_of_the_wrong_size_is_a_plain_sentence(tmp_path):
     folder = recorded(tmp_path, rehearsal(11))
     changed(folder, "UPDATE probe SET logits = substr(logits, 1, 7)")
     changed(folder, "UPDATE course SET teacher_logits = substr(teacher_logits, 1, 7)")
+    changed(folder, "UPDATE probe_influence SET influence = substr(influence, 1, 7)")
     for ask in (lambda one: one.readings("teacher"), lambda one: one.reading_at("teacher", 5), lambda one: one.course(3),
-                lambda one: one.course_of(0)):
+                lambda one: one.course_of(0), lambda one: one.influence_at(5), lambda one: one.influences([0])):
         with pytest.raises(RunError, match="damaged"):
             ask(TraceReader(folder))
-
-
-def test_a_newer_format_asks_for_an_update(tmp_path):
-    folder = recorded(tmp_path, rehearsal(3))
-    changed(folder, "UPDATE meta SET value = ? WHERE key = 'schema_version'", (str(SCHEMA_VERSION + 1),))
-    for ask in (TraceReader(folder).meta, TraceReader(folder).last_step, TraceReader(folder).scalars):
-        with pytest.raises(RunError, match="update the lab"):
-            ask()
 
 
 def test_a_wrong_role_or_example_is_named(run):
     reader, _ = run
     with pytest.raises(RunError, match="Did you mean 'teacher'"):
         reader.readings("techer")
-    with pytest.raises(RunError, match="0 to 119"):
-        reader.readings("teacher", examples=[120])
-
-
-def test_a_trace_locked_for_long_says_try_again(tmp_path, monkeypatch):
-    monkeypatch.setattr("ikd.trace.connection.BUSY_SECONDS", 0.05)
-    folder = recorded(tmp_path, rehearsal(3))
-    holder = sqlite3.connect(folder.trace_path, isolation_level=None)
-    holder.execute("BEGIN EXCLUSIVE")
-    with pytest.raises(RunError, match="try again"):
-        TraceReader(folder).last_step()
-    holder.execute("ROLLBACK")
-    assert TraceReader(folder).last_step() == 2
-    holder.close()
+    for ask in (lambda wanted: reader.readings("teacher", examples=wanted), reader.influences):
+        with pytest.raises(RunError, match="0 to 119"):
+            ask([120])
 
 
 def test_a_recorded_run_is_read_without_touching_its_folder(tmp_path, monkeypatch):

@@ -29,8 +29,8 @@ def started(n_probe=3, n_classes=2):
                       facts={"parameters": np.int64(5), "ratio": np.float32(0.5)})
 
 
-def reading(value=1.0, shape=(3, 2)):
-    return Reading(teacher_logits=np.full(shape, value, np.float32), student_logits=np.zeros(shape, np.float32))
+def reading(value=1.0, shape=(3, 2), **values):
+    return Reading(teacher_logits=np.full(shape, value, np.float32), student_logits=np.zeros(shape, np.float32), **values)
 
 
 def course(batch=4, n_classes=2, **values):
@@ -58,7 +58,22 @@ def test_a_step_that_fails_half_way_leaves_nothing_of_itself(folder):
         recorder.record(StepTaken(step=2, scalars={"course_loss": 3.0}))
     reader = TraceReader(folder)
     assert reader.steps()["step"].tolist() == [0, 2]
-    assert reader.scalars(["course_loss"])["step"].tolist() == [0, 2] and len(reader.course_steps()) == 0
+    assert reader.scalars(["course_loss"])["step"].tolist() == [0, 2] and reader.course(1) is None
+
+
+def test_influence_of_the_probe_set_is_written_with_its_reading_or_not_at_all(folder):
+    twice = (Example(id=0, split="course", text="", text_pair=None, label=0),) * 2
+    with Recorder(folder, dtype="float16") as recorder:
+        recorder.record(started())
+        recorder.record(StepTaken(step=0, scalars={}, reading=reading()))
+        with pytest.raises(RunError):
+            recorder.record(StepTaken(step=1, scalars={}, reading=reading(influence=np.ones(3)), new_examples=twice))
+        recorder.record(StepTaken(step=np.int64(2), scalars={}, reading=reading(influence=np.array([1e-9, -1.0, 0.0]))))
+    trace = sqlite3.connect(folder.trace_path)
+    # Four bytes a number whatever the precision of the logits: half precision would lose the first of them to zero.
+    assert trace.execute("SELECT * FROM probe_influence").fetchall() == [(2, np.array([1e-9, -1, 0], "<f4").tobytes())]
+    assert trace.execute("SELECT DISTINCT step FROM probe ORDER BY step").fetchall() == [(0,), (2,)]
+    trace.close()
 
 
 def test_a_full_disk_is_said_plainly_and_what_was_recorded_is_kept(folder):
@@ -103,6 +118,7 @@ def test_a_fault_of_the_run_is_not_hidden_by_one_of_closing(folder, monkeypatch)
     (StepTaken(step=3, scalars={}), "after step 3"),
     (StepTaken(step=9, scalars={"course_lost": 1.0}), "Did you mean 'course_loss'"),
     (StepTaken(step=9, scalars={}, reading=reading(shape=(2, 2))), r"\(2, 2\) where \(3, 2\)"),
+    (StepTaken(step=9, scalars={}, reading=reading(influence=np.zeros(4))), r"influence of a reading .*\(4,\) where \(3,\)"),
     (StepTaken(step=9, scalars={}, course=course(n_classes=3)), r"\(4, 3\) where \(4, 2\)"),
     (StepTaken(step=9, scalars={}, course=course(influence=np.zeros(3))), "influence"),
     (started(), "started already"),

@@ -2,16 +2,20 @@
 
 import sqlite3
 
+import pytest
+
 from ikd.config import build_config
+from ikd.errors import RunError
 from ikd.events import StepTaken
+from ikd.trace.reader import TraceReader
 from ikd.trace.recorder import Recorder
-from ikd.trace.schema import SCALARS, TABLES
+from ikd.trace.schema import SCALARS, SCHEMA_VERSION, TABLES
 from ikd.trace.store import new_run
 from ikd.trace.tables import CREATE_TABLES
 from tests.rehearsal import rehearsal
 
-# How version 2 lies on disk. A change here is a change of format: raise SCHEMA_VERSION and keep the old one readable.
-VERSION_2 = {
+# How version 3 lies on disk. A change here is a change of format: raise SCHEMA_VERSION and keep the old one readable.
+VERSION_3 = {
     "meta": "key TEXT, value TEXT",
     "examples": "split TEXT, id INTEGER, text TEXT, text_pair TEXT, label INTEGER, truth BLOB",
     "steps": "step INTEGER, seconds REAL",
@@ -19,6 +23,7 @@ VERSION_2 = {
     "course": "step INTEGER, examples BLOB, teacher_logits BLOB, student_logits BLOB, feedback BLOB, influence BLOB",
     "course_index": "example INTEGER, step INTEGER, position INTEGER",
     "probe": "role TEXT, block INTEGER, step INTEGER, logits BLOB",
+    "probe_influence": "step INTEGER, influence BLOB",
     "bands": "step INTEGER, quantiles BLOB",
     "digest": "bin INTEGER, first_step INTEGER, last_step INTEGER, readings INTEGER, measures BLOB, classes BLOB, sums BLOB, counts BLOB",
     "teacher_training": "step INTEGER, loss REAL",
@@ -38,21 +43,53 @@ def test_a_recorded_trace_has_the_documented_tables_and_columns(tmp_path):
     found = columns(sqlite3.connect(folder.trace_path))
     assert {name: [column for column, _ in kinds] for name, kinds in found.items()} == {
         name: list(words) for name, words in TABLES.items()}
-    assert {name: ", ".join(map(" ".join, kinds)) for name, kinds in found.items()} == VERSION_2
+    assert {name: ", ".join(map(" ".join, kinds)) for name, kinds in found.items()} == VERSION_3
 
 
 def test_logits_are_little_endian_rows(tmp_path):
     folder = new_run(build_config({}), tmp_path)
-    events = list(rehearsal(1, n_probe=60))
+    events = list(rehearsal(4, n_probe=60))
     with Recorder(folder) as recorder:
         for event in events:
             recorder.record(event)
-    step = next(one for one in events if isinstance(one, StepTaken))
+    steps = [one for one in events if isinstance(one, StepTaken)]
     trace = sqlite3.connect(folder.trace_path)
     blob = trace.execute("SELECT logits FROM probe WHERE role = 'teacher' AND block = 1 AND step = 0").fetchone()[0]
-    assert blob == step.reading.teacher_logits[50:].astype("<f4").tobytes()
-    blob = trace.execute("SELECT examples FROM course").fetchone()[0]
-    assert blob == step.course.examples.astype("<i8").tobytes()
+    assert blob == steps[0].reading.teacher_logits[50:].astype("<f4").tobytes()
+    blob = trace.execute("SELECT influence FROM probe_influence WHERE step = 3").fetchone()[0]
+    assert blob == steps[3].reading.influence.astype("<f4").tobytes()
+    blob = trace.execute("SELECT examples FROM course WHERE step = 0").fetchone()[0]
+    assert blob == steps[0].course.examples.astype("<i8").tobytes()
+
+
+def of_version(version, root, *, lacking=()):
+    """Return the reader of a run of 8 steps whose trace was written by another version."""
+    folder = new_run(build_config({}), root)
+    with Recorder(folder) as recorder:
+        for event in rehearsal(8):
+            recorder.record(event)
+    trace = sqlite3.connect(folder.trace_path)
+    for name in lacking:
+        trace.execute(f"DROP TABLE {name}")
+    trace.execute("UPDATE meta SET value = ? WHERE key = 'schema_version'", (str(version),))
+    trace.commit()
+    trace.close()
+    return TraceReader(folder)
+
+
+@pytest.mark.parametrize("version, lacking", [(1, ["probe_influence", "bands", "digest"]), (2, ["probe_influence"])])
+def test_older_traces_are_read_with_what_they_lack_left_out(tmp_path, version, lacking):
+    reader = of_version(version, tmp_path, lacking=lacking)
+    assert reader.influence_at(5) is None and reader.influences([0, 1])[1].shape == (0, 2)
+    assert reader.readings("feedback")[0].tolist() == [5, 7] and reader.digest_rows() == ([], [], [])
+    assert reader.course(5).influence.shape == (8,) and reader.last_step() == 7
+
+
+def test_a_newer_format_asks_for_an_update(tmp_path):
+    reader = of_version(SCHEMA_VERSION + 1, tmp_path)
+    for ask in (reader.meta, reader.last_step, reader.scalars, lambda: reader.influence_at(5)):
+        with pytest.raises(RunError, match="update the lab"):
+            ask()
 
 
 def test_each_scalar_and_table_is_described():

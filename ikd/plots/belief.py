@@ -15,6 +15,9 @@ MOST_CLASSES = 6
 SHOWN_OF_MANY = 4
 REST = "all others"
 FAINT_PULL = 0.005
+NAME_LENGTH = 18
+LABEL_PADDING_PIXELS = 11
+"""A star at zero reaches so far to the left, and must not cover the name of its class."""
 
 
 def shown_classes(*beliefs: ArrayLike, label: int) -> NDArray[np.int64]:
@@ -98,7 +101,7 @@ def belief_chart(table: pd.DataFrame) -> alt.LayerChart:
         table: of `belief_table`.
     """
     y = alt.Y("label:N", sort=alt.EncodingSortField(field="order", op="min", order="ascending"), title=None,
-              axis=alt.Axis(labelLimit=110, ticks=False, domain=False, labelPadding=6))  # fmt: skip
+              axis=alt.Axis(labelLimit=110, ticks=False, domain=False, labelPadding=LABEL_PADDING_PIXELS))  # fmt: skip
     hover = [alt.Tooltip("label:N", title="Class")] + [
         alt.Tooltip(f"{name}:Q", title=title, format=".3f")
         for name, title in (("teacher", "Soft target now"), ("frozen", "Frozen teacher"), ("student", "Student"),
@@ -126,6 +129,11 @@ def slot_colour() -> alt.Color:
     """Return the colour of a class by its slot, the same in every figure of a card."""
     domain = [str(slot) for slot in range(len(CLASS_COLOURS))]
     return alt.Color("slot:N", scale=alt.Scale(domain=domain, range=list(CLASS_COLOURS)), legend=None)
+
+
+def short_name(name: str) -> str:
+    """Return the name of a class as it stands beside a figure, where a long one would take the room of the figure."""
+    return name if len(name) <= NAME_LENGTH else name[: NAME_LENGTH - 1] + "…"
 
 
 def _probability(field: str, *, axis: alt.Axis) -> alt.X:

@@ -14,8 +14,6 @@ from ikd.plots.theme import FROZEN, PADDING
 COLUMNS = ["kind", "row", "column", "value", "text", "row_order", "column_order", "count"]
 ROW_PIXELS = 40
 ROWS_OF_NO_EXAMPLE = "–"
-FLAT = 0.005
-"""A change that is written as 0.00 has no sign."""
 
 MOST_LEVEL_NAMES = 5
 """More columns than these have slanted names."""
@@ -26,8 +24,9 @@ WHITE_BELOW_LOSS, WHITE_ABOVE_GAIN = -0.78, 0.86
 
 
 def soft_confusion_table(
-    matrix: ArrayLike, names: Sequence[str], *, change: bool, counts: ArrayLike | None = None
-) -> pd.DataFrame:
+    matrix: ArrayLike, names: Sequence[str], *, change: bool, counts: ArrayLike | None = None, rows: Sequence[str] | None = None,
+    digits: int = 2,
+) -> pd.DataFrame:  # fmt: skip
     """Return the one table of a soft confusion, one row a cell.
 
     Args:
@@ -36,16 +35,18 @@ def soft_confusion_table(
         names: of the C labels.
         change: whether the values are changes, -1 to 1, and written with their sign.
         counts: (C,) examples of each hard label.
+        rows: names of the rows where they differ from those of the columns.
+        digits: decimals of the written values.
     """
     values = np.asarray(matrix, dtype=np.float64)
     n_classes = len(names)
     numbers = np.full(n_classes, np.nan) if counts is None else np.asarray(counts, dtype=np.float64)
-    rows = np.asarray([_row_label(name, number) for name, number in zip(names, numbers, strict=True)], dtype=object)
+    labels = np.asarray([_row_label(name, number) for name, number in zip(rows or names, numbers, strict=True)], dtype=object)
     flat = values.reshape(-1)
     columns = {
-        "kind": np.where(np.isnan(flat), "void", "cell"), "row": rows.repeat(n_classes),
+        "kind": np.where(np.isnan(flat), "void", "cell"), "row": labels.repeat(n_classes),
         "column": np.tile(np.asarray(names, dtype=object), n_classes), "value": flat,
-        "text": [_written(one, change=change) for one in flat.tolist()],
+        "text": [_written(one, digits, change=change) for one in flat.tolist()],
         "row_order": np.arange(n_classes).repeat(n_classes), "column_order": np.tile(np.arange(n_classes), n_classes),
         "count": numbers.repeat(n_classes),
     }  # fmt: skip
@@ -107,9 +108,9 @@ def _row_label(name: str, count: float) -> str:
     return f"{name}\n" if np.isnan(count) else f"{name}\n{count:,.0f} {'example' if count == 1 else 'examples'}"
 
 
-def _written(value: float, *, change: bool) -> str:
+def _written(value: float, digits: int, *, change: bool) -> str:
     if np.isnan(value):
         return ROWS_OF_NO_EXAMPLE
-    if not change:
-        return f"{value:.2f}"
-    return "0.00" if abs(value) < FLAT else f"{'+' if value > 0 else '−'}{abs(value):.2f}"
+    size = f"{abs(value):.{digits}f}"
+    # A change that is written as zero has no sign.
+    return size if not change or float(size) == 0 else f"{'+' if value > 0 else '−'}{size}"

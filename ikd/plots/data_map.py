@@ -15,7 +15,7 @@ import pandas as pd
 from numpy.typing import ArrayLike
 
 from ikd.plots.ribbons import only
-from ikd.plots.theme import FROZEN, INK, PADDING, STUDENT, TEACHER
+from ikd.plots.theme import FROZEN, INK, PADDING, PAPER, STUDENT, TEACHER
 
 COLUMNS = ["kind", "example", "x", "y", "x0", "y0", "share", "bin", "name"]
 MAP_HEIGHT_PIXELS = 360
@@ -29,6 +29,7 @@ PICKED = "picked"
 """Name of the selection of a point, to be listed in the page's selection modes."""
 
 SMALLEST_MOVE = 0.01
+NARROW_PIXELS = 320
 TEXT_LENGTH = 80
 HEAD_GAP_PIXELS = 7
 
@@ -84,14 +85,16 @@ def data_map_chart(
     y = alt.Y("y:Q", title=title, scale=alt.Scale(domain=[0, 1]))
     base = alt.Chart(table).encode(x=x, y=y, tooltip=_hover())
     colours, shapes = zip(*BINS.values(), strict=True)
-    legend = alt.Legend(title=None, orient="top", symbolOpacity=1, symbolSize=70)
+    # On a telephone the names of three kinds have no room beside each other.
+    columns = alt.ExprRef(expr=f"width < {NARROW_PIXELS} ? 2 : 3")
+    legend = alt.Legend(title=None, orient="top", symbolOpacity=1, symbolSize=70, columns=columns, columnPadding=8)
     colour = alt.Color("bin:N", scale=alt.Scale(domain=list(BINS), range=list(colours)), legend=legend)
     shape = alt.Shape("bin:N", scale=alt.Scale(domain=list(BINS), range=list(shapes)), legend=legend)
     point = base.mark_point(clip=True, filled=True, size=34, opacity=0.6, cursor="pointer").encode(color=colour, shape=shape)
-    shaft = base.mark_rule(clip=True, color=INK, strokeWidth=1.2, opacity=0.75).encode(x="x0:Q", y="y0:Q", x2="x:Q", y2="y:Q")
-    head = base.mark_point(shape="triangle", filled=True, size=45, color=INK, opacity=1, clip=True, **_arrow_head())
+    shaft = base.mark_rule(clip=True, color=INK, strokeWidth=1, opacity=0.5).encode(x="x0:Q", y="y0:Q", x2="x:Q", y2="y:Q")
+    head = base.mark_point(shape="triangle", filled=True, size=30, color=INK, opacity=0.7, clip=True, **_arrow_head())
     return alt.LayerChart(
-        layer=[only(point, "point").add_params(pick(picked)), only(shaft, "arrow"), only(head, "arrow"), *ring_layers(base)]
+        layer=[only(shaft, "arrow"), only(head, "arrow"), only(point, "point").add_params(pick(picked)), *ring_layers(base)]
     ).properties(height=MAP_HEIGHT_PIXELS, padding=PADDING)
 
 
@@ -99,13 +102,16 @@ def ring_layers(base: alt.Chart) -> list[alt.Chart]:
     """Return what draws the rows of kind `ring`: a ring around the selected example, and its name beside it."""
     ring = base.mark_point(size=190, color=INK, strokeWidth=2, opacity=1)
     late = "scale('x', datum.x) > width - 90"
-    word = base.mark_text(
-        fontSize=12, fontWeight="bold", color=INK, baseline="bottom",
+    place: dict[str, Any] = dict(
+        fontSize=12, fontWeight="bold", baseline="bottom",
         align=alt.ExprRef(expr=f"{late} ? 'right' : 'left'"), dx=alt.ExprRef(expr=f"{late} ? -10 : 10"),
         # A name above the topmost point would leave the chart.
         dy=alt.ExprRef(expr="scale('y', datum.y) < 14 ? 16 : -5"),
-    ).encode(text="name:N")  # fmt: skip
-    return [only(ring, "ring"), only(word, "ring")]
+    )  # fmt: skip
+    # Paper behind the letters: the points around them would make them unreadable.
+    behind = base.mark_text(color=PAPER, stroke=PAPER, strokeWidth=4, strokeJoin="round", opacity=0.85, **place).encode(text="name:N")
+    word = base.mark_text(color=INK, **place).encode(text="name:N")
+    return [only(ring, "ring"), only(behind, "ring"), only(word, "ring")]
 
 
 def pick(name: str) -> alt.Parameter:

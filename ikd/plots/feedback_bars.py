@@ -9,19 +9,22 @@ import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike, NDArray
 
-from ikd.plots.belief import slot_colour
+from ikd.plots.belief import short_name, slot_colour
 from ikd.plots.curves import Window
-from ikd.plots.ribbons import frame_layers, frame_rows, only, step_hover, steps_base, zoom
+from ikd.plots.ribbons import frame_layers, only, step_hover, steps_base, zoom
 from ikd.plots.theme import FROZEN, MARK, PADDING, STUDENT, TRUTH
 
 COLUMNS = ["kind", "step", "since", "until", "value", "low", "high", "row", "slot", "name", "lane"]
-ROW_PIXELS = 62
-END_PIXELS = 48
-"""Room at the right for the end of the scale."""
+ROW_PIXELS = 48
+AXIS_PIXELS = 48
+"""Height of the steps below the rows, which a page counts as part of the figure."""
 
-INFLUENCE_HEIGHT_PIXELS = 150
+INFLUENCE_HEIGHT_PIXELS = 180
 SHARE_OF_ROW = 0.42
 """The largest bar reaches so far from the middle of its row; the rest parts it from its neighbours."""
+
+HEADROOM = 0.4
+"""Room above the first row, in rows, for the words of the marks."""
 
 SHARE_OF_GAP = 0.8
 HELPS, HARMS = "helps the exam", "harms the exam"
@@ -37,8 +40,8 @@ def feedback_table(
     *,
     names: Sequence[str],
     slots: Sequence[int],
-    cursor: int | None,
     limit: float | None = None,
+    frame: Sequence[pd.DataFrame] = (),
 ) -> pd.DataFrame:
     """Return the one table of both charts, of the feedback and of the influence.
 
@@ -48,8 +51,8 @@ def feedback_table(
         influence: (R,) the example's influence on the exam loss, negative where it helps; or None.
         names: of the K rows.
         slots: their colour slots.
-        cursor: the pinned step, or None.
         limit: value of a bar that fills its row, the same for all rows; None takes the largest.
+        frame: what stands around the bars, of `ikd.plots.ribbons.frame_rows`.
     """
     places = np.asarray(steps, dtype=np.float64)
     pulls = np.full((len(places), len(names)), np.nan) if feedback is None else np.asarray(feedback, dtype=np.float64)
@@ -61,13 +64,11 @@ def feedback_table(
         *(_pull_bars(places, pulls[:, k], half, largest, row=k).assign(name=name, slot=str(slot))
           for k, (name, slot) in enumerate(zip(names, slots, strict=True))),
         _influence_bars(places, effect, half),
-        *(part.assign(slot="") for part in frame_rows(cursor, {}, ()) if len(part)),
+        *(part.assign(slot="") for part in frame if len(part)),
     ], ignore_index=True)[COLUMNS]  # fmt: skip
 
 
-def feedback_chart(
-    table: pd.DataFrame, *, n_rows: int, window: Window, zoom_name: str, title: str = "feedback on the soft target"
-) -> alt.LayerChart:
+def feedback_chart(table: pd.DataFrame, *, n_rows: int, window: Window, zoom_name: str) -> alt.LayerChart:
     """Return the feedback as bars: a row a class, up for more of it, down for less, all rows on one scale.
 
     Args:
@@ -75,12 +76,10 @@ def feedback_chart(
         n_rows: number K of classes.
         window: first and last step shown, or None for those of the table.
         zoom_name: name of the zoom along the steps.
-        title: of the vertical axis.
     """
     base = steps_base(table, window)
-    scale = alt.Scale(domain=[0.5 - n_rows, 0.5], nice=False)
-    bare = alt.Axis(labels=False, ticks=False, grid=False, domain=False, titlePadding=90)
-    y, low = (alt.Y(f"{field}:Q", title=title, scale=scale, axis=bare) for field in ("row", "low"))
+    scale = alt.Scale(domain=[0.5 - n_rows, 0.5 + HEADROOM], nice=False)
+    y, low = (alt.Y(f"{field}:Q", title=None, scale=scale, axis=None) for field in ("row", "low"))
     hover = [alt.Tooltip("name:N", title="Class"), step_hover(), alt.Tooltip("value:Q", title="Feedback", format="+.4~g")]
     bar = steps_base(table, window, "since").mark_bar(clip=True).encode(
         x2="until:Q", y=low, y2="high:Q", color=slot_colour(), tooltip=hover
@@ -88,16 +87,10 @@ def feedback_chart(
     rows = alt.Chart(table).encode(y=y)
     middle = rows.mark_rule(color=MARK, strokeWidth=1, opacity=0.7)
     name = rows.mark_text(clip=False, align="right", dx=-8, fontSize=11.5, color=FROZEN).encode(x=alt.value(0), text="name:N")
-    ends = [
-        rows.mark_text(
-            clip=False, align="left", dx=6, dy=side * SHARE_OF_ROW * ROW_PIXELS, fontSize=10, color=FROZEN,
-            text=alt.expr(f"isValid(datum.value) ? '{sign}' + format(datum.value, '.2~g') : ''"),
-        ).encode(x=alt.value("width"))
-        for side, sign in ((-1, "+"), (1, "−"))
-    ]  # fmt: skip
-    layers = [only(middle, "row"), only(bar, "bar").add_params(zoom(zoom_name)), only(name, "row"), *(only(one, "row") for one in ends)]
+    end = rows.mark_text(clip=False, align="left", dx=6, fontSize=10, color=FROZEN).encode(x=alt.value("width"), text="name:N")
+    layers = [only(middle, "row"), only(bar, "bar").add_params(zoom(zoom_name)), only(name, "row"), only(end, "scale")]
     figure = alt.LayerChart(layer=[*layers, *frame_layers(base)])
-    return figure.properties(height=n_rows * ROW_PIXELS, padding={**PADDING, "right": END_PIXELS})
+    return figure.properties(height=round((n_rows + HEADROOM) * ROW_PIXELS) + AXIS_PIXELS, padding=PADDING)
 
 
 def influence_chart(
@@ -122,15 +115,18 @@ def influence_chart(
     upper = said.encode(x=alt.value("width"), y=alt.value(0), text="name:N")
     lower = said.encode(x=alt.value("width"), y=alt.value({"expr": "height - 8"}), text="name:N")
     layers = [only(zero, "zero"), only(bar, "influence").add_params(zoom(zoom_name)), only(upper, "above"), only(lower, "below")]
-    return alt.LayerChart(layer=[*layers, *frame_layers(base)]).properties(height=INFLUENCE_HEIGHT_PIXELS, padding=PADDING)
+    return alt.LayerChart(layer=[*layers, *frame_layers(base, words=False)]).properties(height=INFLUENCE_HEIGHT_PIXELS, padding=PADDING)
 
 
 def _row_heads(names: Sequence[str], slots: Sequence[int], largest: float) -> pd.DataFrame:
-    """Return the rows' middle lines, whose value is the end of their scale, and the ground of the influence."""
-    heads = pd.DataFrame({"kind": "row", "name": list(names), "slot": [str(one) for one in slots],
-                          "row": -np.arange(len(names), dtype=np.float64), "value": largest})  # fmt: skip
+    """Return the rows' middle lines, the ends of their one scale beside the first of them, and the ground of the influence."""
+    heads = pd.DataFrame({"kind": "row", "name": [short_name(one) for one in names], "slot": [str(one) for one in slots],
+                          "row": -np.arange(len(names), dtype=np.float64)})  # fmt: skip
+    ends = [] if np.isnan(largest) else [(f"{sign}{largest:.2g}", side * SHARE_OF_ROW) for sign, side in (("+", 1), ("−", -1))]
+    scale = pd.DataFrame(ends, columns=["name", "row"]).assign(kind="scale", slot="")
     ground = pd.DataFrame({"kind": ["zero", "above", "below"], "name": ["", f"▲ {HARMS}", f"▼ {HELPS}"], "value": [0.0, 0.0, 0.0]})
-    return pd.concat([heads, ground.assign(slot="")], ignore_index=True).reindex(columns=COLUMNS)
+    parts = [heads, *([scale] if len(scale) else []), ground.assign(slot="")]
+    return pd.concat([part.reindex(columns=COLUMNS) for part in parts], ignore_index=True)
 
 
 def _pull_bars(steps: Doubles, values: Doubles, half: float, largest: float, *, row: int) -> pd.DataFrame:

@@ -11,7 +11,7 @@ import pandas as pd
 from numpy.typing import ArrayLike
 
 from ikd.plots.data_map import MAP_HEIGHT_PIXELS, PICKED, pick, ring_layers, short_text
-from ikd.plots.ribbons import only
+from ikd.plots.ribbons import LETTER_PIXELS, only
 from ikd.plots.theme import CLASS_COLOURS, MARK, PADDING
 
 COLUMNS = ["kind", "example", "x", "y", "slot", "label", "name"]
@@ -19,6 +19,7 @@ CLASS_SHAPES = ("circle", "square", "triangle-up", "diamond", "cross", "triangle
 """Shapes of classes by slot, beside `CLASS_COLOURS`: some pairs of those look alike to some eyes."""
 
 HELPED, HARMED = "moved and helped", "moved and harmed"
+SYMBOL_PIXELS = 36
 SMALLEST_TOLD_APART = 0.001
 """Nats; a logarithmic axis is straight below this."""
 
@@ -81,7 +82,8 @@ def gain_chart(
         picked: name of the selection by click, whose field `example` is the number of the example.
     """
     x = alt.X("x:Q", title="drift, KL (nats)", scale=_across(reach, log), axis=_ticks(reach, log))
-    y = alt.Y("y:Q", title=title, scale=alt.Scale(domain=[-limit, limit]), axis=alt.Axis(format="+.2~f", grid=True))
+    signed = alt.Axis(labelExpr="datum.value == 0 ? '0' : format(datum.value, '+.2~f')", grid=True)
+    y = alt.Y("y:Q", title=title, scale=alt.Scale(domain=[-limit, limit]), axis=signed)
     ground = alt.Chart(table).encode(y=y)
     base = ground.encode(x=x, tooltip=_hover())
     colour, shape = _by_slot(names, slots)
@@ -105,7 +107,10 @@ def _ground() -> pd.DataFrame:
 
 def _by_slot(names: Sequence[str], slots: Sequence[int]) -> tuple[alt.Color, alt.Shape]:
     said = json.dumps({str(slot): name for slot, name in zip(slots, names, strict=True)}, ensure_ascii=False)
-    legend = alt.Legend(title=None, orient="top", symbolOpacity=1, symbolSize=70, labelExpr=f"({said})[datum.label]")
+    # As many beside each other as the width has room for.
+    entry = LETTER_PIXELS * max(map(len, names), default=1) + SYMBOL_PIXELS
+    columns = alt.ExprRef(expr=f"max(1, min({len(names)}, floor(width / {entry:.0f})))")
+    legend = alt.Legend(title=None, orient="top", symbolOpacity=1, symbolSize=70, labelExpr=f"({said})[datum.label]", columns=columns)
     domain = [str(slot) for slot in slots]
     colours, shapes = [CLASS_COLOURS[slot] for slot in slots], [CLASS_SHAPES[slot] for slot in slots]
     return (alt.Color("slot:N", scale=alt.Scale(domain=domain, range=colours), legend=legend),
@@ -120,7 +125,7 @@ def _across(reach: float | None, log: bool) -> alt.Scale:
 
 def _ticks(reach: float | None, log: bool) -> alt.Axis:
     if not log or reach is None:
-        return alt.Axis(format="~g")
+        return alt.Axis(format="~g", tickCount=6)
     return alt.Axis(format="~g", values=[one for one in (0, 0.001, 0.01, 0.1, 1, 10) if one <= reach])
 
 

@@ -14,13 +14,14 @@ import pandas as pd
 from numpy.typing import ArrayLike
 
 from ikd.plots.curves import FEW_POINTS, SMALLEST_CEILING, Window
-from ikd.plots.theme import CHART_HEIGHT_PIXELS, INK, LOSSES, MARK, PADDING, ROLES, STAR, Look
+from ikd.plots.theme import INK, LOSSES, MARK, ROLES, STAR, Look
 
 COLUMNS = ["kind", "step", "value", "low", "high", "name", "lane"]
 LOOKS: dict[str, Look] = {**ROLES, **LOSSES}
 """Whose colour and dash a ribbon may wear."""
 
 LETTER_PIXELS = 6.2
+_FROM_ZERO = alt.Scale(zero=True, domainMin=0)
 NARROW_PIXELS = 420
 """The words of two marks are put on two lines where they would meet in a chart as narrow as this."""
 
@@ -34,7 +35,7 @@ def ribbon_table(
     exams: Sequence[int],
     ceiling: float = 0.0,
     n_steps: int = 0,
-    line: ArrayLike | None = None,
+    line: tuple[ArrayLike, ArrayLike] | None = None,
     line_name: str = "selected example",
 ) -> pd.DataFrame:
     """Return the one table of a ribbon chart.
@@ -47,7 +48,7 @@ def ribbon_table(
         exams: steps of single exams, drawn as ticks; leave empty where every step has one.
         ceiling: the axis reaches at least this far, so that a replay keeps its scale.
         n_steps: steps shown in all, where they are more than those of the readings: how near two marks are.
-        line: (R,) one series besides, such as the selected example's.
+        line: steps (S,) and values (S,) of one series besides, such as the selected example's.
         line_name: what that series is.
     """
     values = np.asarray(quantiles, dtype=np.float64).reshape(-1, 5)
@@ -57,89 +58,38 @@ def ribbon_table(
         _rows("line", steps, values[:, 2], name="median"),
     ]
     if line is not None:
-        bands.append(_rows("extra", steps, line, name=line_name))
-        bands.append(_rows("word", np.asarray(steps)[-1:], np.asarray(line)[-1:], name=line_name))
-    return _joined([*bands, _points(bands[2]), *frame_rows(cursor, marks, exams, reach=_reach(steps, n_steps), ceiling=ceiling)])
+        bands.append(_rows("extra", *line, name=line_name))
+        bands.append(_rows("word", np.asarray(line[0])[-1:], np.asarray(line[1])[-1:], name=line_name))
+    return joined([*bands, _points(bands[2]), *frame_rows(cursor, marks, exams, reach=_reach(steps, n_steps), ceiling=ceiling)])
 
 
-def line_table(
-    steps: ArrayLike,
-    values: ArrayLike,
-    *,
-    cursor: int | None,
-    marks: Mapping[str, int],
-    exams: Sequence[int],
-    ceiling: float = 0.0,
-    n_steps: int = 0,
-    name: str = "",
-) -> pd.DataFrame:
-    """Return the one table of a line chart.
+def ribbon_layers(base: alt.Chart, *, title: str, colour_of: str) -> list[alt.Chart]:
+    """Return what draws the bands of `ribbon_table`: two bands under a median, and a line for one series besides.
 
     Args:
-        steps: (R,) of the readings.
-        values: (R,) such as the share of examples of which student and teacher agree.
-        cursor: the pinned step, or None.
-        marks: words to the step they belong to.
-        exams: steps of single exams, or none.
-        ceiling: the axis reaches at least this far, where it is not 0 to 1.
-        n_steps: steps shown in all, where they are more than those of the readings: how near two marks are.
-        name: of the line, for its tooltip.
-    """
-    line = _rows("line", steps, values, name=name)
-    return _joined([line, _points(line), *frame_rows(cursor, marks, exams, reach=_reach(steps, n_steps), ceiling=ceiling)])
-
-
-def ribbon_chart(
-    table: pd.DataFrame, *, window: Window, title: str, colour_of: str, zoom_name: str, unit_interval: bool = False
-) -> alt.LayerChart:
-    """Return a median with two bands of quantiles over the steps, from zero, and a star line for one series besides.
-
-    Args:
-        table: of `ribbon_table`.
-        window: first and last step shown, or None for those of the table.
-        title: of the vertical axis.
+        base: of `steps_base`.
+        title: of the vertical axis, from zero over the values.
         colour_of: whose colour and dash, of `LOOKS`: "teacher", "student", ...
-        zoom_name: name of the zoom along the steps, to be listed in the page's selection modes.
-        unit_interval: whether the vertical axis is 0 to 1; otherwise it reaches from zero over the values.
     """
-    base = steps_base(table, window)
-    colour, _ = LOOKS[colour_of]
-    low = alt.Y("low:Q", title=title, scale=_vertical(unit_interval))
+    colour, dash = LOOKS[colour_of]
+    low = alt.Y("low:Q", title=title, scale=_FROM_ZERO)
     hover = [step_hover(), alt.Tooltip("name:N", title="Band"), alt.Tooltip("low:Q", title="From", format=".4f"),
              alt.Tooltip("high:Q", title="To", format=".4f")]  # fmt: skip
     wide = base.mark_area(clip=True, opacity=0.18, color=colour).encode(y=low, y2="high:Q", tooltip=hover)
     middle = base.mark_area(clip=True, opacity=0.32, color=colour).encode(y=low, y2="high:Q", tooltip=hover)
-    line, point = _line_layers(base, title, colour_of, unit_interval)
-    y = alt.Y("value:Q", title=title, scale=_vertical(unit_interval))
+    y = alt.Y("value:Q", title=title, scale=_FROM_ZERO)
+    line = base.mark_line(clip=True, strokeWidth=2, color=colour, strokeDash=dash).encode(y=y, tooltip=_value_hover(title))
+    point = base.mark_point(clip=True, size=22, filled=True, color=colour).encode(y=y, tooltip=_value_hover(title))
     extra = base.mark_line(clip=True, strokeWidth=2, color=STAR, strokeDash=[8, 2, 2, 2]).encode(y=y, tooltip=_value_hover(title))
-    word = base.mark_text(clip=True, color=INK, fontSize=11, **_beside(9)).encode(y=y, text="name:N")
-    layers = [only(wide, "wide"), only(middle, "middle"), only(line, "line").add_params(zoom(zoom_name)),
-              only(extra, "extra"), only(point, "point"), only(word, "word")]  # fmt: skip
-    return _framed([*layers, *frame_layers(base, y)])
-
-
-def line_chart(
-    table: pd.DataFrame, *, window: Window, title: str, colour_of: str, zoom_name: str, unit_interval: bool = True
-) -> alt.LayerChart:
-    """Return one line over the steps.
-
-    Args:
-        table: of `line_table`.
-        window: first and last step shown, or None for those of the table.
-        title: of the vertical axis.
-        colour_of: whose colour and dash, of `LOOKS`.
-        zoom_name: name of the zoom along the steps.
-        unit_interval: whether the vertical axis is 0 to 1; otherwise it reaches from zero over the values.
-    """
-    base = steps_base(table, window)
-    line, point = _line_layers(base, title, colour_of, unit_interval)
-    layers = [only(line, "line").add_params(zoom(zoom_name)), only(point, "point")]
-    return _framed([*layers, *frame_layers(base, alt.Y("value:Q", title=title, scale=_vertical(unit_interval)))])
+    word = base.mark_text(clip=True, color=INK, fontSize=11, baseline="bottom", **_beside(9)).encode(y=y, text="name:N")
+    return [only(wide, "wide"), only(middle, "middle"), only(line, "line"), only(extra, "extra"), only(point, "point"),
+            only(word, "word")]  # fmt: skip
 
 
 def frame_rows(
-    cursor: int | None, marks: Mapping[str, int], exams: Sequence[int], *, reach: float = 0.0, ceiling: float | None = None
-) -> list[pd.DataFrame]:
+    cursor: int | None, marks: Mapping[str, int], exams: Sequence[int], *, reach: float = 0.0, ceiling: float | None = None,
+    span: tuple[int, int, str] | None = None,
+) -> list[pd.DataFrame]:  # fmt: skip
     """Return the rows of what stands around the curves: marks with words, exam ticks, the pinned step, the ceiling.
 
     Args:
@@ -148,42 +98,54 @@ def frame_rows(
         exams: steps of single exams.
         reach: the last step shown.
         ceiling: how far a vertical axis from zero reaches at least; None draws no such row.
+        span: first and last step of exams that are too many for ticks, and words about them.
     """
     rules = [_rows("rule", [step], [np.nan], name=name, lane=lane) for name, step, lane in _lanes(marks, reach)]
     pinned = [] if cursor is None else [_rows("cursor", [cursor], [np.nan], name="pinned step")]
     top = [] if ceiling is None else [_rows("ceiling", [0], [max(ceiling, SMALLEST_CEILING)])]
-    return [*top, *rules, _rows("exam", list(exams), [np.nan] * len(exams), name="exam"), *pinned]
+    many = [] if span is None else [_rows("span", [span[0]], [np.nan], high=[float(span[1])], name=span[2])]
+    return [*top, *rules, _rows("exam", list(exams), [np.nan] * len(exams), name="exam"), *many, *pinned]
 
 
-def frame_layers(base: alt.Chart, y: alt.Y | None = None) -> list[alt.Chart]:
+def frame_layers(base: alt.Chart, y: alt.Y | None = None, *, words: bool = True) -> list[alt.Chart]:
     """Return what draws `frame_rows`.
 
-    A mark is a dashed rule with its words at the top, an exam a tick at the bottom, the pinned step a solid rule under
-    a filled triangle.
+    A mark is a dashed rule with its words at the top, an exam a tick at the bottom, a span of many exams a bar there, the
+    pinned step a solid rule under a filled triangle.
 
     Args:
         base: of `steps_base`.
         y: channel of `value` that the ceiling stretches, or None with no ceiling.
+        words: whether the marks have their words; of figures under each other, one is enough.
     """
     hover = [alt.Tooltip("name:N", title="Mark"), step_hover()]
     rule = base.mark_rule(clip=True, color=MARK, strokeDash=[2, 2]).encode(tooltip=hover)
     word = base.mark_text(clip=True, color=MARK, baseline="top", dy=alt.expr("2 + 13 * datum.lane"), fontSize=11, **_beside(4))
     tick = base.mark_tick(clip=True, color=MARK, orient="vertical", height=6).encode(y=alt.value("height"), tooltip=hover)
+    bar = base.mark_rule(clip=True, color=MARK, strokeWidth=5, yOffset=-3).encode(x2="high:Q", y=alt.value("height"), tooltip=hover)
     pin = base.mark_rule(clip=True, color=INK, strokeWidth=1.5).encode(tooltip=hover)
     head = base.mark_point(clip=True, shape="triangle-down", filled=True, size=70, color=INK, opacity=1).encode(
         y=alt.value(3), tooltip=hover
     )
-    layers = [only(rule, "rule"), only(word.encode(y=alt.value(0), text="name:N"), "rule"), only(tick, "exam"),
+    said = [only(word.encode(y=alt.value(0), text="name:N"), "rule")] if words else []
+    layers = [only(rule, "rule"), *said, only(tick, "exam"), only(bar, "span"),
               only(pin, "cursor"), only(head, "cursor")]  # fmt: skip
     top = [] if y is None else [only(base.mark_point(opacity=0, size=1, tooltip=None).encode(y=y), "ceiling")]
     return [*top, *layers]
 
 
-def steps_base(table: pd.DataFrame, window: Window, field: str = "step") -> alt.Chart:
-    """Return a chart whose horizontal axis, of `field`, are the steps of `window`, or of the table where that is None."""
+def steps_base(table: pd.DataFrame, window: Window, field: str = "step", *, words: bool = True) -> alt.Chart:
+    """Return a chart whose horizontal axis, of `field`, are the steps of `window`, or of the table where that is None.
+
+    Args:
+        table: what is drawn.
+        window: first and last step shown.
+        field: column of the steps.
+        words: whether the axis has numbers and a title; of figures under each other, the last one has.
+    """
     # A moving window must come from the data: a new domain would be a new specification, and the chart would blink.
     scale = alt.Scale(nice=False, zero=False) if window is None else alt.Scale(domain=list(window), nice=False)
-    x = alt.X(f"{field}:Q", title="step", scale=scale, axis=alt.Axis(grid=False))
+    x = alt.X(f"{field}:Q", title="step" if words else None, scale=scale, axis=alt.Axis(grid=False, labels=words))
     return alt.Chart(table).encode(x=x)
 
 
@@ -202,30 +164,14 @@ def step_hover() -> alt.Tooltip:
     return alt.Tooltip("step:Q", title="Step", format=",.0f")
 
 
-def _line_layers(base: alt.Chart, title: str, colour_of: str, unit_interval: bool) -> tuple[alt.Chart, alt.Chart]:
-    colour, dash = LOOKS[colour_of]
-    y = alt.Y("value:Q", title=title, scale=_vertical(unit_interval))
-    line = base.mark_line(clip=True, strokeWidth=2, color=colour, strokeDash=dash).encode(y=y, tooltip=_value_hover(title))
-    point = base.mark_point(clip=True, size=22, filled=True, color=colour).encode(y=y, tooltip=_value_hover(title))
-    return line, point
-
-
 def _value_hover(title: str) -> list[alt.Tooltip]:
     return [step_hover(), alt.Tooltip("name:N", title="Line"), alt.Tooltip("value:Q", title=title, format=".4f")]
-
-
-def _vertical(unit_interval: bool) -> alt.Scale:
-    return alt.Scale(domain=[0, 1]) if unit_interval else alt.Scale(zero=True, domainMin=0)
 
 
 def _beside(gap: int) -> dict[str, Any]:
     """Return the side of its place on which a word has room: the right one, but near the right end the left one."""
     late = f"scale('x', datum.step) + {LETTER_PIXELS} * length(datum.name) + {gap} > width"
     return {"align": alt.ExprRef(expr=f"{late} ? 'right' : 'left'"), "dx": alt.ExprRef(expr=f"{late} ? -{gap} : {gap}")}
-
-
-def _framed(layers: Sequence[alt.Chart]) -> alt.LayerChart:
-    return alt.LayerChart(layer=list(layers)).properties(height=CHART_HEIGHT_PIXELS, padding=PADDING)
 
 
 def _reach(steps: ArrayLike, n_steps: int) -> float:
@@ -257,6 +203,7 @@ def _rows(
     return pd.DataFrame(columns, columns=COLUMNS, index=range(len(places)))
 
 
-def _joined(parts: Sequence[pd.DataFrame]) -> pd.DataFrame:
+def joined(parts: Sequence[pd.DataFrame]) -> pd.DataFrame:
+    """Return the parts of a table as one."""
     filled = [part for part in parts if len(part)]
     return pd.concat(filled, ignore_index=True) if filled else _rows("line", [], [])

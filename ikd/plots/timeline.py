@@ -9,13 +9,12 @@ import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike, NDArray
 
-from ikd.plots.belief import slot_colour
-from ikd.plots.ribbons import LETTER_PIXELS, frame_layers, frame_rows, only, step_hover, steps_base, zoom
+from ikd.plots.belief import short_name, slot_colour
+from ikd.plots.ribbons import frame_layers, only, step_hover, steps_base, zoom
 from ikd.plots.theme import FROZEN, INK, PADDING, PAPER, ROLES, STAR
 
 COLUMNS = ["kind", "who", "step", "value", "low", "high", "name", "slot", "label", "lane"]
-TIMELINE_HEIGHT_PIXELS = 300
-NAME_LENGTH = 18
+TIMELINE_HEIGHT_PIXELS = 340
 NAME_GAP_PIXELS = 9
 LABEL_WORD = " (label)"
 CLEAR_GAP = 0.055
@@ -35,7 +34,7 @@ def timeline_table(
     n_steps: int,
     label_slot: int,
     truth: ArrayLike | None = None,
-    cursor: int | None = None,
+    frame: Sequence[pd.DataFrame] = (),
 ) -> pd.DataFrame:
     """Return the one table of both charts, lines and stacked areas.
 
@@ -48,7 +47,7 @@ def timeline_table(
         n_steps: steps of the whole run.
         label_slot: slot of the hard label, whose area is the lowest and whose line is the thickest.
         truth: (K,) the true posterior, drawn as stars at the right end.
-        cursor: the pinned step, or None.
+        frame: what stands around the lines, of `ikd.plots.ribbons.frame_rows`.
     """
     rows = _Rows(names, slots, label_slot)
     places, taught = np.asarray(steps, dtype=np.float64), np.asarray(teacher, dtype=np.float64).reshape(-1, len(names))
@@ -62,12 +61,12 @@ def timeline_table(
     if truth is not None:
         parts.append(rows.of("truth", "truth", ends[1:], np.asarray(truth, dtype=np.float64)[None]))
     parts += rows.ends(places[-1:], taught[-1:])
-    around = [part.assign(who="", slot="", label=False) for part in frame_rows(cursor, {}, ()) if len(part)]
+    around = [part.assign(who="", slot="", label=False) for part in frame if len(part)]
     return pd.concat([*parts, *around], ignore_index=True)[COLUMNS]
 
 
 def timeline_chart(
-    table: pd.DataFrame, *, n_steps: int, stacked: bool, zoom_name: str, title: str = "probability", names: Sequence[str] = ()
+    table: pd.DataFrame, *, n_steps: int, stacked: bool, zoom_name: str, title: str = "probability"
 ) -> alt.LayerChart:
     """Return the probabilities over the steps, 0 to 1: colour is the class, dash the role.
 
@@ -80,15 +79,12 @@ def timeline_chart(
         stacked: whether the soft target is drawn as stacked areas.
         zoom_name: name of the zoom along the steps.
         title: of the vertical axis.
-        names: of the classes, which have room at the right of the steps.
     """
     base = steps_base(table, (0, n_steps))
     y = alt.Y("value:Q", title=title, scale=alt.Scale(domain=[0, 1]), axis=alt.Axis(tickCount=5, format=".2~f"))
     layers = _stacked_layers(base, y, title, zoom_name) if stacked else _line_layers(base, y, zoom_name)
-    chart = alt.LayerChart(layer=[*layers, *frame_layers(base)])
-    longest = max((len(_short(name)) for name in names), default=0)
-    room = NAME_GAP_PIXELS + LETTER_PIXELS * (longest + len(LABEL_WORD)) if longest else PADDING["right"]
-    return chart.properties(height=TIMELINE_HEIGHT_PIXELS, padding={**PADDING, "right": round(room)})
+    # The names beside the plot count as part of the figure, so it needs no padding for them.
+    return alt.LayerChart(layer=[*layers, *frame_layers(base)]).properties(height=TIMELINE_HEIGHT_PIXELS, padding=PADDING)
 
 
 class _Rows:
@@ -116,7 +112,7 @@ class _Rows:
         if not len(step):
             return []
         end = self.of("end", "teacher", step, values, stacked=True)
-        said = [_short(name) + (LABEL_WORD if label else "") for name, label in zip(self.names, self.label, strict=True)]
+        said = [short_name(name) + (LABEL_WORD if label else "") for name, label in zip(self.names, self.label, strict=True)]
         beside = end.assign(kind="word", name=said, value=_apart(end["value"].to_numpy()))
         within = end.assign(kind="area word", name=said, value=_apart((end["low"] + end["high"]).to_numpy() / 2))
         return [end, beside, within]
@@ -189,7 +185,3 @@ def _apart(heights: Doubles) -> Doubles:
     moved = np.empty_like(placed)
     moved[order] = placed
     return moved
-
-
-def _short(name: str) -> str:
-    return name if len(name) <= NAME_LENGTH else name[: NAME_LENGTH - 1] + "…"

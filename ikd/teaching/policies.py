@@ -8,7 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import torch
-from torch import Tensor, nn
+from torch import nn
 from torch.optim import Optimizer
 
 from ikd.protocols import Batch, ExamLoss, Feedback, Objective, Outputs
@@ -16,7 +16,7 @@ from ikd.teaching.course import CourseStep, course_step
 from ikd.teaching.exam import exam_on
 from ikd.teaching.forward import autocast, mode, outputs_of
 from ikd.teaching.hypergradients import Hypergradient, exam_gradient, predicted_change
-from ikd.teaching.probe import ProbeReading, probe_feedback
+from ikd.teaching.probe import ProbeAsked, ProbeReading, ask_of_probe
 from ikd.teaching.student_update import StudentUpdate, global_norm
 from ikd.teaching.teacher_update import Anchor, update_teacher
 
@@ -57,12 +57,12 @@ class Lesson:
 
 @dataclass(frozen=True, kw_only=True)
 class Taught:
-    """What one step did. `feedback` and `probe_feedback` are None at a step with no exam."""
+    """What one step did. `feedback` and `probe_asked` are None at a step with no exam."""
 
     course: CourseStep
     scalars: dict[str, float]
     feedback: Feedback | None = None
-    probe_feedback: Tensor | None = None
+    probe_asked: ProbeAsked | None = None
 
 
 def fixed_step(lesson: Lesson, batch: Batch, exam_batch: Batch | None = None, probe: ProbeReading | None = None) -> Taught:
@@ -78,7 +78,7 @@ def fixed_step(lesson: Lesson, batch: Batch, exam_batch: Batch | None = None, pr
 def exam_step(lesson: Lesson, batch: Batch, exam_batch: Batch | None = None, probe: ProbeReading | None = None) -> Taught:
     """One course step and, where an exam batch is given, the exam step that trains the teacher (IKD).
 
-    With a probe reading, its feedback and the predicted change of the exam loss are measured too.
+    With a probe reading, its feedback, its influence and the predicted change of the exam loss are measured too.
     """
     if exam_batch is None or lesson.teacher_optimizer is None:
         return fixed_step(lesson, batch)
@@ -88,13 +88,13 @@ def exam_step(lesson: Lesson, batch: Batch, exam_batch: Batch | None = None, pro
         course = _course(lesson, batch, soft_targets)
         feedback = lesson.hypergradient(course, exam, inner_update=lesson.inner_update) if lesson.hypergradient else None
     scalars = _course_scalars(course) | _exam_scalars(course, exam, feedback, measured=probe is not None)
-    asked = _probe_feedback(lesson, course, exam, feedback, probe)
+    asked = _probe_asked(course, exam, feedback, probe)
     if not lesson.redo:
         lesson.update.take(course.gradients)
     scalars |= _teach_teacher(lesson, soft_targets, batch, feedback)
     if lesson.redo:
         _redo(lesson, batch, course)
-    return Taught(course=course, scalars=scalars, feedback=feedback, probe_feedback=asked)
+    return Taught(course=course, scalars=scalars, feedback=feedback, probe_asked=asked)
 
 
 POLICIES = {"fixed": fixed_step, "exam": exam_step}
@@ -139,15 +139,15 @@ def _teach_teacher(lesson: Lesson, soft_targets: Outputs, batch: Batch, feedback
     return scalars
 
 
-def _probe_feedback(
-    lesson: Lesson, course: CourseStep, exam: ExamLoss, feedback: Feedback | None, probe: ProbeReading | None
-) -> Tensor | None:
+def _probe_asked(
+    course: CourseStep, exam: ExamLoss, feedback: Feedback | None, probe: ProbeReading | None
+) -> ProbeAsked | None:
     if feedback is None or probe is None:
         return None
     direction = feedback.direction
     if direction is None:  # unrolled forms no w
         direction = course.update.transposed(course.gradients, exam_gradient(course, exam)[1])
-    return probe_feedback(course, direction, probe)
+    return ask_of_probe(course, direction, probe)
 
 
 def _course_scalars(course: CourseStep) -> dict[str, float]:

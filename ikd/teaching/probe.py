@@ -1,4 +1,4 @@
-"""Feedback on probe examples: which way the student would ask their soft targets to move, had they been in the batch."""
+"""Feedback and influence of probe examples: what they would be, had the examples been in the course batch."""
 
 from __future__ import annotations
 
@@ -28,23 +28,37 @@ class ProbeReading:
     student_logits: Sequence[Tensor]
 
     def in_order(self, pieces: Sequence[Tensor]) -> Tensor:
-        """Return per-piece rows as one (P, C) tensor in the order of the probe set, on the CPU."""
+        """Return per-piece rows as one (P, ...) tensor in the order of the probe set, on the CPU."""
         return in_order(self.batches, pieces)
 
 
+@dataclass(frozen=True, kw_only=True)
+class ProbeAsked:
+    """What the student asks of the probe set at a step with an exam, in true units, on the CPU.
+
+    Attributes:
+        feedback: (P, C) minus the hypergradient at each example's teacher logits, in exam loss per unit of logit.
+        influence: (P,) marginal effect of each example's gradient on the exam loss (negative helps).
+    """
+
+    feedback: Tensor
+    influence: Tensor
+
+
 def in_order(batches: Sequence[Batch], pieces: Sequence[Tensor]) -> Tensor:
-    """Return rows (n, C), read batch by batch in any order, in the order of their examples 0 to n - 1, on the CPU."""
-    rows = torch.cat([piece.detach().float().cpu() for piece in pieces])
+    """Return rows (n, ...), read batch by batch in any order, in the order of their examples 0 to n - 1, on the CPU."""
+    rows = torch.cat([piece.detach().cpu() for piece in pieces])
     ordered = torch.empty_like(rows)
     ordered[torch.cat([batch.examples for batch in batches])] = rows
     return ordered
 
 
-def probe_feedback(course: CourseStep, direction: Parameters, probe: ProbeReading) -> Tensor:
-    """Return (P, C) minus the hypergradient at each probe example's teacher logits, in true units, on the CPU.
+def ask_of_probe(course: CourseStep, direction: Parameters, probe: ProbeReading) -> ProbeAsked:
+    """Return feedback and influence of every probe example.
 
-    It is what the feedback would be if the example had a place of weight 1/B in the course batch: the same w, the
-    example's own tangent. Exact for the objective's share of one example; dropout off.
+    They are what they would be if the example had a place of weight 1/B in the course batch: the same w, the example's
+    own tangent s_dot. With its loss l, that is the influence -< dl/ds, s_dot > / B, and as feedback minus the derivative
+    of the influence at the teacher logits. Exact for the objective's share of one example; dropout off.
 
     Args:
         course: the step under way, not yet taken.
@@ -52,13 +66,16 @@ def probe_feedback(course: CourseStep, direction: Parameters, probe: ProbeReadin
         probe: both models' logits at this step.
     """
     share = course.update.learning_rate / len(course.labels)
-    pieces = []
+    feedback, influence = [], []
     with mode(course.student, training=False):
         for batch, teacher, student in zip(probe.batches, probe.teacher_logits, probe.student_logits, strict=True):
             tangent = forward_tangent(
                 course.student, batch.student_inputs, course.parameters, direction, course.precision
             )
-            cotangent, _ = feedback_through(course.objective, Outputs(student), Outputs(teacher), batch.labels, tangent)
+            cotangent, effect = feedback_through(
+                course.objective, Outputs(student), Outputs(teacher), batch.labels, tangent
+            )
             # feedback_through means over its own piece; the share wanted is that of one place in the course batch.
-            pieces.append(-cotangent * len(batch.labels) * share)
-    return probe.in_order(pieces)
+            feedback.append(-cotangent * len(batch.labels) * share)
+            influence.append(effect * len(batch.labels) * share)
+    return ProbeAsked(feedback=probe.in_order(feedback), influence=probe.in_order(influence))

@@ -15,7 +15,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ikd.events import Floats, Integers
-from ikd.trace.measures import at_label, divergence, entropy, quantile_bands, softmax, truth_gap
+from ikd.trace.measures import at_label, divergence, entropy, first_flip, flips, quantile_bands, softmax, truth_gap
+
+SCALES = ("training", "1")
+"""Temperatures of the measures: that of the training, and 1."""
 
 MEASURES = ("teacher_label", "student_label", "entropy", "drift", "drift_most", "gap", "truth_gap")
 SUMS = ("teacher_label", "teacher_label_squared", "student_label", "student_label_squared")
@@ -29,7 +32,7 @@ _DRIFT, _DRIFT_MOST = MEASURES.index("drift"), MEASURES.index("drift_most")
 
 @dataclass(frozen=True, kw_only=True)
 class Bin:
-    """One bin of steps, as it stands after its last reading.
+    """One bin of steps, as it stands after its last reading; or after one of those before it, for a look at that step.
 
     Attributes:
         number: of the bin, step // bin_steps.
@@ -49,6 +52,21 @@ class Bin:
     classes: NDArray[np.int32]
     sums: NDArray[np.float64]
     counts: NDArray[np.int32]
+
+    def measure(self, name: str, scale: str) -> Floats:
+        """Return one of `MEASURES` (P,) at the last reading, at one of `SCALES`."""
+        found: Floats = self.measures[SCALES.index(scale), MEASURES.index(name)]
+        return found
+
+    def total(self, name: str, scale: str) -> NDArray[np.float64]:
+        """Return one of `SUMS` (P,) over all readings since step 0."""
+        total: NDArray[np.float64] = self.sums[SCALES.index(scale), SUMS.index(name)]
+        return total
+
+    def count(self, name: str) -> Integers:
+        """Return one of `COUNTS` (P,) over all readings since step 0."""
+        count: Integers = self.counts[COUNTS.index(name)].astype(np.int64)
+        return count
 
 
 def steps_of_a_bin(n_steps: int) -> int:
@@ -127,9 +145,9 @@ class Binner:
         if before is not None:
             sums += before.sums
             counts[_RIGHT] += before.counts[_RIGHT]
-            counts[_FLIPS] = before.counts[_FLIPS] + (classes != before.classes)
-            known, flipped = before.counts[_FIRST_FLIP], classes[0] != before.classes[0]
-            counts[_FIRST_FLIP] = np.where((known < 0) & flipped, step, known)
+            both, known = np.stack([before.classes, classes]), before.counts[_FIRST_FLIP]
+            counts[_FLIPS] = before.counts[_FLIPS] + flips(both)
+            counts[_FIRST_FLIP] = np.where(known < 0, first_flip([before.last_step, step], both[:, 0]), known)
         if before is not None and before.number == number:
             first_step = before.first_step
             kept[:, _DRIFT_MOST] = np.maximum(kept[:, _DRIFT_MOST], before.measures[:, _DRIFT_MOST])

@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from functools import partial
+
 import numpy as np
-from numpy.typing import NDArray
 
 from ikd.events import Floats, Integers
-from ikd.trace.binning import BANDS, COUNTS, MEASURES, SUMS, Bin, Binner, steps_of_a_bin
+from ikd.trace.binning import BANDS, SCALES, Bin, Binner, steps_of_a_bin
 from ikd.trace.reader import TraceReader
 
-SCALES = ("training", "1")
-"""Temperatures of the measures: that of the training, and 1."""
-
+_MOST_STATES = 8
 _AT_ONCE_NUMBERS = 6_000_000
 
 
@@ -30,6 +30,8 @@ class Digest:
         self._quantiles: list[Floats] = []
         self._stacked = np.zeros((0, len(SCALES), len(BANDS), 5), np.float32)
         self._numbers = 1
+        self._states: dict[int, Bin] = {}
+        self._new_binner: Callable[[], Binner] | None = None
 
     def update(self) -> bool:
         """Read what is new, and return whether there is any reading at all."""
@@ -56,13 +58,8 @@ class Digest:
         return steps_of_a_bin(int(self._reader.meta()["n_steps"]))
 
     def measure(self, name: str, scale: str) -> Floats:
-        """Return one of `MEASURES` in every bin, (B, P)."""
-        at, row = SCALES.index(scale), MEASURES.index(name)
-        return np.stack([one.measures[at, row] for one in self._bins()])
-
-    def classes(self, role: str) -> NDArray[np.int32]:
-        """Return the most probable class of "teacher" or "student" in every bin, (B, P)."""
-        return np.stack([one.classes[("teacher", "student").index(role)] for one in self._bins()])
+        """Return one of `MEASURES` at the end of every bin, (B, P)."""
+        return np.stack([one.measure(name, scale) for one in self._bins()])
 
     def bands(self, name: str, scale: str) -> tuple[Integers, Floats]:
         """Return steps (R,) and the quantiles (R, 5) over the probe set of one of `BANDS`."""
@@ -71,29 +68,40 @@ class Digest:
             self._stacked = np.stack(self._quantiles).astype(np.float32)
         return self.steps, self._stacked[:, at, row]
 
-    def bin_at(self, step: int) -> int:
-        """Return the last bin that was complete by a step, the first one where none was."""
-        return max(int(np.searchsorted(self.bin_ends, step, side="right")) - 1, 0)
-
     def reading_at(self, step: int) -> int:
         """Return the last reading's step that is not later than a step, the first one where none is."""
         steps = self.steps
         return int(steps[max(int(np.searchsorted(steps, step, side="right")) - 1, 0)])
 
-    def readings_until(self, number: int) -> int:
-        """Return how many readings were made by the end of bin `number`, 0 for -1."""
-        return 0 if number < 0 else self._bins()[number].readings
+    def state(self, step: int) -> Bin:
+        """Return everything as it stood right after the last reading that is not later than a step: exact, whatever the bins."""
+        at = self.reading_at(step)
+        if at not in self._states:
+            while len(self._states) >= _MOST_STATES:
+                del self._states[next(iter(self._states))]
+            self._states[at] = self._stood(at)
+        return self._states[at]
 
-    def total(self, name: str, scale: str, number: int) -> NDArray[np.float64]:
-        """Return one of `SUMS` (P,) from step 0 to the end of bin `number`, zeros for -1."""
-        bins = self._bins()
-        values = bins[max(number, 0)].sums[SCALES.index(scale), SUMS.index(name)]
-        return values if number >= 0 else np.zeros_like(values)
+    def half(self, now: Bin) -> Bin:
+        """Return the end of the first bin that holds at least half of the readings up to `now`; `now` itself where none does."""
+        return next((one for one in self._bins() if 2 * one.readings >= now.readings and one.last_step < now.last_step), now)
 
-    def count(self, name: str, number: int) -> Integers:
-        """Return one of `COUNTS` (P,) from step 0 to the end of bin `number`, zeros for -1."""
-        values = self._bins()[max(number, 0)].counts[COUNTS.index(name)].astype(np.int64)
-        return values if number >= 0 else np.zeros_like(values)
+    def _stood(self, at: int) -> Bin:
+        bins, before = self._bins(), int(np.searchsorted(self.bin_ends, at, side="right")) - 1
+        if before >= 0 and bins[before].last_step == at:
+            return bins[before]
+        assert self._new_binner is not None
+        binner, after = self._new_binner(), -1
+        frozen = self._reader.reading_at("teacher", int(self.steps[0]))
+        if before >= 0 and frozen is not None:
+            binner.resume(bins[before], frozen)
+            after = bins[before].last_step
+        steps, teacher = self._reader.readings("teacher", after=after, until=at)
+        _, student = self._reader.readings("student", after=after, until=at)
+        for row, step in enumerate(steps.tolist()):
+            binner.add(step, teacher[row], student[row])
+        assert binner.open is not None
+        return binner.open
 
     def _bins(self) -> list[Bin]:
         newest = self._binner.open if self._binner is not None else None
@@ -103,8 +111,9 @@ class Digest:
         meta, probe = self._reader.meta(), self._reader.examples("probe")
         if "label_names" not in meta or probe.empty:
             return
-        binner = Binner(probe["label"].to_numpy(), probe["truth"].tolist(), temperature=float(meta["temperature"]),
-                        bin_steps=steps_of_a_bin(int(meta["n_steps"])))  # fmt: skip
+        self._new_binner = partial(Binner, probe["label"].to_numpy(), probe["truth"].tolist(), temperature=float(meta["temperature"]),
+                                   bin_steps=steps_of_a_bin(int(meta["n_steps"])))  # fmt: skip
+        binner = self._new_binner()
         bins, steps, quantiles = self._reader.digest_rows()
         frozen = self._reader.reading_at("teacher", steps[0]) if steps else None
         if bins and frozen is not None:

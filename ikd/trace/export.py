@@ -14,7 +14,7 @@ import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
 from ikd.errors import RunError
-from ikd.events import Floats
+from ikd.events import Floats, Integers
 from ikd.trace.folder import RunFolder
 from ikd.trace.measures import softmax
 from ikd.trace.reader import ROLES, TraceReader
@@ -140,7 +140,16 @@ def _probe_piece(reader: TraceReader, examples: list[int], labels: NDArray[Any],
         "teacher_logits": columns["teacher_logits"],
         "student_logits": columns["student"],
         "feedback": columns["feedback"],
+        "influence": _influence(reader, examples, steps),
     }
+
+
+def _influence(reader: TraceReader, examples: list[int], steps: Integers) -> pa.Array:
+    own_steps, influence = reader.influences(examples)
+    known = np.isin(steps, own_steps)
+    values = np.zeros((len(steps), len(examples)), np.float32)
+    values[known] = influence[np.isin(own_steps, steps)]
+    return pa.array(values.T.reshape(-1), mask=np.tile(~known, len(examples)))
 
 
 def _by_example(logits: Floats) -> pa.Array:

@@ -20,6 +20,7 @@ Doubles = NDArray[np.float64]
 LEAST_PROBABILITY = 1e-6
 LARGEST_EXPONENT = 30.0
 ROUNDING = 1e-3
+CANCELLED = 2e-6
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -87,6 +88,8 @@ class Influence:
         responses: (C,) f_j B / (alpha p_j): minus what one step along w does to s_j, up to a constant.
         terms: (C,) slope_j response_j. recomputed: their sum.
         recorded: the influence in the trace. difference: recomputed - recorded.
+        largest: the largest influence (without its sign) beside it, 0 where it is not known. Where a slope or a feedback is what
+            is left of two nearly equal numbers, its rounding is that of those numbers, and these are of the others' size.
     """
 
     slopes: Doubles
@@ -95,11 +98,12 @@ class Influence:
     recomputed: float
     recorded: float
     difference: float
+    largest: float = 0.0
 
     @property
     def agrees(self) -> bool:
-        """Whether the two differ by no more than the rounding of float32 through the cancelling terms."""
-        return abs(self.difference) <= ROUNDING * float(np.abs(self.terms).max(initial=0.0))
+        """Whether the two differ by no more than float32's rounding, of the terms or of the sums that they were made of."""
+        return abs(self.difference) <= max(ROUNDING * float(np.abs(self.terms).max(initial=0.0)), CANCELLED * self.largest)
 
 
 def fill_soft_target(logits: ArrayLike, temperature: float) -> SoftTarget:
@@ -135,9 +139,9 @@ def fill_feedback(teacher_logits: ArrayLike, feedback: ArrayLike, temperature: f
 
 def fill_influence(
     teacher_logits: ArrayLike, student_logits: ArrayLike, label: int, *, feedback: ArrayLike, recorded: float,
-    temperature: float, alpha: float, batch_size: int,
+    temperature: float, alpha: float, batch_size: int, largest: float = 0.0,
 ) -> Influence:  # fmt: skip
-    """Return the influence of a course example from its recorded feedback, beside the recorded one.
+    """Return the influence of a course example from its recorded feedback, beside the recorded one (`largest`: see there).
 
     For KD the hypergradient at o_k is cotangent_k = (alpha / B) p_k (s_dot_k - sum_j p_j s_dot_j), with s_dot the
     derivative of the student's logits along w (`ikd.teaching.hypergradients`); the recorded feedback is f = -rate
@@ -162,7 +166,7 @@ def fill_influence(
     terms = slopes * responses
     recomputed = float(terms.sum())
     return Influence(slopes=slopes, responses=responses, terms=terms, recomputed=recomputed, recorded=float(recorded),
-                     difference=recomputed - float(recorded))  # fmt: skip
+                     difference=recomputed - float(recorded), largest=float(largest))  # fmt: skip
 
 
 def cannot_recover(probabilities: ArrayLike, alpha: float) -> str:

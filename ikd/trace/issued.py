@@ -1,4 +1,4 @@
-"""Every soft target ever issued to the training examples, by what was asked of it: sizes and sums, without the logits."""
+"""Every soft target ever issued to the training examples, by what was asked of it: sizes, without the logits."""
 
 from __future__ import annotations
 
@@ -27,23 +27,3 @@ def sizes_table(trace: sqlite3.Connection | None, *, after: int) -> pd.DataFrame
         parts["influence"].append(blank if influence is None else np.frombuffer(influence, "<f4").astype(np.float64))
     kinds = {"step": np.int64, "example": np.int64, "position": np.int64, "asked": np.float64, "influence": np.float64}
     return pd.DataFrame({name: np.concatenate(parts[name]) if parts[name] else np.zeros(0, kind) for name, kind in kinds.items()})
-
-
-def course_log(sizes: pd.DataFrame, *, upto: int) -> pd.DataFrame:
-    """Return one row for each training example that was issued a soft target up to a step.
-
-    Args:
-        sizes: of `sizes_table`.
-        upto: nothing later counts.
-
-    Returns:
-        index example; columns issued (times), exams (times with an exam), asked (mean length of the feedback), influence (sum;
-        negative helped the exam), most_helped and most_harmed (lowest and highest single influence), last_step.
-    """
-    rows = sizes[sizes["step"] <= upto]
-    groups = rows.groupby("example", sort=True)
-    return pd.DataFrame({
-        "issued": groups.size(), "exams": groups["influence"].count(), "asked": groups["asked"].mean(),
-        "influence": groups["influence"].sum(min_count=1), "most_helped": groups["influence"].min(),
-        "most_harmed": groups["influence"].max(), "last_step": groups["step"].max(),
-    })  # fmt: skip

@@ -1,4 +1,4 @@
-"""Quantities derived from recorded logits: pure functions of numpy arrays.
+"""Quantities derived from what was recorded: pure functions of arrays and tables. All that pages draw is one of them.
 
 Everything goes through `log_softmax` in float64, so that a probability of 1e-30 is neither zero nor clipped.
 
@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import numpy as np
+import pandas as pd
 from numpy.typing import ArrayLike, NDArray
 
 Doubles = NDArray[np.float64]
@@ -32,24 +33,6 @@ def entropy(p: ArrayLike) -> Doubles:
     """Return -sum p log p in nats over the last axis, (..., C) to (...,); 0 log 0 is 0."""
     probabilities = np.asarray(p, dtype=np.float64)
     return np.asarray(-(probabilities * _log(probabilities)).sum(axis=-1))
-
-
-def kl(p: ArrayLike, q: ArrayLike) -> Doubles:
-    """Return KL(p || q) = sum p log(p / q) in nats over the last axis, (..., C) to (...,).
-
-    It is infinite where q is zero and p is not. From logits use `drift`, which never meets such a zero.
-    """
-    first, second = np.asarray(p, dtype=np.float64), np.asarray(q, dtype=np.float64)
-    impossible = (first > 0) & (second <= 0)
-    terms = np.where(impossible, np.inf, first * (_log(first) - _log(second)))
-    return np.asarray(np.maximum(terms.sum(axis=-1), 0.0))
-
-
-def js(p: ArrayLike, q: ArrayLike) -> Doubles:
-    """Return the Jensen-Shannon divergence in nats, 0 to log 2, over the last axis, (..., C) to (...,)."""
-    first, second = np.asarray(p, dtype=np.float64), np.asarray(q, dtype=np.float64)
-    middle = (first + second) / 2
-    return np.asarray((kl(first, middle) + kl(second, middle)) / 2)
 
 
 def divergence(logits: ArrayLike, other_logits: ArrayLike, temperature: float) -> Doubles:
@@ -76,9 +59,14 @@ def drift(logits: ArrayLike, frozen_logits: ArrayLike, temperature: float) -> Do
     return divergence(logits, frozen_logits, temperature)
 
 
+def correct(logits: ArrayLike, labels: ArrayLike) -> NDArray[np.bool_]:
+    """Return whether the largest logit is at the label, (..., P, C) and (P,) to (..., P)."""
+    return np.asarray(np.asarray(logits).argmax(axis=-1) == np.asarray(labels))
+
+
 def accuracy(logits: ArrayLike, labels: ArrayLike) -> Doubles:
     """Return the share of examples whose largest logit is at the label, (..., P, C) and (P,) to (...,)."""
-    return np.asarray((np.asarray(logits).argmax(axis=-1) == np.asarray(labels)).mean(axis=-1))
+    return np.asarray(correct(logits, labels).mean(axis=-1))
 
 
 def nll(logits: ArrayLike, labels: ArrayLike) -> Doubles:
@@ -119,6 +107,17 @@ def at_label(values: ArrayLike, labels: ArrayLike) -> Doubles:
     return np.asarray(np.take_along_axis(table, places, axis=-1)[..., 0])
 
 
+def gain(logits: ArrayLike, logits_before: ArrayLike, labels: ArrayLike, temperature: float) -> Doubles:
+    """Return how much more probable the label has become, (..., P, C) twice and (P,) to (..., P), from -1 to 1."""
+    now, before = softmax(logits, temperature), softmax(logits_before, temperature)
+    return np.asarray(at_label(now, labels) - at_label(before, labels))
+
+
+def entropy_change(logits: ArrayLike, logits_before: ArrayLike, temperature: float) -> Doubles:
+    """Return how much the entropy of softmax(logits / t) has grown, in nats, (..., C) twice to (...,)."""
+    return np.asarray(entropy(softmax(logits, temperature)) - entropy(softmax(logits_before, temperature)))
+
+
 def truth_gap(truth: ArrayLike, logits: ArrayLike, temperature: float) -> Doubles:
     """Return KL(truth || softmax(logits / t)) in nats, (..., C) twice to (...,); not a number where the truth is."""
     known = np.asarray(truth, dtype=np.float64)
@@ -127,7 +126,7 @@ def truth_gap(truth: ArrayLike, logits: ArrayLike, temperature: float) -> Double
 
 
 def flips(classes: ArrayLike) -> NDArray[np.int64]:
-    """Return how often the class changed from one reading to the next, (R, P) to (P,)."""
+    """Return how often the class changed from one reading to the next, (R, ...) to (...)."""
     table = np.asarray(classes)
     return np.asarray((table[1:] != table[:-1]).sum(axis=0), dtype=np.int64)
 
@@ -145,23 +144,18 @@ def first_flip(steps: ArrayLike, classes: ArrayLike) -> NDArray[np.int64]:
     return np.where(changed.any(axis=0), found, -1)
 
 
-def data_map(p_label: ArrayLike) -> tuple[Doubles, Doubles]:
-    """Return confidence and variability of each example: mean and standard deviation over the readings of p(label).
+def moments(total: ArrayLike, squares: ArrayLike, n: int) -> tuple[Doubles, Doubles]:
+    """Return confidence and variability of each example: mean and standard deviation of p(label) over n readings.
 
     Source: Swayamdipta et al., *Dataset Cartography* (2020), section 2, with readings in the place of epochs.
 
     Args:
-        p_label: (R, P) probability of the hard label.
+        total, squares: (P,) sums over the readings of p(label) and of its square.
+        n: readings; none give NaN.
 
     Returns:
         (P,) each.
     """
-    values = np.asarray(p_label, dtype=np.float64)
-    return np.asarray(values.mean(axis=0)), np.asarray(values.std(axis=0))
-
-
-def moments(total: ArrayLike, squares: ArrayLike, n: int) -> tuple[Doubles, Doubles]:
-    """Return the same mean and standard deviation from the sum and the sum of squares of n readings; NaN for none."""
     if n <= 0:
         blank = np.full(np.shape(total), np.nan)
         return blank, blank
@@ -187,13 +181,62 @@ def feedback_size(feedback: ArrayLike) -> Doubles:
     return np.asarray(np.sqrt((np.asarray(feedback, dtype=np.float64) ** 2).sum(axis=-1)))
 
 
-def barycentric(p: ArrayLike) -> Doubles:
-    """Return the place of three-class probabilities in a triangle of side 1, (..., 3) to (..., 2).
+def arrow_scale(displacements: ArrayLike, longest: float, quantile: float = 0.95) -> float:
+    """Return the factor that makes the strong ones of all arrows so long, 1 where none has a length.
 
-    Class 0 is at (0, 0), class 1 at (1, 0), class 2 at (1/2, sqrt(3)/2). Differences of probabilities map to arrows.
+    Args:
+        displacements: (..., 2), not a number where there is no arrow.
+        longest: length of the arrow at the quantile, once drawn.
+        quantile: of the lengths; a single outlier must not make all others invisible.
     """
-    corners = np.array([[0.0, 0.0], [1.0, 0.0], [0.5, np.sqrt(3) / 2]])
-    return np.asarray(np.asarray(p, dtype=np.float64) @ corners)
+    places = np.asarray(displacements, dtype=np.float64)
+    lengths = np.hypot(places[..., 0], places[..., 1])
+    known = lengths[np.isfinite(lengths)]
+    strong = float(np.quantile(known, quantile)) if known.size else 0.0
+    return longest / strong if strong > 0 else 1.0
+
+
+def course_log(sizes: pd.DataFrame, *, upto: int) -> pd.DataFrame:
+    """Return one row for each training example that was issued a soft target up to a step.
+
+    Args:
+        sizes: of `ikd.trace.issued.sizes_table`.
+        upto: nothing later counts.
+
+    Returns:
+        index example; columns issued (times), exams (times with an exam), asked (mean length of the feedback), influence (sum;
+        negative helped the exam), most_helped and most_harmed (lowest and highest single influence), last_step.
+    """
+    rows = sizes[sizes["step"] <= upto]
+    groups = rows.groupby("example", sort=True)
+    return pd.DataFrame({
+        "issued": groups.size(), "exams": groups["influence"].count(), "asked": groups["asked"].mean(),
+        "influence": groups["influence"].sum(min_count=1), "most_helped": groups["influence"].min(),
+        "most_harmed": groups["influence"].max(), "last_step": groups["step"].max(),
+    })  # fmt: skip
+
+
+def course_cells(sizes: pd.DataFrame, ids: ArrayLike, bin_ends: ArrayLike, name: str) -> Doubles:
+    """Return what was asked of training examples (R,) in each bin of steps (S,), as (R, S); NaN where there was no exam.
+
+    Args:
+        sizes: of `ikd.trace.issued.sizes_table`.
+        ids: (R,) of the examples.
+        bin_ends: (S,) last step of each bin; what was issued after the last of them counts for it.
+        name: "influence", summed in a bin, or "asked", the mean of a bin.
+    """
+    rows_of, ends = np.asarray(ids, dtype=np.int64), np.asarray(bin_ends)
+    known = sizes[sizes["example"].isin(rows_of) & sizes[name].notna()]
+    order = np.argsort(rows_of, kind="stable")
+    rows = order[np.searchsorted(rows_of[order], known["example"].to_numpy())]
+    columns = np.minimum(np.searchsorted(ends, known["step"].to_numpy(), side="left"), len(ends) - 1)
+    total, count = np.zeros((2, len(rows_of), len(ends)))
+    np.add.at(total, (rows, columns), known[name].to_numpy(dtype=np.float64))
+    np.add.at(count, (rows, columns), 1)
+    if name == "asked":
+        total = total / np.maximum(count, 1)
+    return np.where(count > 0, total, np.nan)
+
 
 
 def _log(probabilities: Doubles) -> Doubles:

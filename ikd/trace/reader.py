@@ -150,21 +150,40 @@ class TraceReader:
                 return np.zeros(0, np.int64), np.zeros((0, 0, 0), np.float32)
             return chosen_readings(trace, role, sorted({int(one) for one in steps}), shape)
 
+    def influence_at(self, step: int) -> Floats | None:
+        """Return the influence (P,) each probe example would have had at exactly this step, None where none was recorded.
+
+        None is recorded at a step with no exam, at a step with no reading, and in traces before version 3.
+        """
+        with self._trace() as trace:
+            if trace is None or not _has_table(trace, "probe_influence"):
+                return None
+            row = trace.execute("SELECT influence FROM probe_influence WHERE step = ?", (int(step),)).fetchone()
+            return None if row is None else decoded_blob(row[0], "<f4", _probe_count(trace))
+
+    def influences(self, examples: Sequence[int]) -> tuple[Integers, Floats]:
+        """Return the steps (F,) with a recorded influence of the probe set, and that of chosen examples (F, len(examples))."""
+        wanted = np.asarray(examples, dtype=np.int64)
+        with self._trace() as trace:
+            if trace is None or not _has_table(trace, "probe_influence"):
+                return np.zeros(0, np.int64), np.zeros((0, len(wanted)), np.float32)
+            n_probe = _probe_count(trace)
+            _check_examples(wanted, n_probe)
+            found = {step: decoded_blob(blob, "<f4", n_probe)[wanted]
+                     for step, blob in trace.execute("SELECT step, influence FROM probe_influence ORDER BY step")}
+        values = np.asarray(list(found.values()), dtype=np.float32).reshape(len(found), len(wanted))
+        return np.asarray(list(found), dtype=np.int64), values
+
     def digest_rows(self) -> tuple[list[Bin], list[int], list[Floats]]:
         """Return the bins and the quantiles (2, 4, 5) with their steps that were written with a long trace; none in a short one."""
         with self._trace() as trace:
-            if trace is None or not trace.execute("SELECT 1 FROM sqlite_master WHERE name = 'digest'").fetchone():
+            if trace is None or not _has_table(trace, "digest"):
                 return [], [], []
-            n_probe = trace.execute("SELECT count(*) FROM examples WHERE split = 'probe'").fetchone()[0]
+            n_probe = _probe_count(trace)
             bins = [decoded_bin(row, n_probe) for row in trace.execute(
                 "SELECT bin, first_step, last_step, readings, measures, classes, sums, counts FROM digest ORDER BY bin")]  # fmt: skip
             rows = trace.execute("SELECT step, quantiles FROM bands ORDER BY step").fetchall()
         return bins, [step for step, _ in rows], list(decoded_quantiles([blob for _, blob in rows]))
-
-    def course_steps(self, *, after: int = -1) -> Integers:
-        """Return the steps at which soft targets were issued."""
-        rows = self._rows("SELECT step FROM course WHERE step > ? ORDER BY step", (after,))
-        return np.asarray([step for step, in rows], dtype=np.int64)
 
     def course(self, step: int) -> Course | None:
         """Return every soft target issued at a step, None where none was."""
@@ -221,7 +240,7 @@ class TraceReader:
             yield connection if connection is not None and self._has_tables(connection) else None
 
     def _has_tables(self, connection: sqlite3.Connection) -> bool:
-        if not connection.execute("SELECT 1 FROM sqlite_master WHERE name = 'meta'").fetchone():
+        if not _has_table(connection, "meta"):
             return False
         version = decoded_meta(connection, "schema_version").get("schema_version", SCHEMA_VERSION)
         if version > SCHEMA_VERSION:
@@ -232,6 +251,15 @@ class TraceReader:
     def _rows(self, query: str, values: Sequence[object] = ()) -> list[Row]:
         with self._trace() as trace:
             return [] if trace is None else trace.execute(query, _bindable(values)).fetchall()
+
+
+def _has_table(trace: sqlite3.Connection, name: str) -> bool:
+    # Tables came with later versions of the format, so an older trace lacks some.
+    return trace.execute("SELECT 1 FROM sqlite_master WHERE name = ?", (name,)).fetchone() is not None
+
+
+def _probe_count(trace: sqlite3.Connection) -> int:
+    return int(trace.execute("SELECT count(*) FROM examples WHERE split = 'probe'").fetchone()[0])
 
 
 def _bindable(values: Sequence[object]) -> tuple[object, ...]:

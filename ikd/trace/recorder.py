@@ -183,7 +183,7 @@ class Recorder:
             batch = len(event.course.examples)
             _check_shapes(event.course, "course", (batch, self._n_classes), influence=(batch,))
         if event.reading is not None:
-            _check_shapes(event.reading, "reading", (self._n_probe, self._n_classes))
+            _check_shapes(event.reading, "reading", (self._n_probe, self._n_classes), influence=(self._n_probe,))
 
     def _write_reading(self, cursor: sqlite3.Cursor, step: int, reading: Reading) -> None:
         kept = {"teacher": self._rounded(reading.teacher_logits), "student": self._rounded(reading.student_logits)}
@@ -195,6 +195,9 @@ class Recorder:
                 (role, block, step, logits[first : first + PROBE_BLOCK].tobytes())
                 for block, first in enumerate(range(0, len(logits), PROBE_BLOCK))
             ])
+        if reading.influence is not None:
+            cursor.execute("INSERT INTO probe_influence VALUES (?, ?)",
+                           (step, np.ascontiguousarray(reading.influence, dtype="<f4").tobytes()))
         if self._binner is not None:
             # Of the numbers on disk, so that whoever derives it from them finds the same.
             quantiles, closed = self._binner.add(step, kept["teacher"].astype(np.float32), kept["student"].astype(np.float32))

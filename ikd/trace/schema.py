@@ -5,7 +5,7 @@ One SQLite file a run, one writer, readers read-only. All arrays are little-endi
 
 from __future__ import annotations
 
-SCHEMA_VERSION = 2
+SCHEMA_VERSION = 3
 
 TABLES: dict[str, dict[str, str]] = {
     "meta": {
@@ -47,6 +47,10 @@ TABLES: dict[str, dict[str, str]] = {
         "block": "number of a block of consecutive probe examples",
         "step": "step of the reading",
         "logits": "float blob (examples of the block, classes); precision in meta.probe_dtype, feedback always float32",
+    },
+    "probe_influence": {
+        "step": "step of a reading with an exam; traces before version 3 have no such table",
+        "influence": "float32 blob (probe,): influence each example would have had in that step's course batch",
     },
     "bands": {
         "step": "step of a reading; this table and the next stand only in long traces, where deriving them takes long",
@@ -129,5 +133,6 @@ PARQUET_TABLES: dict[str, dict[str, str]] = {
         "teacher_logits": "list<float>: what the teacher said",
         "student_logits": "list<float>: what the student said",
         "feedback": "list<float>: feedback the example would have had in that step's batch, or null at a step with no exam",
+        "influence": "float: influence the example would have had in that step's batch, or null where none was recorded",
     },
 }

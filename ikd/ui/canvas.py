@@ -77,11 +77,6 @@ def quantised(values: ArrayLike) -> NDArray[np.uint16]:
     return np.where(np.isnan(found), MISSING, np.rint(np.nan_to_num(found).clip(0, 1) * WHOLE)).astype(np.uint16)
 
 
-def restored(levels: NDArray[np.uint16]) -> NDArray[np.float64]:
-    """Return the numbers of `quantised`."""
-    return np.where(levels == MISSING, np.nan, levels / WHOLE)
-
-
 @cache
 def component(name: str, markup: str = "", scripts: Sequence[str] = (), styles: str = "") -> ComponentRenderer:
     """Return the command that mounts a component made of files in `assets/`.

@@ -15,27 +15,32 @@ import streamlit as st
 FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r", "\n", "＝", "＋", "－", "＠")
 """First characters that make a spreadsheet take a text for a formula, as OWASP lists them."""
 
+EVERY_ROW = "Both files have every row, not only what is drawn."
 CSV_WORDS = (
-    "Both files have every row, not only what is drawn. In the CSV, lists are JSON, and a text that a spreadsheet could take "
-    "for a formula (it begins with =, +, -, @, a tab or a line break) has an apostrophe in front."
+    "In the CSV, lists are JSON, and a text that a spreadsheet could take for a formula (it begins with =, +, -, @, a tab or a "
+    "line break) has an apostrophe in front."
 )
 
 
-def draw_downloads(make_table: Callable[[], pd.DataFrame], *, name: str, key: str) -> None:
+def draw_downloads(
+    make_table: Callable[[], pd.DataFrame], *, name: str, key: str, rows: str = EVERY_ROW, what: str = ""
+) -> None:
     """Draw two buttons, CSV and Parquet, and the words about them.
 
     Args:
         make_table: called in another thread when a button is clicked: it must not touch Streamlit.
         name: of the files, without their endings.
         key: unique on the page; the buttons are named after it.
+        rows: which rows the files have, a sentence.
+        what: words behind the names of the buttons, where a page has several.
     """
     with st.container(horizontal=True, key=f"downloads-{key}"):
-        st.download_button("CSV", lambda: csv_bytes(make_table()), f"{name}.csv", "text/csv", icon=":material/download:",
+        st.download_button(f"CSV{what}", lambda: csv_bytes(make_table()), f"{name}.csv", "text/csv", icon=":material/download:",
                            key=f"{key}-csv", on_click="ignore")  # fmt: skip
-        st.download_button("Parquet", lambda: parquet_bytes(make_table()), f"{name}.parquet",
+        st.download_button(f"Parquet{what}", lambda: parquet_bytes(make_table()), f"{name}.parquet",
                            "application/vnd.apache.parquet", icon=":material/download:", key=f"{key}-parquet",
                            on_click="ignore")  # fmt: skip
-    st.caption(CSV_WORDS)
+    st.caption(f"{rows} {CSV_WORDS}")
 
 
 def csv_bytes(table: pd.DataFrame) -> bytes:

@@ -2,44 +2,74 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import numpy as np
 import pandas as pd
 import streamlit as st
 
-from ikd.trace.issued import course_log
-from ikd.ui import board_choice, state
+from ikd.config import RunConfig
+from ikd.ui import example_step, state
+from ikd.ui.example_ranking import COURSE_WAYS, PROBE_WAYS, ranked_course, ranked_probe
 from ikd.ui.example_story import SPLITS
 from ikd.ui.shell import notice
 from ikd.ui.tail import Tail
 
 SPLIT_WORDS = {"probe": "Probe set", "course": "Course (training)"}
-PROBE_WAYS = {**board_choice.WAYS, "unsure": "teacher's entropy", "id": "id"}
-COURSE_WAYS = {
-    "helped": "influence: helped most",
-    "harmed": "influence: harmed most",
-    "asked": "strongest feedback",
-    "issued": "times issued",
-    "id": "id",
-}
 _SPLIT, _BOX, _RANKING = "example-split", "example-id", "example-ranking"
 RANK_HELP = (
     "Previous and next go along this ranking (keys P and N). It stands as it was when it was made, so that new data never "
-    "move you. Influence: the sum over all times the example was issued a soft target. Feedback of the course: its mean length."
+    "move you. Probe examples are ranked by what they were at the step shown then: the gain counts from the first exam, the "
+    "influence is that of the last reading with an exam. Course examples: over all times that one was issued a soft target, "
+    "influence is the sum and feedback the mean length."
 )
 
 
-def choose_split() -> str:
-    """Draw the choice between probe and course examples, and return it."""
+@dataclass(frozen=True, kw_only=True)
+class Ranking:
+    """A ranking as it was made.
+
+    Attributes:
+        name: run, split and way: it is made anew for another one.
+        order: ids, the foremost first.
+        step: nothing later than this step counted.
+        fault: why the ids stand by their number, or nothing.
+    """
+
+    name: tuple[str, str, str]
+    order: list[int]
+    step: int
+    fault: str
+
+
+def draw_choice(tail: Tail, run: str, config: RunConfig | None, *, started: bool) -> tuple[str, pd.Series | None]:
+    """Draw the choice of the example, and return its split and its row; None while there is none.
+
+    Args:
+        tail: what was read of the run.
+        run: its id.
+        config: its settings, None where they are damaged.
+        started: whether its names and its probe set are known.
+    """
+    notices: list[str] = []
+    with st.container(horizontal=True, vertical_alignment="bottom", key="example-choice"):
+        split = _choose_split(notices)
+        example = _choose_example(tail, run, split, config, notices) if started else None
+    for one in notices:
+        notice(one)
+    return split, example
+
+
+def _choose_split(notices: list[str]) -> str:
     split, complaint = state.choice_in_address(state.SPLIT, SPLITS)
-    notice(complaint)
+    notices.append(complaint)
     st.session_state[_SPLIT] = split
     st.segmented_control("Examples of the", list(SPLITS), format_func=SPLIT_WORDS.__getitem__, key=_SPLIT, required=True,
                          on_change=_split_chosen)  # fmt: skip
     return split
 
 
-def choose_example(tail: Tail, run: str, split: str) -> pd.Series | None:
-    """Draw the ranking, previous, next and the number box, and return the example's row; None while there is none."""
+def _choose_example(tail: Tail, run: str, split: str, config: RunConfig | None, notices: list[str]) -> pd.Series | None:
     examples = tail.probe() if split == "probe" else tail.reader.examples("course")
     if examples.empty:
         return None
@@ -48,45 +78,38 @@ def choose_example(tail: Tail, run: str, split: str) -> pd.Series | None:
                        help=RANK_HELP)  # fmt: skip
     ids = examples["id"].to_numpy()
     asked, complaint = state.example_in_address(int(ids[-1]) + 1)
-    order = _ranking(tail, run, split, way, ids, asked)
-    shown = order[0] if asked is None else int(ids[np.abs(ids - asked).argmin()])
-    _draw_moves(order, shown, last=int(ids[-1]))
-    notice(complaint)
+    ranking = _ranking(tail, (run, split, way), ids, asked, config)
+    shown = ranking.order[0] if asked is None else int(ids[np.abs(ids - asked).argmin()])
+    _draw_moves(ranking, shown, last=int(ids[-1]))
+    notices += [complaint, ranking.fault]
     if asked is not None and asked != shown:
-        notice(f"The course example {asked} has not been issued a soft target: the nearest, {shown}, is shown.")
+        notices.append(f"The course example {asked} has not been issued a soft target: the nearest, {shown}, is shown.")
     if state.example_in_address(int(ids[-1]) + 1)[0] != shown:
         state.keep(state.EXAMPLES, shown)
     return examples.iloc[int(np.searchsorted(ids, shown))]
 
 
-def ranked_course(tail: Tail, way: str) -> list[int]:
-    """Return all course examples issued so far, the foremost by one of `COURSE_WAYS` first; those never in an exam last."""
-    log = course_log(tail.reader.course_sizes(), upto=tail.reader.last_step())
-    if way == "id":
-        return [int(one) for one in log.index]
-    score = {"helped": -log["influence"], "harmed": log["influence"], "asked": log["asked"], "issued": log["issued"]}[way]
-    return [int(one) for one in score.sort_values(ascending=False, kind="stable", na_position="last").index]
+def _ranking(tail: Tail, name: tuple[str, str, str], ids: np.ndarray, asked: int | None, config: RunConfig | None) -> Ranking:
+    """Return the ranking as it was made.
 
-
-def _ranking(tail: Tail, run: str, split: str, way: str, ids: np.ndarray, asked: int | None) -> list[int]:
-    """Return the ranking as it was made; it is made anew for another choice, or an example that it does not know yet."""
-    name = (run, split, way)
-    known, order = st.session_state.get(_RANKING, (None, []))
-    if known != name or (asked is not None and asked not in order and asked in ids):
-        if split == "course":
-            order = ranked_course(tail, way)
-        else:
-            order = ids.tolist() if way == "id" else board_choice.ranked(tail, way, int(tail.meta["n_steps"]))
+    It is made anew for another choice, for an example that it does not know yet, and while it says nothing.
+    """
+    known: Ranking | None = st.session_state.get(_RANKING)
+    if known is None or known.name != name or known.fault or (asked is not None and asked not in known.order and asked in ids):
+        _, split, way = name
+        newest, step = tail.reader.last_step(), example_step.pinned()
+        step = newest if split == "course" or step is None else min(step, newest)
+        order, fault = (ranked_course(tail, way), "") if split == "course" else ranked_probe(tail, way, step, config)
         # A soft target can be issued between two questions: the ranking holds what both answers know.
         both = set(ids.tolist())
-        order = [one for one in order if one in both] or ids.tolist()
-        st.session_state[_RANKING] = (name, order)
-    return list(order)
+        known = Ranking(name=name, order=[one for one in order if one in both] or ids.tolist(), step=step, fault=fault)
+        st.session_state[_RANKING] = known
+    return known
 
 
-def _draw_moves(order: list[int], shown: int, *, last: int) -> None:
-    at = order.index(shown) if shown in order else 0
-    words = f"Place {at + 1:,} of {len(order):,} in the ranking. Keys: P and N."
+def _draw_moves(ranking: Ranking, shown: int, *, last: int) -> None:
+    order, at = ranking.order, ranking.order.index(shown) if shown in ranking.order else 0
+    words = f"Place {at + 1:,} of {len(order):,} in the ranking, as of step {max(ranking.step, 0)}. Keys: P and N."
     st.button("Previous", icon=":material/arrow_upward:", key="example-previous", shortcut="P", disabled=at == 0, help=words,
               on_click=_open, args=(order[max(at - 1, 0)],))  # fmt: skip
     st.button("Next", icon=":material/arrow_downward:", key="example-next", shortcut="N", disabled=at == len(order) - 1,

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -13,10 +12,12 @@ from numpy.typing import NDArray
 
 from ikd.plots.belief import REST, belief_chart, belief_table, gathered, shown_classes, slots_of
 from ikd.plots.feedback_bars import feedback_chart, feedback_table, influence_chart
+from ikd.plots.ribbons import frame_rows
 from ikd.plots.timeline import timeline_chart, timeline_table
 from ikd.trace.measures import drift, feedback_on_simplex, softmax
 from ikd.ui.example_story import Story, kept_places
-from ikd.ui.figures import show_figure
+from ikd.ui.example_words import FIGURES, NOT_WEIGHED
+from ikd.ui.figures import Shown, show_figure
 from ikd.ui.wording import visible
 
 MOST_POINTS = 600
@@ -35,6 +36,7 @@ class Look:
         temperature: at which probabilities are drawn.
         stacked: areas instead of lines.
         era: while the run goes on, a number that changes ten times in it; None while it stands.
+        marks, exams, span: of the run's exams, as `frame_rows` takes them.
     """
 
     names: Sequence[str]
@@ -43,6 +45,9 @@ class Look:
     temperature: float
     stacked: bool
     era: int | None
+    marks: Mapping[str, int]
+    exams: Sequence[int]
+    span: tuple[int, int, str] | None
 
     @property
     def rows(self) -> list[str]:
@@ -59,9 +64,31 @@ class Look:
         """Whether some classes have no line of their own."""
         return len(self.shown) < len(self.names)
 
+    def frame(self, cursor: int) -> list[pd.DataFrame]:
+        """Return what stands around the curves of every figure over the steps: the exams, and the shown step."""
+        return frame_rows(cursor, self.marks, self.exams, reach=self.n_steps, span=self.span)
+
     def p(self, logits: NDArray[np.floating]) -> Doubles:
         """Return logits (..., C) as the probabilities (..., K) of the lines."""
         return gathered(softmax(logits, self.temperature), self.shown)
+
+    def frozen(self, story: Story) -> Doubles:
+        """Return the frozen teacher's probabilities (K,), not a number where they are not known."""
+        return np.full(len(self.rows), np.nan) if story.frozen is None else self.p(story.frozen)
+
+    def truth(self, story: Story) -> Doubles | None:
+        """Return the true posterior (K,), None where it is not known."""
+        return None if story.truth is None else gathered(story.truth, self.shown)
+
+    def pull(self, story: Story, row: int) -> Doubles | None:
+        """Return the feedback at a place as a direction of the soft target (K,), 1 the strongest ever; None with no exam."""
+        exams = story.exams
+        if row not in exams:
+            return None
+        directions = feedback_on_simplex(story.teacher[exams], story.feedback[exams], self.temperature)
+        strongest = float(np.abs(directions).max())
+        here = directions[int(np.searchsorted(exams, row))]
+        return gathered(here / strongest if strongest > 0 else here, self.shown)
 
 
 def classes_of(story: Story, temperature: float) -> NDArray[np.int64]:
@@ -70,89 +97,74 @@ def classes_of(story: Story, temperature: float) -> NDArray[np.int64]:
     return shown_classes(*highest, label=min(max(story.label, 0), story.teacher.shape[-1] - 1))
 
 
-def draw_now(story: Story, row: int, look: Look) -> None:
-    """Draw what is believed of the example at the shown step."""
-    truth = None if story.truth is None else gathered(story.truth, look.shown)
-    blank = np.full(len(look.rows), np.nan)
-    table = belief_table(
-        look.rows, look.slots, teacher=look.p(story.teacher[row]), student=look.p(story.student[row]), truth=truth,
-        frozen=blank if story.frozen is None else look.p(story.frozen), pull=_pull(story, row, look),
-    )  # fmt: skip
-    said = [f"{one['label']}: teacher {one['teacher']:.3f}, student {one['student']:.3f}"
-            + ("" if np.isnan(one["frozen"]) else f", frozen teacher {one['frozen']:.3f}")
-            + (f", feedback {one['pull']:+.2f}" if one["arrow"] else "") for one in table.to_dict("records")]  # fmt: skip
-    show_figure(belief_chart, table, key="example-now", era=look.era, spoken=f"At step {story.steps[row]}, {'; '.join(said)}.")
-    moved = "" if story.frozen is None else f" · drift {drift(story.teacher[row], story.frozen, look.temperature):.4f} nats"
-    st.caption(f"Step {story.steps[row]}{moved} · bar: teacher · dotted: frozen teacher · ◆ student · ★ truth · ▲ ▼ feedback, 1.00 the "
-               "strongest ever on this example")  # fmt: skip
-
-
-def draw_timeline(story: Story, row: int, look: Look) -> None:
+def draw_timeline(story: Story, row: int, look: Look) -> Shown:
     """Draw teacher, student and frozen teacher over the steps."""
     kept = kept_places(story, row, MOST_POINTS)
     steps, teacher, student = story.steps[kept], look.p(story.teacher[kept]), look.p(story.student[kept])
     label = np.flatnonzero(look.shown == story.label)
     table = timeline_table(
-        steps, teacher, student, np.full(len(look.rows), np.nan) if story.frozen is None else look.p(story.frozen),
-        names=look.rows, slots=look.slots, n_steps=look.n_steps, cursor=int(story.steps[row]),
-        truth=None if story.truth is None else gathered(story.truth, look.shown),
-        label_slot=look.slots[int(label[0])] if len(label) else look.slots[0],
+        steps, teacher, student, look.frozen(story), names=look.rows, slots=look.slots, n_steps=look.n_steps,
+        truth=look.truth(story), label_slot=look.slots[int(label[0])] if len(label) else look.slots[0],
+        frame=look.frame(int(story.steps[row])),
     )  # fmt: skip
     said = "; ".join(f"{name}: teacher {teacher[0, at]:.2f} to {teacher[-1, at]:.2f}, student {student[0, at]:.2f} to "
                      f"{student[-1, at]:.2f}" for at, name in enumerate(look.rows))  # fmt: skip
-    show_figure(
+    _head("timeline")
+    shown = show_figure(
         timeline_chart, table, key=f"example-timeline-{'areas' if look.stacked else 'lines'}", zoom="zoom_example", era=look.era,
         spoken=f"Probability over steps {steps[0]} to {steps[-1]}, at temperature {look.temperature:g}. {said}.",
-        n_steps=look.n_steps, stacked=look.stacked, zoom_name="zoom_example", names=tuple(look.rows),
-        title=f"probability at temperature {look.temperature:g}",
+        n_steps=look.n_steps, stacked=look.stacked, zoom_name="zoom_example", title=f"probability at temperature {look.temperature:g}",
     )  # fmt: skip
     missing = "" if story.frozen is not None else UNKNOWN_FROZEN
     thinned = f" Drawn: {len(kept):,} of {len(story.steps):,} steps, every spike kept." if len(kept) < len(story.steps) else ""
-    st.caption(f"Solid: teacher · dashed: student · dotted: frozen teacher · at temperature {look.temperature:g}.{missing}{thinned}")
+    st.caption(f"{FIGURES['timeline'].sentence} Shown at temperature {look.temperature:g}.{missing}{thinned}")
+    return shown
 
 
-def draw_asked(story: Story, row: int, look: Look) -> None:
-    """Draw the recorded feedback by class and, of a course example, its influence, over the steps with an exam."""
+def draw_now(story: Story, row: int, look: Look) -> Shown:
+    """Draw what is believed of the example at the shown step."""
+    table = belief_table(
+        look.rows, look.slots, teacher=look.p(story.teacher[row]), student=look.p(story.student[row]), truth=look.truth(story),
+        frozen=look.frozen(story), pull=look.pull(story, row),
+    )  # fmt: skip
+    said = [f"{one['label']}: teacher {one['teacher']:.3f}, student {one['student']:.3f}"
+            + ("" if np.isnan(one["frozen"]) else f", frozen teacher {one['frozen']:.3f}")
+            + (f", feedback {one['pull']:+.2f}" if one["arrow"] else "") for one in table.to_dict("records")]  # fmt: skip
+    moved = "" if story.frozen is None else f" · drift {drift(story.teacher[row], story.frozen, look.temperature):.4f} nats"
+    _head("now", f"At step {story.steps[row]}{moved}")
+    shown = show_figure(belief_chart, table, key="example-now", era=look.era, spoken=f"At step {story.steps[row]}, {'; '.join(said)}.")
+    st.caption(FIGURES["now"].sentence)
+    return shown
+
+
+def draw_asked(story: Story, row: int, look: Look) -> dict[str, Shown]:
+    """Draw the recorded feedback by class and the influence, over the steps with an exam; return the figures by their names."""
     exams = story.exams
     if not len(exams):
-        return
+        return {}
     kept = np.intersect1d(kept_places(story, row, MOST_POINTS), exams)
     feedback = gathered(story.feedback[kept], look.shown)
-    influence = None if story.split == "probe" else story.influence[kept]
-    table = feedback_table(story.steps[kept], feedback, influence, names=look.rows, slots=look.slots, cursor=int(story.steps[row]))
+    table = feedback_table(story.steps[kept], feedback, story.influence[kept] if story.weighed else None, names=look.rows,
+                           slots=look.slots, frame=look.frame(int(story.steps[row])))  # fmt: skip
     strongest = np.unravel_index(int(np.abs(feedback).argmax()), feedback.shape)
     spoken = (f"Feedback at {len(kept)} steps with an exam; the strongest is {feedback[strongest]:+.2e} for "
               f"{look.rows[int(strongest[1])]} at step {story.steps[kept][int(strongest[0])]}.")  # fmt: skip
-    window = (0, look.n_steps)
-    show_figure(feedback_chart, table, key="example-feedback", zoom="zoom_feedback", era=look.era, spoken=spoken,
-                n_rows=len(look.rows), window=window, zoom_name="zoom_feedback", title="feedback")  # fmt: skip
-    st.caption("Feedback f for one unit of each logit: above zero the student asks for more of that class, below for less.")
-    if influence is not None:
+    _head("feedback")
+    shown = {"feedback": show_figure(feedback_chart, table, key="example-feedback", zoom="zoom_feedback", era=look.era, spoken=spoken,
+                                     n_rows=len(look.rows), window=(0, look.n_steps), zoom_name="zoom_feedback")}  # fmt: skip
+    st.caption(FIGURES["feedback"].sentence + ("" if story.weighed or story.split == "course" else f" {NOT_WEIGHED}"))
+    if story.weighed:
         total = float(np.nansum(story.influence))
-        show_figure(influence_chart, table, key="example-influence", zoom="zoom_influence", era=look.era, window=window,
-                    zoom_name="zoom_influence", title="influence",
-                    spoken=f"Influence at {len(kept)} steps, {total:+.2e} in all; negative helped the exam.")  # fmt: skip
-        st.caption(f"Influence on the exam loss of each step: below zero helped. Sum over all {len(exams)} exams: {total:+.2e}.")
+        _head("influence")
+        shown["influence"] = show_figure(
+            influence_chart, table, key="example-influence", zoom="zoom_influence", era=look.era, window=(0, look.n_steps),
+            zoom_name="zoom_influence", title="influence",
+            spoken=f"Influence at {len(kept)} steps, {total:+.2e} in all; negative helped the exam.",
+        )  # fmt: skip
+        where = f"exam{'' if len(exams) == 1 else 's'}{'' if story.split == 'course' else ' at which the probe set was read'}"
+        st.caption(f"{FIGURES['influence'].sentence} The sum over {len(exams)} {where} is {total:+.2e}.")
+    return shown
 
 
-def history_table(story: Story, row: int, look: Look) -> pd.DataFrame:
-    """Return what the figures draw as a table, one row a drawn step."""
-    kept = kept_places(story, row, MOST_POINTS)
-    teacher, student = look.p(story.teacher[kept]), look.p(story.student[kept])
-    feedback = gathered(story.feedback[kept], look.shown)
-    columns: dict[str, NDArray[Any]] = {"step": story.steps[kept]}
-    for who, values in (("teacher", teacher), ("student", student), ("feedback", feedback)):
-        columns |= {f"{who}: {at + 1} {name}": values[:, at] for at, name in enumerate(look.rows)}
-    if story.split == "course":
-        columns["influence"] = story.influence[kept]
-    return pd.DataFrame(columns)
-
-
-def _pull(story: Story, row: int, look: Look) -> Doubles | None:
-    exams = story.exams
-    if row not in exams:
-        return None
-    directions = feedback_on_simplex(story.teacher[exams], story.feedback[exams], look.temperature)
-    strongest = float(np.abs(directions).max())
-    here = directions[int(np.searchsorted(exams, row))]
-    return gathered(here / strongest if strongest > 0 else here, look.shown)
+def _head(figure: str, words: str = "") -> None:
+    st.markdown(f"**{words or FIGURES[figure].title}**")

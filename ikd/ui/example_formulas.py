@@ -1,14 +1,12 @@
-"""The method's formulas with the example's own numbers at the shown step, as LaTeX, with a sentence each."""
+"""The numbers of the method's formulas for one example at the shown step, and why some of them cannot be had."""
 
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
-import streamlit as st
 from numpy.typing import ArrayLike, NDArray
 
 from ikd.config import RunConfig
@@ -24,15 +22,29 @@ from ikd.trace.filled import (
     fill_loss,
     fill_soft_target,
 )
+from ikd.trace.measures import softmax
 from ikd.ui.example_story import Story
-from ikd.ui.wording import plain, visible
+from ikd.ui.example_words import NOT_WEIGHED
+from ikd.ui.wording import visible
 
-NAME = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9 ]{0,14}[A-Za-z0-9])?")
-NOT_TRAINED = (
-    "Probe examples are never trained on: their feedback is what it would be if they stood in this step's course batch, and "
-    "they have no influence."
-)
+HALF_PRECISION = 2.0**-11
+NO_BATCH = "This step's course batch is not recorded, so its size B is not known and this formula cannot be filled."
 NO_CONFIG = "The run's settings cannot be read, so alpha is not known and this formula cannot be filled."
+
+
+@dataclass(frozen=True, kw_only=True)
+class Origin:
+    """How the recorded feedback arose in KD: f_k = -(alpha rate / B) p_k (s_dot_k - <p, s_dot>), of `ikd.trace.filled`.
+
+    Attributes:
+        rate: the student's learning rate. factor: alpha rate / B.
+        responses: (C,) s_dot_k - <p, s_dot>, recomputed from f: what one step along w does to the student's logits, which no
+            trace holds.
+    """
+
+    rate: float
+    factor: float
+    responses: NDArray[np.float64]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -40,26 +52,35 @@ class Filled:
     """What the cards show of one step.
 
     Attributes:
-        step: of the run.
+        step: of the run. probe: whether the example is one that is never trained on.
         temperature, alpha: of the training; alpha None where it is not known.
-        target, loss, feedback, influence: with their numbers, None where they cannot be had.
+        batch_size: B of that step, None where it is not known.
+        target, loss, feedback, origin, influence: with their numbers, None where they cannot be had.
+        halves: the most by which the recomputed influence can be wrong where the logits are recorded in 16 bits; 0 where in 32.
         why_no_loss, why_no_feedback, why_no_influence: sentences for those.
     """
 
     step: int
+    probe: bool
     temperature: float
     alpha: float | None
+    batch_size: int | None
     target: SoftTarget
     loss: Loss | None
     feedback: Feedback | None
+    origin: Origin | None
     influence: Influence | None
+    halves: float
     why_no_loss: str
     why_no_feedback: str
     why_no_influence: str
 
 
-def fill(story: Story, row: int, *, temperature: float, config: RunConfig | None, batch_size: int | None) -> Filled:
-    """Return the numbers of one step of an example.
+def fill(
+    story: Story, row: int, *, temperature: float, config: RunConfig | None, batch_size: int | None, rate: float | None = None,
+    halved: bool = False, largest: float = 0.0,
+) -> Filled:  # fmt: skip
+    """Return the numbers of one step of an example; a probe example's are those of a place in that step's course batch.
 
     Args:
         story: the example.
@@ -67,22 +88,53 @@ def fill(story: Story, row: int, *, temperature: float, config: RunConfig | None
         temperature: of the training.
         config: the run's settings, None where they are damaged.
         batch_size: examples in that step's course batch, None where it is not known.
+        rate: the student's learning rate at that step, None where it is not known.
+        halved: whether the logits are recorded in 16 bits.
+        largest: the largest influence recorded beside this one.
     """
     alpha = None if config is None else config.objective.alpha
     teacher, student, label = story.teacher[row], story.student[row], story.label
     why_not = no_loss(config, label, len(teacher))
     loss = None if why_not or alpha is None else fill_loss(teacher, student, label, temperature=temperature, alpha=alpha)
     asked = None if np.isnan(story.feedback[row]).any() else fill_feedback(teacher, story.feedback[row], temperature)
-    target, influence = fill_soft_target(teacher, temperature), None
     why_no_feedback = "" if asked is not None else no_feedback(config, int(story.steps[row]))
-    reason = NOT_TRAINED if story.split == "probe" else why_not or why_no_feedback
-    if not reason and alpha is not None:
-        reason = cannot_recover(target.probabilities, alpha)
+    target, influence, halves = fill_soft_target(teacher, temperature), None, 0.0
+    unknown = why_no_feedback or ("" if alpha is None else cannot_recover(target.probabilities, alpha))
+    unweighed = "" if np.isfinite(story.influence[row]) else NOT_WEIGHED
+    reason = why_not or why_no_feedback or unweighed or unknown or ("" if batch_size else NO_BATCH)
     if not reason and batch_size and alpha is not None and asked is not None:
         influence = fill_influence(teacher, student, label, feedback=asked.feedback, recorded=float(story.influence[row]),
-                                   temperature=temperature, alpha=alpha, batch_size=batch_size)  # fmt: skip
-    return Filled(step=int(story.steps[row]), temperature=temperature, alpha=alpha, target=target, loss=loss, feedback=asked,
-                  influence=influence, why_no_loss=why_not, why_no_feedback=why_no_feedback, why_no_influence=reason)  # fmt: skip
+                                   temperature=temperature, alpha=alpha, batch_size=batch_size, largest=largest)  # fmt: skip
+        if halved:
+            halves = error_of_halves(influence, teacher, student, temperature=temperature, alpha=alpha, batch_size=batch_size)
+    return Filled(
+        step=int(story.steps[row]), probe=story.split == "probe", temperature=temperature, alpha=alpha, batch_size=batch_size,
+        target=target, loss=loss, feedback=asked, influence=influence, halves=halves, why_no_loss=why_not, why_no_feedback=why_no_feedback,
+        why_no_influence=reason, origin=None if unknown or asked is None else origin_of(asked, config, batch_size, rate),
+    )  # fmt: skip
+
+
+def origin_of(asked: Feedback, config: RunConfig | None, batch_size: int | None, rate: float | None) -> Origin | None:
+    """Return how a feedback arose, None where the objective is another than KD or a factor is not known."""
+    if config is None or str(config.objective.name) != "kd" or not batch_size or not rate:
+        return None
+    factor = config.objective.alpha * rate / batch_size
+    return Origin(rate=rate, factor=factor, responses=-asked.feedback / (factor * asked.probabilities))
+
+
+def error_of_halves(
+    found: Influence, teacher: ArrayLike, student: ArrayLike, *, temperature: float, alpha: float, batch_size: int
+) -> float:
+    """Return the most by which the rounding of logits (C,) to 16 bits can move an influence recomputed from them.
+
+    Each logit is off by at most its largest one times 2^-11. So log p is off by twice that over t at most, the response with
+    it, and the slope by the changes of its softmaxes.
+    """
+    off_teacher, off_student = (HALF_PRECISION * float(np.abs(one).max()) for one in (teacher, student))
+    p, q = softmax(teacher, temperature), softmax(student, temperature)
+    slopes = 2 * ((1 - alpha) * softmax(student) * off_student + alpha * (q * off_student + p * off_teacher)) / batch_size
+    responses = 2 * np.abs(found.responses) * off_teacher / temperature
+    return float((slopes * np.abs(found.responses) + np.abs(found.slopes) * responses).sum())
 
 
 def no_loss(config: RunConfig | None, label: int, n_classes: int) -> str:
@@ -135,134 +187,3 @@ def numbers_table(filled: Filled, story: Story, row: int, shown: NDArray[np.int6
     if filled.influence is not None:
         columns["part of influence"] = gathered(filled.influence.terms, shown)
     return pd.DataFrame(columns)
-
-
-def draw_formulas(filled: Filled, shown: NDArray[np.int64], names: Sequence[str]) -> None:
-    """Draw a card for the soft target, the loss, the feedback and the influence, two beside each other."""
-    words = [tex_name(names[one], int(one)) for one in shown]
-    many = len(shown) < len(names)
-    for first, second in (((_target_card, "target"), (_loss_card, "loss")), ((_feedback_card, "feedback"), (_influence_card, "influence"))):
-        for column, (card, key) in zip(st.columns(2, gap="small"), (first, second), strict=True):
-            with column, st.container(border=True, height="stretch", key=f"formula-{key}"):
-                card(filled, shown, words, many)
-
-
-def _target_card(filled: Filled, shown: NDArray[np.int64], words: Sequence[str], many: bool) -> None:
-    target = filled.target
-    st.markdown("**Soft target**")
-    shift = f" - {tex(target.shift)}" if target.shift else ""
-    st.latex(rf"p_k = \frac{{e^{{o_k/t{' - m' if shift else ''}}}}}{{\sum_j e^{{o_j/t{' - m' if shift else ''}}}}}, "
-             rf"\qquad t = {tex(filled.temperature)}" + (rf",\ m = {tex(target.shift)}" if shift else ""))  # fmt: skip
-    powers = [rf"e^{{{tex(value)}{shift}}}" for value in target.scaled[shown].tolist()]
-    sizes = [tex(one) for one in target.exponentials[shown].tolist()]
-    if many:
-        sizes = [rf"\textstyle\sum_{{j=1}}^{{{len(target.scaled)}}} e^{{o_j/t{' - m' if shift else ''}}}"]
-    lines = [rf"Z &= {' + '.join(part)}" if at == 0 else rf"&\quad + {' + '.join(part)}" for at, part in enumerate(_threes(sizes))]
-    lines[-1] += f" = {tex(target.total)}"
-    lines += [rf"p_{{{word}}} &= {power} / Z = \mathbf{{{p:.4f}}}"
-              for word, power, p in zip(words, powers, target.probabilities[shown].tolist(), strict=True)]  # fmt: skip
-    st.latex(_aligned(lines))
-    more = f" The other {len(target.scaled) - len(shown)} classes share {1 - target.probabilities[shown].sum():.4f}." if many else ""
-    st.caption(f"What the teacher gave at step {filled.step}, at the training temperature.{more}")
-
-
-def _loss_card(filled: Filled, shown: NDArray[np.int64], words: Sequence[str], many: bool) -> None:
-    st.markdown("**Loss of this example**")
-    st.latex(_aligned([r"\ell &= (1-\alpha)\,\mathrm{CE} + \alpha\,t^2\,\mathrm{KL}(p\,\|\,q)", r"q &= \mathrm{softmax}(s/t)"]))
-    loss, alpha = filled.loss, filled.alpha
-    if loss is None or alpha is None:
-        st.info(plain(filled.why_no_loss, longest=400))
-        return
-    terms = gathered(loss.terms, shown).tolist()
-    t = tex(filled.temperature)
-    lines = [
-        r"\mathrm{CE} &= -\log \mathrm{softmax}(s)_y",
-        rf"&= -\log {tex(loss.at_label)} = {tex(loss.cross_entropy)}",
-        r"\mathrm{KL} &= \textstyle\sum_k p_k \log (p_k / q_k)",
-        *(rf"&{'=' if at == 0 else ''} {part}" for at, part in enumerate(_sum(terms))),
-        rf"&= {tex(loss.kl)}",
-        rf"\ell &= {tex(1 - alpha)} \cdot {tex(loss.cross_entropy)} + {tex(alpha)} \cdot {t}^2 \cdot {tex(loss.kl)}",
-        rf"&= {tex(loss.hard)} + {tex(loss.soft)} = \mathbf{{{tex(loss.total)}}}",
-    ]
-    st.latex(_aligned(lines))
-    st.caption("In nats; the sum over classes has the order of the table"
-               + (", all others last" if many else "") + ". The mean over the batch is the course loss.")  # fmt: skip
-
-
-def _feedback_card(filled: Filled, shown: NDArray[np.int64], words: Sequence[str], many: bool) -> None:
-    st.markdown("**Feedback, and where it moves the soft target**")
-    st.latex(r"f = -\frac{dL_e}{do}, \quad \dot p_k = \frac{p_k}{t}\big(f_k - \langle p, f\rangle\big)")
-    asked = filled.feedback
-    if asked is None:
-        st.info(plain(filled.why_no_feedback, longest=400))
-        return
-    power = _power(asked.feedback)
-    unit, mean = 10.0**power, asked.mean / 10.0**power
-    lines = [rf"\langle p, f\rangle &= {mean:.3f}" + (rf"\qquad (\text{{all}} \times 10^{{{power}}})" if power else "")]
-    lines += [rf"\dot p_{{{word}}} &= \tfrac{{{tex(p)}}}{{{tex(filled.temperature)}}}\,\big({f / unit:.3f} {'+' if mean < 0 else '-'} "
-              rf"{abs(mean):.3f}\big) = \mathbf{{{direction / unit:+.3f}}}"
-              for word, p, f, direction in zip(words, asked.probabilities[shown].tolist(), asked.feedback[shown].tolist(),
-                                               asked.directions[shown].tolist(), strict=True)]  # fmt: skip
-    st.latex(_aligned(lines))
-    st.caption("As recorded, in exam loss for one unit of the teacher's logit; the directions of all classes sum to zero.")
-
-
-def _influence_card(filled: Filled, shown: NDArray[np.int64], words: Sequence[str], many: bool) -> None:
-    st.markdown("**Influence on the exam**")
-    st.latex(r"I = \sum_j \frac{1}{B}\frac{\partial \ell}{\partial s_j} \cdot\frac{f_j B}{\alpha\,p_j}")
-    found = filled.influence
-    if found is None:
-        st.info(plain(filled.why_no_influence, longest=400))
-        return
-    lines = [rf"{word}:&\ \ ({tex(slope)})({tex(response)}) = {_plus(term)}"
-             for word, slope, response, term in zip(words, found.slopes[shown].tolist(), found.responses[shown].tolist(),
-                                                    found.terms[shown].tolist(), strict=True)]  # fmt: skip
-    lines += [rf"\text{{sum of {'all ' + str(len(found.terms)) if many else 'these'}}}:&\ \ \mathbf{{{tex(found.recomputed, 6)}}}",
-              rf"\text{{recorded}}:&\ \ \mathbf{{{tex(found.recorded, 6)}}}",
-              rf"\text{{difference}}:&\ \ {tex(found.difference, 2)}"]  # fmt: skip
-    st.latex(_aligned(lines))
-    effect = "lowered" if found.recorded < 0 else "raised"
-    verdict = ("The two agree to the rounding of 32-bit numbers." if found.agrees else
-               "The two differ by more than 32-bit rounding: the run may have been computed in lower precision.")  # fmt: skip
-    st.caption(f"Recomputed from the feedback, beside what the run recorded. {verdict} This example's gradient {effect} the exam "
-               "loss in this step: negative helps.")  # fmt: skip
-
-
-def tex(value: float, digits: int = 4) -> str:
-    """Return a number as LaTeX: 0.1234, or a mantissa and a power of ten where it is small or large."""
-    if not np.isfinite(value):
-        return r"\text{not a number}" if np.isnan(value) else (r"\infty" if value > 0 else r"-\infty")
-    if value == 0 or 1e-3 <= abs(value) < 1e5:
-        return f"{value:.{digits}g}" if abs(value) < 1e4 else f"{value:.0f}"
-    mantissa, power = f"{value:.{max(digits - 2, 1)}e}".split("e")
-    return rf"{mantissa} \cdot 10^{{{int(power)}}}"
-
-
-def tex_name(name: str, index: int) -> str:
-    """Return a class in LaTeX: its name where that is plain letters, digits and spaces, else its number in the table."""
-    return rf"\text{{{name}}}" if NAME.fullmatch(name) else str(index)
-
-
-def _aligned(lines: Sequence[str]) -> str:
-    return r"\begin{aligned}" + r" \\ ".join(lines) + r"\end{aligned}"
-
-
-def _sum(terms: Sequence[float]) -> list[str]:
-    """Return a sum of signed numbers as lines of three."""
-    words = [f"{'-' if one < 0 else '+'} {tex(abs(one), 3)}" for one in terms]
-    words[0] = words[0].removeprefix("+ ")
-    return [" ".join(part) for part in _threes(words)]
-
-
-def _threes(words: Sequence[str]) -> list[Sequence[str]]:
-    return [words[at : at + 3] for at in range(0, len(words), 3)]
-
-
-def _power(values: ArrayLike) -> int:
-    """Return the power of ten of the largest value, 0 where that is an everyday number."""
-    largest = float(np.abs(values).max(initial=0.0))
-    return 0 if largest == 0 or 1e-2 <= largest < 1e3 else int(np.floor(np.log10(largest)))
-
-
-def _plus(value: float) -> str:
-    return f"{'+' if value > 0 else ''}{tex(value)}"

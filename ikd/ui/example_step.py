@@ -9,6 +9,7 @@ from ikd.events import Integers
 from ikd.ui import state
 
 _PIN = "example-pin"
+_EARLY = "example-pinned-early"
 _SHOWN = "example-step-shown"
 STEPS_HELP = "Earlier and later step with data of this example: the arrow keys left and right. L jumps to the latest."
 
@@ -26,14 +27,34 @@ def pinned() -> int | None:
     return None if step is None else int(step)
 
 
-def place_of(steps: Integers) -> int:
-    """Return the place in the steps with data (R,) that is shown: the last one, or the one nearest to the chosen step."""
-    step = pinned()
-    return len(steps) - 1 if step is None else nearest(steps, step)
+def place_of(steps: Integers, *, newest: int, growing: bool) -> int:
+    """Return the place in the steps with data (R,) that is shown, which data that come later never move while it is pinned.
+
+    A pin that waits for a step of the future would be moved by all data until then: it is moved to the newest data at once.
+
+    Args:
+        steps: with data of the example.
+        newest: newest recorded step of the run, asked for before the steps were.
+        growing: whether more steps may come.
+    """
+    wanted = pinned()
+    if wanted is None:
+        return len(steps) - 1
+    if growing and wanted > max(newest, int(steps[-1])):
+        found = int(steps[-1])
+        pin(found)
+        st.session_state[_EARLY] = (wanted, found)
+        wanted = found
+    return last_before(steps, wanted)
+
+
+def last_before(steps: Integers, wanted: int) -> int:
+    """Return the place of the last step that is not later than a wanted one, of the first step where none is."""
+    return max(int(np.searchsorted(steps, wanted, side="right")) - 1, 0)
 
 
 def nearest(steps: Integers, wanted: int) -> int:
-    """Return the place of the step nearest to a wanted one, the earlier of two."""
+    """Return the place of the step nearest to a wanted one, the earlier of two: where a slider snaps to."""
     return int(np.abs(steps - wanted).argmin())
 
 
@@ -48,19 +69,21 @@ def snapped(steps: Integers, place: int, wanted: int) -> int:
 def pin(step: int | None) -> None:
     """Stand at a step from now on; None follows the newest data."""
     st.session_state[_PIN] = step
+    st.session_state.pop(_EARLY, None)
     state.keep_step(step)
 
 
-def draw_steps(steps: Integers, place: int, *, n_steps: int, live: bool) -> None:
+def draw_steps(steps: Integers, place: int, *, newest: int, n_steps: int, live: bool) -> None:
     """Draw the words about where the page stands, and the controls to move.
 
     Args:
         steps: (R,) with data of the example.
         place: of the shown one.
+        newest: newest recorded step of the run.
         n_steps: of the whole run.
         live: whether new steps are still to come.
     """
-    shown, newest = int(steps[place]), int(steps[-1])
+    shown = int(steps[place])
     with st.container(horizontal=True, vertical_alignment="bottom", key="example-steps"):
         st.button("Earlier", icon=":material/chevron_left:", key="example-earlier", shortcut="Left", disabled=place == 0,
                   on_click=pin, args=(int(steps[max(place - 1, 0)]),), help=STEPS_HELP)  # fmt: skip
@@ -72,11 +95,22 @@ def draw_steps(steps: Integers, place: int, *, n_steps: int, live: bool) -> None
                   help=STEPS_HELP)  # fmt: skip
         st.button("Jump to latest", icon=":material/last_page:", key="example-latest", shortcut="L", disabled=pinned() is None,
                   on_click=pin, args=(None,), help="Follows the newest data again.")  # fmt: skip
-    st.markdown(_words(shown, newest, n_steps, len(steps), live=live))
+    st.markdown(_words(shown, int(steps[-1]), n_steps, len(steps), live=live))
+    said = _elsewhere(shown, newest)
+    if said:
+        st.info(said, icon=":material/info:")
+
+
+def _elsewhere(shown: int, newest: int) -> str:
+    """Return why another step is shown than the one that was asked for, or nothing."""
     wanted = pinned()
-    if wanted is not None and wanted != shown:
-        st.info(f"There are no data of this example at step {wanted}: the nearest, of step {shown}, are shown.",
-                icon=":material/info:")  # fmt: skip
+    early: tuple[int, int] | None = st.session_state.get(_EARLY)
+    if early is not None and early[1] == wanted and early[0] > newest:
+        return f"Step {early[0]} is not there yet: this page is pinned at step {shown}, the newest with data of this example."
+    if wanted is None or wanted == shown:
+        return ""
+    which = "the last before it" if shown < wanted else "the first"
+    return f"There are no data of this example at step {wanted}: those of step {shown}, {which}, are shown."
 
 
 def _words(shown: int, newest: int, n_steps: int, n_data: int, *, live: bool) -> str:

@@ -31,7 +31,8 @@ class Story:
         steps: (R,). A course example can stand twice in one batch.
         teacher, student: (R, C) logits.
         feedback: (R, C), not a number at steps with no exam.
-        influence: (R,), not a number where there is none.
+        influence: (R,), not a number where there is none: at steps with no exam, and for probe examples in traces before
+            version 3. A probe example's feedback and influence are what they would be in that step's course batch.
         frozen: (C,) the teacher's logits before the first exam, None where it was not asked then.
     """
 
@@ -52,6 +53,11 @@ class Story:
     def exams(self) -> Integers:
         """Return the places (E,) at which there is feedback."""
         return np.flatnonzero(~np.isnan(self.feedback).any(axis=-1))
+
+    @property
+    def weighed(self) -> bool:
+        """Return whether the influence is recorded at any step."""
+        return bool(np.isfinite(self.influence).any())
 
     def history(self, label_names: Sequence[str], temperature: float) -> pd.DataFrame:
         """Return everything known of the example, one row a step: lists have one number a class.
@@ -114,11 +120,15 @@ def _probe(tail: Tail, example: int, n_classes: int) -> Parts:
     # Between two questions a run at work can add a reading: only what all have is shown.
     n_common = min(len(steps), len(student_steps))
     steps = steps[:n_common]
-    feedback = np.full((n_common, n_classes), np.nan, np.float32)
+    feedback, influence = np.full((n_common, n_classes), np.nan, np.float32), np.full(n_common, np.nan)
     known = np.isin(asked_steps, steps)
     feedback[np.searchsorted(steps, asked_steps[known])] = asked[known].reshape(-1, n_classes)
+    newest = int(asked_steps[-1]) if len(asked_steps) else -1
+    weighed_steps, weighed = tail.once("probe-influence", (example, newest), lambda: tail.reader.influences([example]))
+    known = np.isin(weighed_steps, steps)
+    influence[np.searchsorted(steps, weighed_steps[known])] = weighed[known, 0]
     rows = (teacher[:n_common].reshape(n_common, n_classes), student[:n_common].reshape(n_common, n_classes))
-    return steps, *rows, feedback, np.full(n_common, np.nan)
+    return steps, *rows, feedback, influence
 
 
 def _course(reader: TraceReader, example: int, n_classes: int) -> Parts:

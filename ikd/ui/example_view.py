@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable, Sequence
 
 import numpy as np
@@ -11,31 +10,36 @@ import streamlit as st
 
 from ikd.config import RunConfig
 from ikd.errors import RunError
+from ikd.events import Course
 from ikd.trace.folder import RunFolder
 from ikd.trace.state import RunState
 from ikd.ui import example_step, pace, state
 from ikd.ui.downloads import draw_downloads
-from ikd.ui.example_choice import choose_example, choose_split
-from ikd.ui.example_figures import Look, classes_of, draw_asked, draw_now, draw_timeline, history_table
-from ikd.ui.example_formulas import NOT_TRAINED, draw_formulas, fill, numbers_table
+from ikd.ui.example_cards import draw_formulas
+from ikd.ui.example_choice import draw_choice
+from ikd.ui.example_figures import Look, classes_of, draw_asked, draw_now, draw_timeline
+from ikd.ui.example_formulas import fill, numbers_table
+from ikd.ui.example_panel import draw_panel
 from ikd.ui.example_story import Story, read_story
+from ikd.ui.example_words import NOT_TRAINED
+from ikd.ui.run_curves import exam_span, marks_of
 from ikd.ui.run_head import badge
 from ikd.ui.shell import notice, page_link, sentences
 from ikd.ui.tail import Tail, tail_of
 from ikd.ui.wording import plain, visible
 
 WAITING_SECONDS = 2.0
-LOST_SECONDS = 5.0
-MAY_RETURN_SECONDS = 600.0
 ERAS = 10
 SCALES = ("training", "1")
 SHAPES = {False: "Lines", True: "Stacked areas"}
 MOST_TRUTHS = 6
+LINKS_PIXELS = 320
 _SCALE, _SHAPE, _LOOK = "example-scale", "example-shape", "example-looked-at"
 
 
 def show_example(folder: RunFolder) -> None:
     """Draw the page about one example of a run."""
+    state.take_up(folder.id)
     run, tail = folder.state(), tail_of(folder)
     config = _config(folder)
     started = tail.started()
@@ -43,14 +47,13 @@ def show_example(folder: RunFolder) -> None:
     if st.session_state.get(_LOOK) != folder.id:
         st.session_state[_LOOK] = folder.id
         pace.reset()
-    with st.container(horizontal=True, vertical_alignment="bottom", key="example-choice"):
-        split = choose_split()
-        example = choose_example(tail, folder.id, split) if started else None
+    complaint = example_step.begin(int(tail.meta["n_steps"])) if started else ""
+    split, example = draw_choice(tail, folder.id, config, started=started)
+    notice(complaint)
     if example is None:
         _timed(_waiting_part, run, WAITING_SECONDS)(folder, run.state, split)
         return
     _draw_text(example, [str(name) for name in tail.meta["label_names"]], split)
-    notice(example_step.begin(int(tail.meta["n_steps"])))
     scale, complaint = state.choice_in_address(state.SCALE, SCALES)
     notice(complaint)
     st.session_state[_SCALE] = scale
@@ -61,21 +64,9 @@ def show_example(folder: RunFolder) -> None:
                        key="example-download")  # fmt: skip
 
 
-def choose_run(folders: Sequence[RunFolder]) -> None:
-    """Draw links to some runs, where the address names none."""
-    st.header("Which run?", anchor=False)
-    st.write("The address names no run. Open an example of one of the newest, or see all runs.")
-    for folder in folders:
-        page_link("example", label=plain(folder.id), icon=":material/search:", run=folder.id)
-    page_link("runs", label="All runs", icon=":material/list:")
-
-
 def _timed(part: Callable[..., None], run: RunState, live_seconds: float) -> Callable[..., None]:
     # The timer ends with the run: a part whose run has changed its state asks for one full rerun.
-    every = live_seconds if run.live else None
-    if every is None and run.state == "lost" and time.time() - run.heartbeat < MAY_RETURN_SECONDS:
-        every = LOST_SECONDS
-    return st.fragment(part, run_every=every)
+    return st.fragment(part, run_every=pace.every(run, live_seconds))
 
 
 def _waiting_part(folder: RunFolder, drawn: str, split: str) -> None:
@@ -96,45 +87,70 @@ def _story_part(folder: RunFolder, example: pd.Series, split: str, config: RunCo
         run, tail = folder.state(), tail_of(folder)
         if run.state != drawn or (run.live and pace.slow_down()):
             st.rerun()
+        # Asked for first: whatever was recorded up to then is in the story.
+        newest = tail.reader.last_step()
         story = read_story(tail, split, example, config)
         if not len(story.steps):
             st.info("The first reading of this example is not there yet." if run.live else
                     "The run ended before it read this example: there is nothing to show of it.")  # fmt: skip
             return
-        _draw_story(story, run, tail, config)
+        _draw_story(folder, story, run, tail, config, newest)
+        state.remember(folder.id)
 
 
-def _draw_story(story: Story, run: RunState, tail: Tail, config: RunConfig | None) -> None:
-    n_steps, temperature = int(tail.meta["n_steps"]), float(tail.meta["temperature"])
-    marks = np.unique(story.steps)
-    place = example_step.place_of(marks)
-    example_step.draw_steps(marks, place, n_steps=n_steps, live=run.live)
-    row = int(np.searchsorted(story.steps, marks[place]))
-    if int((story.steps == marks[place]).sum()) > 1:
+def _draw_story(folder: RunFolder, story: Story, run: RunState, tail: Tail, config: RunConfig | None, newest: int) -> None:
+    n_steps = int(tail.meta["n_steps"])
+    steps = np.unique(story.steps)
+    place = example_step.place_of(steps, newest=newest, growing=run.live or run.state == "lost")
+    example_step.draw_steps(steps, place, newest=newest, n_steps=n_steps, live=run.live)
+    row = int(np.searchsorted(story.steps, steps[place]))
+    if int((story.steps == steps[place]).sum()) > 1:
         st.caption("It stands more than once in this step's batch; the numbers are those of its first place.")
-    names = [str(name) for name in tail.meta["label_names"]]
-    era = ERAS * int(story.steps[-1]) // max(n_steps, 1) if run.live else None
-    scale, stacked = _draw_switches(temperature)
-    look = Look(names=names, shown=classes_of(story, temperature), n_steps=n_steps, era=era, stacked=stacked,
-                temperature=temperature if scale == "training" else 1.0)  # fmt: skip
+    look = _look(story, run, tail, config)
     left, right = st.columns([5, 3], gap="medium")
     with left:
-        draw_timeline(story, row, look)
+        figures = {"timeline": draw_timeline(story, row, look)}
     with right:
-        draw_now(story, row, look)
-    draw_asked(story, row, look)
-    course = tail.reader.course(int(story.steps[row])) if story.split == "course" else None
-    filled = fill(story, row, temperature=temperature, config=config, batch_size=None if course is None else len(course.examples))
-    st.subheader(f"Step {filled.step} in numbers", anchor=False)
-    draw_formulas(filled, look.shown, names)
-    with st.expander("The same numbers as a table", key="example-numbers"):
-        st.dataframe(numbers_table(filled, story, row, look.shown, names), hide_index=True, key="example-numbers-table",
-                     alt=f"The numbers of step {filled.step}, by class.")  # fmt: skip
-        st.caption("At the training temperature. f is the recorded feedback; the direction is what it makes of the soft target.")
-    _draw_history(story, row, look)
+        figures["now"] = draw_now(story, row, look)
+    figures |= draw_asked(story, row, look)
+    draw_panel(story, row, look, figures, run=folder.path.name)
+    _draw_numbers(story, row, look, tail, config)
     if not run.live and len(story.exams) and row not in story.exams:
         last = int(story.steps[story.exams[np.abs(story.exams - row).argmin()]])
         st.button(f"Show step {last}, the nearest with feedback", key="example-exam", on_click=example_step.pin, args=(last,))
+
+
+def _look(story: Story, run: RunState, tail: Tail, config: RunConfig | None) -> Look:
+    n_steps, temperature = int(tail.meta["n_steps"]), float(tail.meta["temperature"])
+    scale, stacked = _draw_switches(temperature)
+    marks, exams = marks_of(config, n_steps)
+    return Look(
+        names=[str(name) for name in tail.meta["label_names"]], shown=classes_of(story, temperature), n_steps=n_steps, stacked=stacked,
+        temperature=temperature if scale == "training" else 1.0, marks=marks, exams=exams, span=exam_span(config, n_steps),
+        era=ERAS * int(story.steps[-1]) // max(n_steps, 1) if run.live else None,
+    )  # fmt: skip
+
+
+def _draw_numbers(story: Story, row: int, look: Look, tail: Tail, config: RunConfig | None) -> None:
+    step = int(story.steps[row])
+    course = tail.reader.course(step)
+    rates = tail.scalars("student_learning_rate")
+    rate = rates.loc[rates["step"] == step, "value"].to_numpy()
+    filled = fill(story, row, temperature=float(tail.meta["temperature"]), config=config, rate=float(rate[0]) if len(rate) else None,
+                  batch_size=None if course is None else len(course.examples), largest=_largest(course, story, tail, step),
+                  halved=story.split == "probe" and tail.meta.get("probe_dtype") == "float16")  # fmt: skip
+    st.subheader(f"Step {filled.step} in numbers", anchor=False)
+    draw_formulas(filled, look.shown, look.names)
+    with st.expander("The same numbers as a table", key="example-numbers"):
+        st.dataframe(numbers_table(filled, story, row, look.shown, look.names), hide_index=True, key="example-numbers-table",
+                     alt=f"The numbers of step {filled.step}, by class.")  # fmt: skip
+        st.caption("At the training temperature. f is the recorded feedback; the direction is what it makes of the soft target.")
+
+
+def _largest(course: Course | None, story: Story, tail: Tail, step: int) -> float:
+    """Return the largest influence (without its sign) among those recorded beside the example's at a step, 0 where none is."""
+    beside = tail.reader.influence_at(step) if story.split == "probe" else None if course is None else course.influence
+    return 0.0 if beside is None else float(np.abs(beside).max(initial=0.0))
 
 
 def _draw_switches(temperature: float) -> tuple[str, bool]:
@@ -150,15 +166,6 @@ def _draw_switches(temperature: float) -> tuple[str, bool]:
 def _scale_chosen() -> None:
     scale = st.session_state[_SCALE]
     state.keep(state.SCALE, None if scale == SCALES[0] else scale)
-
-
-def _draw_history(story: Story, row: int, look: Look) -> None:
-    table = st.expander("All drawn steps as a table", key="example-history", on_change="rerun")
-    # A closed table is not sent: it would be the largest part of every tick.
-    if table.open:
-        with table:
-            st.dataframe(history_table(story, row, look), hide_index=True, key="example-history-table", height=320,
-                         alt="Soft targets, student and feedback at every drawn step.")  # fmt: skip
 
 
 def _draw_text(example: pd.Series, names: Sequence[str], split: str) -> None:
@@ -197,17 +204,18 @@ def whole_history(folder: RunFolder, example: pd.Series, split: str, config: Run
 
 
 def _title(folder: RunFolder, run: RunState, config: RunConfig | None) -> None:
-    name = config.label if config and config.label else folder.id
-    with st.container(horizontal=True, vertical_alignment="center", horizontal_alignment="distribute", key="example-title"):
-        with st.container(horizontal=True, vertical_alignment="center", width="content"):
-            st.header("Example", width="content", anchor=False)
-            badge(folder, run)
-        with st.container(horizontal=True, width="content"):
-            page_link("run", label=f"Run {plain(name)}", icon=":material/monitoring:", run=folder.id, key="example-to-run")
-            # The soft targets page is about probe examples: another split's number would be another text there.
-            probe = state.carried(state.SPLIT).get(state.SPLIT, "probe") == "probe"
-            page_link("targets", label="Soft targets", icon=":material/scatter_plot:", run=folder.id, key="example-to-targets",
+    with st.container(horizontal=True, vertical_alignment="center", key="example-title"):
+        st.header("Example", width="content", anchor=False)
+        badge(folder, run)
+        # The soft targets page is about probe examples: another split's number would be another text there.
+        probe = state.carried(state.SPLIT).get(state.SPLIT, "probe") == "probe"
+        with st.container(horizontal=True, width=LINKS_PIXELS, key="example-links"):
+            page_link("run", label="Its run", icon=":material/monitoring:", run=folder.id)
+            page_link("targets", label="Soft targets", icon=":material/scatter_plot:", run=folder.id,
                       more=state.carried(state.EXAMPLES, state.STEP) if probe else None)  # fmt: skip
+    # A link is cut where it is too long; a caption goes on in the next line.
+    name = f"**{plain(config.label, longest=200)}** · " if config and config.label else ""
+    st.caption(f"Of the run {name}{plain(folder.id, longest=200)}")
 
 
 def _config(folder: RunFolder) -> RunConfig | None:

@@ -23,6 +23,7 @@ MOST_UPDATES = 30
 """After so many new tables a moving figure is built anew: the browser keeps some of each table until then."""
 
 SVG_WIDTH_PIXELS = 900
+SVG_PADDING = {"left": 24, "right": 24, "top": 10, "bottom": 10}
 _specifications: dict[str, str] = {}
 
 
@@ -40,18 +41,26 @@ class Shown:
     table: pd.DataFrame
     picked: int | None
 
-    def svg(self) -> bytes:
-        """Return the figure as SVG, with its texts as texts; it touches nothing of Streamlit."""
+    def svg(self, title: str = "") -> bytes:
+        """Return the figure as SVG, with its texts as texts, under a title; it touches nothing of Streamlit."""
         import vl_convert
 
         tree = json.loads(self.specification)
         # Only a figure that has no width of its own is as wide as its page.
-        tree = {"width": SVG_WIDTH_PIXELS, **tree, "data": {"values": json.loads(self.table.to_json(orient="records"))}}
+        if "vconcat" in tree:
+            tree["vconcat"] = [{"width": SVG_WIDTH_PIXELS, **view} for view in tree["vconcat"]]
+        else:
+            tree = {"width": SVG_WIDTH_PIXELS, **tree}
+        if title:
+            tree = {**tree, "title": {"text": title, "anchor": "start", "fontSize": 12, "fontWeight": "normal", "offset": 10}}
+        # A viewer's letters may be wider than those the figure was measured with.
+        tree["padding"] = SVG_PADDING
+        tree = {**tree, "data": {"values": json.loads(self.table.to_json(orient="records"))}}
         return str(vl_convert.vegalite_to_svg(json.dumps(tree))).encode("utf-8")
 
 
 def show_figure(
-    make: Callable[..., alt.LayerChart],
+    make: Callable[..., alt.LayerChart | alt.VConcatChart],
     table: pd.DataFrame,
     *,
     key: str,
@@ -107,7 +116,7 @@ def _settled(key: str, spoken: str, era: int | None) -> str:
     return words
 
 
-def specification_of(make: Callable[..., alt.LayerChart], **options: Any) -> str:
+def specification_of(make: Callable[..., alt.LayerChart | alt.VConcatChart], **options: Any) -> str:
     """Return a chart's specification as JSON, without its data."""
     name = f"{make.__module__}.{make.__qualname__} {options!r}"
     if name not in _specifications:

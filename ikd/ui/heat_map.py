@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 import streamlit as st
@@ -23,7 +24,7 @@ LONGEST_WORDS = 60
 def heat_map(
     values: NDArray[np.uint8], *, key: str, rows: ArrayLike, row_words: Sequence[str], columns: ArrayLike,
     palette: Sequence[str], low: str, high: str, span: tuple[float, float], what: str, selected: int | None,
-    step: int | None, shown: str, spoken: str,
+    step: int | None, shown: str, spoken: str, run: str = "", moves: bool = True,
 ) -> Picked:  # fmt: skip
     """Show the heat map, and return the cell a person picked on it since the last run.
 
@@ -39,21 +40,26 @@ def heat_map(
         what: what the colour is, for example "drift".
         selected: id of the selected example.
         step: the pinned step; None follows the last column.
-        shown: what is shown of which run, for the saved picture.
+        shown: what is shown, for the saved picture.
         spoken: description with numbers, for screen readers.
+        run: id of the run, for the name of the saved picture and the words beneath it.
+        moves: whether it has the line of a step: one that a person sets with a click, and that the player of the same run moves
+            while it plays.
 
     Raises:
         ValueError: shapes do not fit together, or there are too many rows or columns.
     """
     raster = raster_parcel(values, rows=rows, row_words=row_words, columns=columns)
+    small = {"raster": raster.digest, "palette": list(palette), "low": low, "high": high, "span": [float(one) for one in span],
+             "what": what, "selected": None if selected is None else int(selected), "step": None if step is None else int(step), "shown": shown,
+             "spoken": spoken, "run": run, "moves": moves}  # fmt: skip
+    return _mounted(raster, small, key)
+
+
+def _mounted(raster: Parcel, small: dict[str, Any], key: str) -> Picked:
     mount = component("ikd-heat-map", "heat_map.html", ("canvas.js", "heat_draw.js", "heat_map.js"), "canvas.css")
     with st.container(gap=None, key=f"{key}-canvas"):
-        found = mount(
-            key=key, on_cell_change=_nothing,
-            data={"raster": raster.digest, "palette": list(palette), "low": low, "high": high, "span": [float(one) for one in span],
-                  "what": what, "selected": None if selected is None else int(selected),
-                  "step": None if step is None else int(step), "shown": shown, "spoken": spoken},
-        )  # fmt: skip
+        found = mount(key=key, on_cell_change=_nothing, data=small)
         carry([raster], key=key)
     cell = found.get("cell")
     asked = cell if isinstance(cell, dict) else {}

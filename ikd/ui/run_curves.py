@@ -77,18 +77,37 @@ def draw_curves(scene: Scene) -> None:
         st.caption(f"Drag to move along the steps, scroll to zoom, double-click for the whole run.{slowed}")
 
 
-def marks_of(config: RunConfig | None, n_steps: int) -> tuple[dict[str, int], list[int]]:
-    """Return the words for the first exam and the end of exams, and the steps of single exams where they are few."""
+def exams_of(config: RunConfig | None, n_steps: int) -> range:
+    """Return the steps of a run's exams, none where its settings are damaged or its teacher is fixed."""
     if config is None or config.policy.name != "exam":
-        return {}, []
+        return range(0)
     every, freeze = config.policy.exam_every, config.policy.teacher_freeze_at
     first = -(-config.policy.exam_start // every) * every
-    end = n_steps if freeze is None else min(freeze, n_steps)
-    marks = {"first exam": first} if first < end else {}
-    if freeze is not None and freeze < n_steps:
-        marks["exams end"] = freeze
-    exams = list(range(first, end, every)) if every > 1 else []
-    return marks, exams if len(exams) <= MOST_EXAM_TICKS else []
+    return range(first, n_steps if freeze is None else min(freeze, n_steps), every)
+
+
+def marks_of(config: RunConfig | None, n_steps: int) -> tuple[dict[str, int], list[int]]:
+    """Return the words for the first exam and the end of exams, and the steps of single exams where they are few."""
+    exams = exams_of(config, n_steps)
+    marks = {"first exam": exams[0]} if exams else {}
+    if config is not None and config.policy.name == "exam":
+        freeze = config.policy.teacher_freeze_at
+        if freeze is not None and freeze < n_steps:
+            marks["exams end"] = freeze
+    return marks, list(exams) if exams.step > 1 and len(exams) <= MOST_EXAM_TICKS else []
+
+
+def exam_span(config: RunConfig | None, n_steps: int) -> tuple[int, int, str] | None:
+    """Return first and last step of a run's exams with words about them, where they are too many for ticks of their own."""
+    exams = exams_of(config, n_steps)
+    if not exams or marks_of(config, n_steps)[1]:
+        return None
+    return exams[0], exams[-1], f"an exam {often(exams)}, {exams[0]} to {exams[-1]}"
+
+
+def often(exams: range) -> str:
+    """Return how often there is an exam, in words."""
+    return "at every step" if exams.step == 1 else f"every {exams.step} steps"
 
 
 def _draw_scores(scene: Scene, what: str, shown: str) -> None:

@@ -20,12 +20,14 @@ from ikd.ui.shell import notice, page_link, sentences
 from ikd.ui.tail import Tail, tail_of
 from ikd.ui.wording import moment, plain
 
+POLICY_WORDS = {"exam": "the teacher learns from exams", "fixed": "fixed teacher"}
 LIVE_SECONDS = 1.0
 ERAS = 10
 
 
 def show_run(folder: RunFolder) -> None:
     """Draw the page of a run."""
+    state.take_up(folder.id, board=True)
     run, tail = folder.state(), tail_of(folder)
     config = _config(folder)
     started = tail.started()
@@ -46,6 +48,7 @@ def show_run(folder: RunFolder) -> None:
         ids = choose_examples(tail, _cursor(run, tail, n_steps), live=run.live)
         _timed(_board_part, run, pace.pace_seconds())(folder, n_steps, config, tuple(ids))
     draw_scores(run)
+    state.remember(folder.id, board=True)
 
 
 def _timed(part: Callable[..., None], run: RunState, live_seconds: float) -> Callable[..., None]:
@@ -96,12 +99,12 @@ def _end(run: RunState, tail: Tail, n_steps: int) -> int:
 
 
 def _title(folder: RunFolder, run: RunState, config: RunConfig | None, *, started: bool) -> None:
-    name = config.label if config and config.label else folder.id
+    name = name_of(folder)
     with st.container(horizontal=True, vertical_alignment="center", horizontal_alignment="distribute", key="run-title"):
         with st.container(horizontal=True, vertical_alignment="center", width="content"):
             st.header(plain(name), width="content", anchor=False)
             badge(folder, run)
-        with st.container(horizontal=True, width="content"):
+        with st.container(horizontal=True, width="content", vertical_alignment="center"):
             if run.live:
                 with st.container(width="content"):
                     draw_stop(folder)
@@ -110,11 +113,13 @@ def _title(folder: RunFolder, run: RunState, config: RunConfig | None, *, starte
                     draw_settings(config)
             if started:
                 draw_download(folder)
-                page_link("targets", label="Soft targets", icon=":material/scatter_plot:", run=folder.id)
+                shown = state.carried(state.EXAMPLES, state.STEP)
+                first = {state.EXAMPLES: shown[state.EXAMPLES].split(",")[0]} if state.EXAMPLES in shown else {}
+                page_link("targets", label="Soft targets", icon=":material/scatter_plot:", run=folder.id, more={**shown, **first})
     when = [f"`{folder.id}`"] + ([f"started {moment(run.started)}"] if run.started and not folder.recorded else [])
     if config is not None:
-        what = {"exam": "the teacher learns from exams", "fixed": "fixed teacher"}[config.policy.name]
-        when += [plain(config.task.name), f"{plain(config.teacher.name)} teaches {plain(config.student.name)}", what]
+        when += [plain(config.task.name), f"{plain(config.teacher.name)} teaches {plain(config.student.name)}",
+                 POLICY_WORDS[config.policy.name]]  # fmt: skip
     st.caption(" · ".join(when))
     if run.error and not run.live:
         st.error(plain(run.error, longest=1000), icon=":material/error:")
@@ -140,10 +145,20 @@ def _forget_other_run(run: str, n_steps: int) -> None:
         notice(replay.reset(n_steps))
 
 
-def choose_run(folders: Sequence[RunFolder], page: str = "run") -> None:
-    """Draw links to some runs on a page, where the address names none."""
+def choose_run(folders: Sequence[RunFolder], page: str = "run", *, complaint: str = "") -> None:
+    """Draw links to some runs on a page, where the address names none, or with a complaint about the one it names."""
     st.header("Which run?", anchor=False)
-    st.write("The address names no run. Open one of the newest, or see them all.")
+    notice(complaint)
+    st.write("Open one of these, or see all runs." if complaint else "The address names no run. Open one of these, or see all runs.")
     for folder in folders:
-        page_link(page, label=plain(folder.id), icon=":material/monitoring:", run=folder.id)
+        page_link(page, label=f"{plain(name_of(folder))} · {plain(folder.id)}", icon=":material/monitoring:", run=folder.id)
     page_link("runs", label="All runs", icon=":material/list:")
+
+
+def name_of(folder: RunFolder) -> str:
+    """Return the name a person gave a run; where there is none, what it is about."""
+    try:
+        config = folder.config()
+    except RunError:
+        return "damaged run"
+    return config.label or f"{config.task.name}, {POLICY_WORDS[config.policy.name]}"

@@ -41,6 +41,7 @@ PAGES: dict[str, PageLink] = {
     "runs": PageLink(path="pages/runs.py", label="Runs", icon=":material/list:"),
     "method": PageLink(path="pages/method.py", label="Method", icon=":material/function:"),
 }
+OF_A_RUN = ("run", "targets", "example")
 
 
 @contextmanager
@@ -91,7 +92,7 @@ def page_link(
     """
     query = {state.RUN: run, **(more or {})} if run is not None else None
     try:
-        with st.container(key=key) if key else st.container():
+        with st.container(key=key, width="content"):
             st.page_link(PAGES[page].path, label=label, icon=icon, query_params=query)
     except StreamlitAPIException:
         st.markdown(label)
@@ -105,9 +106,11 @@ def go_to_run(run: str) -> None:
 def _menu() -> None:
     with st.sidebar:
         st.markdown("**IKD Lab**  \n:gray[a teacher that learns to teach]")
-        for page in PAGES.values():
+        run = state.run_looked_at()
+        for name, page in PAGES.items():
+            query = {state.RUN: run} if run is not None and name in OF_A_RUN else None
             try:
-                st.page_link(page.path, label=page.label, icon=page.icon, width="stretch")
+                st.page_link(page.path, label=page.label, icon=page.icon, width="stretch", query_params=query)
             except StreamlitAPIException:
                 # A page file opened alone is an app of its own and knows no other page.
                 st.caption(page.label)

@@ -33,10 +33,15 @@ SHOWN_RUNS = "runs_shown"
 SPOKEN = "figures_spoken"
 CORNERS = "targets_corners"
 TABLE_STEP = "targets_table_step"
+SORTED_AT = "targets_sorted_at"
 NEWS = "picked_last"
+PICKS = "picked_in_figures"
+EARLY_PIN = "pinned_before_its_step"
+LOOKED = "looked_at_last"
 BOARD_EARLY = "board_chosen_early"
 
 MOST_EXAMPLES = 8
+_BOARD = "board"
 
 
 def setting_key(path: str) -> str:
@@ -103,6 +108,39 @@ def keep(parameter: str, value: str | int | None) -> None:
         del st.query_params[parameter]
 
 
+def remember(run: str, *, board: bool = False) -> None:
+    """Keep what the address says of a run, so that the way by the menu to its other pages leads to the same place.
+
+    Args:
+        run: id of the run of the page.
+        board: whether the examples of the address are those of the board; otherwise the one example of the page.
+    """
+    kept: dict[str, str | None] = st.session_state.setdefault(LOOKED, {})
+    if kept.get(RUN) != run:
+        kept.clear()
+    kept |= {RUN: run, STEP: st.query_params.get(STEP), SCALE: kept.get(SCALE) if board else st.query_params.get(SCALE)}
+    if board:
+        kept[_BOARD] = st.query_params.get(EXAMPLES)
+    elif st.query_params.get(SPLIT, "probe") == "probe":
+        kept[EXAMPLES] = st.query_params.get(EXAMPLES)
+
+
+def take_up(run: str, *, board: bool = False) -> None:
+    """Write into an address that names the run alone what was looked at last of this run, as `remember` kept it."""
+    kept: dict[str, str | None] = st.session_state.get(LOOKED, {})
+    if kept.get(RUN) != run or set(st.query_params) - {RUN}:
+        return
+    found = {STEP: kept.get(STEP), EXAMPLES: kept.get(_BOARD if board else EXAMPLES), SCALE: None if board else kept.get(SCALE)}
+    for parameter, value in found.items():
+        if value is not None:
+            keep(parameter, value)
+
+
+def run_looked_at() -> str | None:
+    """Return the run of the address, else the one looked at last in this session."""
+    return run_in_address() or st.session_state.get(LOOKED, {}).get(RUN)
+
+
 def carried(*parameters: str) -> dict[str, str]:
     """Return those parameters of the address that are there, to be taken along to another page."""
     return {name: st.query_params[name] for name in parameters if name in st.query_params}
@@ -114,6 +152,27 @@ def is_news(key: str, value: object) -> bool:
     fresh = value is not None and seen.get(key) != value
     seen[key] = value
     return fresh
+
+
+def pick_key(figure: str, selected: int) -> str:
+    """Return the key of a figure in which an example can be picked: a new one when another example is selected elsewhere.
+
+    A figure that still held the old pick would not report the same click again.
+    """
+    kept: dict[str, tuple[int, int | None]] = st.session_state.setdefault(PICKS, {})
+    number, picked = kept.get(figure, (0, None))
+    if picked is not None and picked != selected:
+        number, picked = number + 1, None
+    kept[figure] = (number, picked)
+    return f"{figure}-{number}"
+
+
+def fresh_pick(figure: str, picked: int | None) -> int | None:
+    """Return what was picked in a figure since its last run: figures report their pick at every run."""
+    kept: dict[str, tuple[int, int | None]] = st.session_state.setdefault(PICKS, {})
+    number, before = kept.get(figure, (0, None))
+    kept[figure] = (number, picked)
+    return picked if picked != before else None
 
 
 def keep_examples(ids: Sequence[int]) -> None:

@@ -16,6 +16,7 @@ from ikd.trace.reader import TraceReader
 from ikd.ui import state
 
 MOST_RUNS = 3
+STEPS_AT_ONCE = 8
 
 
 class Tail:
@@ -85,6 +86,19 @@ class Tail:
             fresh = self.reader.course_sizes(after=int(known["step"].iloc[-1]))
             self._sizes = pd.concat([known, fresh], ignore_index=True) if len(fresh) else known
         return self._sizes
+
+    def last_asked(self, step: int) -> tuple[int, Floats] | None:
+        """Return the latest feedback (P, C) on the probe set at or before a step, and the step it belongs to."""
+        feedback = self.reader.reading_at("feedback", step)
+        if feedback is None:
+            return None
+        steps = self.reader.reading_steps()
+        steps = steps[steps <= step]
+        for end in range(len(steps), 0, -STEPS_AT_ONCE):
+            found, _ = self.reader.readings_at("feedback", steps[max(end - STEPS_AT_ONCE, 0) : end].tolist())
+            if len(found):
+                return int(found[-1]), feedback
+        return None
 
     def once(self, name: str, key: Hashable, make: Callable[[], Any]) -> Any:
         """Return what `make` gives, kept for one key at a time: an answer of the past does not change."""

@@ -14,6 +14,7 @@ from ikd.config import build_config
 from ikd.events import StepTaken
 from ikd.trace.recorder import Recorder
 from ikd.trace.store import new_run
+from tests.browser.canvases import bytes_when_quiet
 from tests.browser.looking import apologies, main
 from tests.browser.server import Server, open_another, open_browser, settle, visit
 from tests.synthetic import events, synthetic_run
@@ -220,10 +221,8 @@ def test_long_history_is_not_sent_again_for_a_click(server: Server, page: Page) 
     page.on("websocket", lambda socket: socket.on("framereceived", lambda frame: received.append(len(frame))))
     visit(page, f"{server.url}/targets?run={run}&ex=0&step=20&view=confusion")
     canvas(page, "player")
-    settle(page)
-    first = sum(received)
+    first = bytes_when_quiet(page, received)
     received.clear()
     page.locator(".st-key-example-after button").first.click()
     page.wait_for_url(re.compile(r"ex=(?!0(&|$))\d+"))
-    settle(page)
-    assert first > 300_000 and sum(received) < first / 4 and max(received) < 300_000
+    assert first > 300_000 and bytes_when_quiet(page, received) < first / 4 and max(received) < 300_000

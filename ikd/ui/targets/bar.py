@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import streamlit as st
 
-from ikd.trace.digest import SCALES
+from ikd.trace.binning import SCALES
 from ikd.ui import state
 from ikd.ui.board_choice import WAYS, ranked
 from ikd.ui.shell import page_link
@@ -18,11 +18,12 @@ ORDERS = {**WAYS, BY_ID: "number"}
 
 def draw_bar(look: Look) -> None:
     """Draw the controls of step, example and temperature."""
-    with st.container(key="targets-bar", gap="small"):
-        with st.container(horizontal=True, vertical_alignment="bottom", key="targets-step"):
+    with st.container(key="targets-bar", horizontal=True, vertical_alignment="bottom", gap="small"):
+        with st.container(horizontal=True, vertical_alignment="bottom", key="targets-step", width="content", gap="small"):
             _draw_step(look)
             _draw_scale(look)
-        with st.container(horizontal=True, vertical_alignment="bottom", key="targets-example"):
+            _draw_place(look)
+        with st.container(horizontal=True, vertical_alignment="bottom", key="targets-example", width="content", gap="small"):
             _draw_example(look)
     _draw_example_words(look)
 
@@ -42,6 +43,12 @@ def select(example: int) -> None:
     state.keep(state.EXAMPLES, example)
 
 
+def order_of_examples(look: Look, order: str | None = None) -> list[int]:
+    """Return all probe examples in the order chosen in the bar, or in another of `ORDERS`, as at the cursor."""
+    chosen = order or str(st.session_state.get("example-order", "drift"))
+    return list(range(len(look.probe))) if chosen == BY_ID else ranked(look.tail, chosen, look.cursor)
+
+
 def _draw_step(look: Look) -> None:
     steps = look.digest.steps
     at = int(np.searchsorted(steps, look.cursor))
@@ -55,11 +62,15 @@ def _draw_step(look: Look) -> None:
         key = f"step-{look.cursor}-{look.newest if not look.pinned else 'pinned'}"
         st.number_input("Step", 0, look.newest, value=look.cursor, key=key, on_change=_typed_step, args=(key,), width=130,
                         help="The nearest reading at or before this step is shown.")  # fmt: skip
-    st.button("On", icon=":material/chevron_right:", help="Next reading", key="reading-after", disabled=at >= len(steps) - 1,
+    st.button("Forward", icon=":material/chevron_right:", help="Next reading", key="reading-after", disabled=at >= len(steps) - 1,
               shortcut="Alt+Right", on_click=pin, args=(int(steps[min(at + 1, len(steps) - 1)]),))  # fmt: skip
+    st.button("Jump to latest", icon=":material/last_page:", key="jump-latest", on_click=follow, disabled=not look.pinned,
+              help="Follow the newest reading again, now and later.")  # fmt: skip
+
+
+def _draw_place(look: Look) -> None:
     if look.pinned:
         st.badge(f"pinned at step {look.cursor}", icon=":material/keep:", color="orange")
-        st.button("Jump to latest", icon=":material/last_page:", key="jump-latest", on_click=follow)
     else:
         st.badge(f"following, step {look.cursor}", icon=":material/trending_flat:", color="blue")
 
@@ -72,7 +83,8 @@ def _draw_example(look: Look) -> None:
     st.number_input("Example", 0, len(look.probe) - 1, value=look.example, key=key, on_change=_typed_example, args=(key,), width=120)
     st.button("Next", icon=":material/arrow_downward:", help="Next example in the order at the right", key="example-after",
               shortcut="Alt+Down", on_click=_walk, args=(look, order, 1))  # fmt: skip
-    st.selectbox("in the order of", list(ORDERS), format_func=ORDERS.__getitem__, key="example-order", width=210)
+    st.selectbox("in the order of", list(ORDERS), format_func=ORDERS.__getitem__, key="example-order", width=210,
+                 help="As things stand at the step shown.")  # fmt: skip
 
 
 def _draw_scale(look: Look) -> None:
@@ -85,13 +97,13 @@ def _draw_scale(look: Look) -> None:
 
 def _draw_example_words(look: Look) -> None:
     example = look.probe.iloc[look.example]
-    with st.container(key="text-selected", border=False):
-        st.text(visible(example["text"]))
-        if example["text_pair"]:
-            st.text(visible(example["text_pair"]))
     label = int(example["label"])
     name = look.names[label] if 0 <= label < len(look.names) else str(label)
     with st.container(horizontal=True, vertical_alignment="center", key="selected-foot"):
+        with st.container(key="text-selected", border=False, width="content"):
+            st.text(visible(example["text"]))
+            if example["text_pair"]:
+                st.text(visible(example["text_pair"]))
         st.caption(f"Example {look.example} · label **{plain(name)}** · everything below is shown {look.scale_words()}", width="content")
         page_link("example", label="Open this example", icon=":material/search:", run=look.folder.id,
                   more={state.EXAMPLES: str(look.example), **({state.STEP: str(look.cursor)} if look.pinned else {})})  # fmt: skip
@@ -106,7 +118,7 @@ def _typed_example(key: str) -> None:
 
 
 def _walk(look: Look, order: str, by: int) -> None:
-    ids = list(range(len(look.probe))) if order == BY_ID else ranked(look.tail, order, look.cursor)
+    ids = order_of_examples(look, order)
     at = ids.index(look.example)
     select(ids[min(max(at + by, 0), len(ids) - 1)])
 

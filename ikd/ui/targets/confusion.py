@@ -25,7 +25,9 @@ def draw_confusion(look: Look) -> int | None:
     before, now = (soft_confusion(softmax(one, look.temperature), look.labels, n_classes) for one in (frozen, teacher))
     kept = kept_classes(before, now)
     counts = np.bincount(look.labels, minlength=n_classes)
+    own = int(look.labels[look.example])
     names = [visible(look.names[one], longest=40) for one in kept]
+    marked = [f"▸ {name}" if one == own else name for one, name in zip(kept, names, strict=True)]
     square = np.ix_(kept, kept)
     parts = {"Start: the frozen teacher": before[square], f"Now: step {look.cursor}": now[square]}
     change = now[square] - before[square]
@@ -34,13 +36,16 @@ def draw_confusion(look: Look) -> int | None:
     figures = {}
     for place, (title, matrix) in zip(st.columns(3, gap="small"), {**parts, "Change": change}.items(), strict=True):
         is_change = title == "Change"
-        table = soft_confusion_table(matrix, names, change=is_change, counts=counts[kept])
+        table = soft_confusion_table(matrix, names, change=is_change, counts=counts[kept], rows=marked,
+                                     digits=2 if not is_change or limit > 0.05 else 3 if limit > 0.01 else 4)  # fmt: skip
         with place:
             st.markdown(f"**{title}**")
             figures[f"{title.split(':')[0]} as SVG"] = show_figure(
                 confusion_chart, table, key=f"confusion-{title.split(':')[0]}-{limit if is_change else 1}", era=look.era,
                 spoken=_spoken(title, matrix, names), change=is_change, limit=limit if is_change else 1.0,
             )  # fmt: skip
+    if own in kept:
+        st.caption(f"▸ the row of example {look.example}: it is one of the {counts[own]} examples whose mean stands there.")
     if len(kept) < n_classes:
         st.caption(f"Of {n_classes} classes those {len(kept)} whose rows changed most: the other columns are left out, so rows "
                    "need not sum to 1.")  # fmt: skip
@@ -60,6 +65,7 @@ def kept_classes(before: NDArray[np.float64], now: NDArray[np.float64]) -> list[
 
 
 def _spoken(title: str, matrix: NDArray[np.float64], names: list[str]) -> str:
-    cells = [f"{row}: " + ", ".join(f"{name} {value:.2f}" for name, value in zip(names, values, strict=True))
+    cells = [f"{row}: " + ("no example" if np.isnan(values).any() else
+                           ", ".join(f"{name} {value:.2f}" for name, value in zip(names, values, strict=True)))
              for row, values in zip(names, matrix.tolist(), strict=True)]  # fmt: skip
     return f"{title}. " + "; ".join(cells)

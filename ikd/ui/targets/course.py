@@ -4,18 +4,19 @@ from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
 import pandas as pd
 import streamlit as st
 
-from ikd.trace.issued import course_log
+from ikd.trace.measures import course_log
 from ikd.ui import state
 from ikd.ui.shell import page_link
-from ikd.ui.targets.bar import pin
-from ikd.ui.targets.course_heat import PICKED_KEY, draw_course_heat
+from ikd.ui.targets.course_heat import PICKED_KEY, cells_frame, draw_course_heat
 from ikd.ui.targets.look import Look
 from ikd.ui.targets.panel import draw_words
+from ikd.ui.targets.table import clicked_row, holding, shortened
 from ikd.ui.targets.words import VIEWS
-from ikd.ui.wording import plain, snippet
+from ikd.ui.wording import plain
 
 MOST_ROWS = 200
 ORDERS = {
@@ -34,35 +35,41 @@ def draw_course(look: Look) -> int | None:
     with st.container(horizontal=True, vertical_alignment="bottom", key="course-choice"):
         text = st.text_input("Text contains", key="course-text", max_chars=200, width=240)
         order = st.selectbox("Sorted by", list(ORDERS), format_func=ORDERS.__getitem__, key="course-order", width=240)
-    found = log[log["text"].str.contains(text.strip(), case=False, regex=False)] if text.strip() else log
+    found = log[holding(log, text)]
     shown = sorted_log(found, order).head(MOST_ROWS)
-    exams = int(log["exams"].sum())
-    st.caption(f"The first {len(shown)} of {len(found)} training examples, up to step {look.cursor}; {exams} of their soft targets "
-               f"were followed by an exam{'' if exams else ', so none has feedback or influence'}.")  # fmt: skip
+    st.caption(_count_words(look, log, found, len(shown)))
     if shown.empty:
         return None
     picked = draw_course_heat(look, shown)
     if picked.example is not None:
         st.session_state[PICKED_KEY] = picked.example
-    if picked.step is not None and not (look.pinned and picked.step == look.cursor):
-        pin(picked.step)
-        st.rerun()
     event = st.dataframe(
-        shown, hide_index=True, height=420, key=f"{ROWS_KEY}-{order}-{look.cursor}-{text}", selection_mode="single-row",
-        on_select="rerun", column_config=_columns(), alt=f"Course log of {len(found)} training examples up to step {look.cursor}.",
+        shortened(shown).drop(columns="text_pair"), hide_index=True, height=420, key=f"{ROWS_KEY}-{order}-{look.cursor}-{text}",
+        selection_mode=["single-row", "single-cell"], on_select="rerun", column_config=_columns(),
+        alt=f"Course log of {len(found)} training examples up to step {look.cursor}.",
     )  # fmt: skip
-    rows = event.selection.rows
-    if rows and state.is_news(ROWS_KEY, int(shown["example"].iloc[min(rows[0], len(shown) - 1)])):
-        st.session_state[PICKED_KEY] = int(shown["example"].iloc[min(rows[0], len(shown) - 1)])
+    row = clicked_row(event.selection)
+    if row is not None and state.is_news(ROWS_KEY, int(shown["example"].iloc[min(row, len(shown) - 1)])):
+        st.session_state[PICKED_KEY] = int(shown["example"].iloc[min(row, len(shown) - 1)])
     _draw_picked(look, log)
-    draw_words("course", VIEWS["course"], look, make_table=lambda: log)
+    draw_words("course", VIEWS["course"], look, make_table=lambda: log,
+               others={"picture": lambda: cells_frame(look, shown["example"].to_numpy(dtype=np.int64))})  # fmt: skip
     return None
+
+
+def _count_words(look: Look, log: pd.DataFrame, found: pd.DataFrame, n_shown: int) -> str:
+    if found.empty:
+        return f"None of the {len(log)} training examples issued up to step {look.cursor} holds this text: shorten or empty it."
+    exams, issued = int(found["exams"].sum()), int(found["issued"].sum())
+    which = f"All {len(found)}" if n_shown == len(found) else f"The first {n_shown} of {len(found)}"
+    return (f"{which} training examples, up to step {look.cursor}: {issued} soft targets were issued to them, {exams} of these with "
+            f"an exam{'' if exams else ', so none has feedback or influence'}.")  # fmt: skip
 
 
 def _draw_picked(look: Look, log: pd.DataFrame) -> None:
     found = log[log["example"] == st.session_state.get(PICKED_KEY, -1)]
     if found.empty:
-        st.caption("Click a cell, or the box before a row, to open that training example.")
+        st.caption("Click a row of the picture or of the table to choose a training example and open its page.")
         return
     example = int(found["example"].iloc[0])
     page_link("example", label=f"Open training example {example}: {plain(str(found['text'].iloc[0]), longest=60)}",
@@ -77,8 +84,9 @@ def log_frame(look: Look) -> pd.DataFrame:
     texts = texts.set_index("id")
     labels = texts["label"].reindex(log["example"]).tolist()
     words = texts["text"].reindex(log["example"]).fillna("").tolist()
-    log.insert(1, "text", [snippet(str(one), longest=110) for one in words])
-    log.insert(2, "label", [look.names[int(one)] if one == one and 0 <= int(one) < len(look.names) else "" for one in labels])
+    log.insert(1, "text", [str(one) for one in words])
+    log.insert(2, "text_pair", texts["text_pair"].reindex(log["example"]).tolist())
+    log.insert(3, "label", [look.names[int(one)] if one == one and 0 <= int(one) < len(look.names) else "" for one in labels])
     return log
 
 
@@ -94,6 +102,6 @@ def _columns() -> dict[str, Any]:
     return {
         "example": number("example", width=70), "text": st.column_config.TextColumn("text", width=430),
         "asked": number("asked, mean |f|", format="%.2e"), "influence": number("influence, sum", format="%+.2e"),
-        "most_helped": number("most helped", format="%+.2e"), "most_harmed": number("most harmed", format="%+.2e"),
+        "most_helped": number("lowest influence", format="%+.2e"), "most_harmed": number("highest influence", format="%+.2e"),
         "last_step": number("last step", format="%d"), "issued": number("issued", format="%d"),
     }  # fmt: skip

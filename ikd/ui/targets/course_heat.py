@@ -5,10 +5,10 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 import streamlit as st
-from numpy.typing import NDArray
 
 from ikd.events import Integers
 from ikd.plots.palettes import BLUE_ORANGE, BLUE_ORANGE_DARK, CIVIDIS
+from ikd.trace.measures import course_cells
 from ikd.ui.heat_map import Picked, heat_map
 from ikd.ui.targets.heat import raster
 from ikd.ui.targets.look import Look
@@ -21,10 +21,11 @@ MEASURES = {"influence": "influence, sum in a bin", "asked": "asked |f|, mean in
 
 
 def draw_course_heat(look: Look, shown: pd.DataFrame) -> Picked:
-    """Draw the rows of the log as a heat map over the steps and return what was picked: a training example and a step."""
+    """Draw the rows of the log as a heat map over the steps up to the cursor; return the training example and step picked."""
     measure = st.selectbox("Colour is", list(MEASURES), format_func=MEASURES.__getitem__, key="course-heat-measure", width=240)
     ids = shown["example"].to_numpy(dtype=np.int64)
-    values = issued_raster(look.tail.sizes(), ids, look.digest.bin_ends, measure)
+    ends = shown_ends(look)
+    values = course_cells(sizes_until(look), ids, ends, measure)
     reach = max(float(np.nanmax(np.abs(values), initial=0.0)), SMALLEST_REACH)
     signed = measure == "influence"
     low = -reach if signed else 0.0
@@ -36,31 +37,29 @@ def draw_course_heat(look: Look, shown: pd.DataFrame) -> Picked:
     selected = st.session_state.get(PICKED_KEY)
     diverging = BLUE_ORANGE_DARK if st.context.theme.type == "dark" else BLUE_ORANGE
     return heat_map(
-        raster(values, low, reach), key="course-heat", rows=ids, row_words=words, columns=look.digest.bin_ends,
+        raster(values, low, reach), key="course-heat", rows=ids, row_words=words, columns=ends,
         palette=diverging if signed else CIVIDIS, low=f"{low:.2g}{' helps' if signed else ''}",
         high=f"{reach:.2g}{' harms' if signed else ''}", span=(low, reach), what=MEASURES[measure],
-        selected=selected if selected in set(ids.tolist()) else None, step=look.cursor if look.pinned else None,
-        shown=f"Course log of {visible(look.folder.id)}", spoken=spoken,
+        selected=selected if selected in set(ids.tolist()) else None, step=None,
+        shown="Course log", spoken=spoken, run=look.folder.id, moves=False,
     )  # fmt: skip
 
 
-def issued_raster(sizes: pd.DataFrame, ids: Integers, bin_ends: Integers, measure: str) -> NDArray[np.float64]:
-    """Return what was asked of training examples (R,) in each bin of steps (S,), as (R, S).
+def shown_ends(look: Look) -> Integers:
+    """Return the columns: ends of the bins up to the cursor, and the cursor itself where it stands within a bin."""
+    ends = look.digest.bin_ends
+    return np.unique([*ends[ends <= look.cursor].tolist(), look.cursor])
 
-    Args:
-        sizes: of `TraceReader.course_sizes`.
-        ids: of the rows.
-        bin_ends: last step of each bin; what was issued after the last of them counts for it.
-        measure: "influence", summed in a bin, or "asked", the mean of a bin; NaN where there was no exam.
-    """
-    known = sizes[sizes["example"].isin(ids) & sizes[measure].notna()]
-    order = np.argsort(ids, kind="stable")
-    rows = order[np.searchsorted(ids[order], known["example"].to_numpy())]
-    columns = np.minimum(np.searchsorted(bin_ends, known["step"].to_numpy(), side="left"), len(bin_ends) - 1)
-    total, count = np.zeros((2, len(ids), len(bin_ends)))
-    np.add.at(total, (rows, columns), known[measure].to_numpy(dtype=np.float64))
-    np.add.at(count, (rows, columns), 1)
-    if measure == "asked":
-        total = total / np.maximum(count, 1)
-    return np.where(count > 0, total, np.nan)
 
+def sizes_until(look: Look) -> pd.DataFrame:
+    """Return what was asked of every soft target issued up to the cursor."""
+    sizes = look.tail.sizes()
+    return sizes[sizes["step"] <= look.cursor]
+
+
+def cells_frame(look: Look, ids: Integers) -> pd.DataFrame:
+    """Return the picture as a table: one row a cell with an exam; columns example, until_step (of the bin), influence, asked."""
+    ends = shown_ends(look)
+    found = {name: course_cells(sizes_until(look), ids, ends, name) for name in MEASURES}
+    rows, columns = np.nonzero(~np.isnan(found["influence"]))
+    return pd.DataFrame({"example": ids[rows], "until_step": ends[columns], **{name: one[rows, columns] for name, one in found.items()}})

@@ -9,7 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ikd.events import Floats, Integers
-from ikd.trace.measures import feedback_on_simplex, softmax
+from ikd.trace.measures import arrow_scale, feedback_on_simplex, softmax
+from ikd.ui.simplex_player import STRONG_ARROW
 from ikd.ui.tail import Tail
 from ikd.ui.targets.look import Look
 from ikd.ui.targets.places import Plane
@@ -18,8 +19,6 @@ MOST_FRAMES = 120
 MOST_NUMBERS = 6_000_000
 MOST_POINTS = 500
 AT_ONCE = 8
-LONGEST_ARROW = 0.12
-STRONG_QUANTILE = 0.95
 
 Singles = NDArray[np.float32]
 
@@ -30,7 +29,9 @@ class Moved:
 
     Attributes:
         steps: (F,) of the frames; ids: (P,) shown examples.
-        teacher, student: (F, P, 2); arrows: (F, P, 2), NaN where there was no exam.
+        teacher, student: (F, P, 2); arrows: (F, P, 2) displacements by the feedback, unscaled, NaN where there was no exam.
+        arrow_scale: an arrow is drawn as its displacement times this, so that the strong ones of all frames (95 % quantile)
+            are `STRONG_ARROW` long.
         ghosts: (P, 2) of the frozen teacher; truth: (P, 2) with NaN where it is not known, or None.
     """
 
@@ -39,6 +40,7 @@ class Moved:
     teacher: Singles
     student: Singles
     arrows: Singles
+    arrow_scale: float
     ghosts: Singles
     truth: Singles | None
 
@@ -58,7 +60,8 @@ def moved(look: Look, plane: Plane) -> Moved:
     frozen = look.reading("teacher", int(look.digest.steps[0]))
     assert frozen is not None
     return Moved(
-        steps=np.asarray(kept, dtype=np.int64), ids=ids, teacher=teacher, student=student, arrows=_scaled(arrows),
+        steps=np.asarray(kept, dtype=np.int64), ids=ids, teacher=teacher, student=student, arrows=arrows,
+        arrow_scale=arrow_scale(arrows, STRONG_ARROW),
         ghosts=plane.places(softmax(frozen, look.temperature))[ids].astype(np.float32), truth=_truth(look, plane, ids),
     )  # fmt: skip
 
@@ -102,17 +105,6 @@ def _placed(
     if feedback is None:
         return where[0], where[1], np.full((len(ids), 2), np.nan, np.float32)
     return where[0], where[1], plane.moves(feedback_on_simplex(teacher, feedback, t))[ids].astype(np.float32)
-
-
-def _scaled(arrows: Singles) -> Singles:
-    """Return arrows of one scale for all frames: the strong ones (95 % quantile of all) are `LONGEST_ARROW` long."""
-    lengths = np.hypot(arrows[..., 0], arrows[..., 1])
-    known = lengths[np.isfinite(lengths)]
-    strong = float(np.quantile(known, STRONG_QUANTILE)) if len(known) else 0.0
-    if strong <= 0:
-        return arrows
-    factor = np.minimum(LONGEST_ARROW / strong, 1.5 * LONGEST_ARROW / np.maximum(lengths, 1e-30))
-    return np.asarray(arrows * factor[..., np.newaxis], dtype=np.float32)
 
 
 def _truth(look: Look, plane: Plane, ids: Integers) -> Singles | None:

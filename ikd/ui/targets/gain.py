@@ -8,7 +8,8 @@ import streamlit as st
 
 from ikd.plots.gain import gain_chart, gain_table
 from ikd.plots.theme import REST_SLOT
-from ikd.trace.measures import at_label, drift, softmax
+from ikd.trace.measures import drift, gain
+from ikd.ui import state
 from ikd.ui.figures import show_figure
 from ikd.ui.run_curves import marks_of
 from ikd.ui.targets.look import Look
@@ -29,12 +30,12 @@ def gain_frame(look: Look) -> pd.DataFrame:
     before = look.reading("student", base_step(look))
     assert before is not None
     t, labels = look.temperature, look.labels
-    gain = at_label(softmax(student, t), labels) - at_label(softmax(before, t), labels)
-    return pd.DataFrame({"example": np.arange(len(labels)), "label": labels, "drift": drift(teacher, frozen, t), "gain": gain})
+    return pd.DataFrame({"example": np.arange(len(labels)), "label": labels, "drift": drift(teacher, frozen, t),
+                         "gain": gain(student, before, labels, t)})  # fmt: skip
 
 
 def draw_gain(look: Look) -> int | None:
-    """Draw the figure and return the example picked in it."""
+    """Draw the figure and return the example picked in it since the last run."""
     frame = gain_frame(look)
     logarithmic = st.toggle("Logarithmic drift", key="gain-log")
     names = [visible(name, longest=30) for name in look.names]
@@ -42,15 +43,26 @@ def draw_gain(look: Look) -> int | None:
     table = gain_table(frame["drift"], frame["gain"], frame["label"], frame["example"], names=names, slots=slots_of_labels(len(names)),
                        selected=look.example, words=texts)  # fmt: skip
     reach, limit = _scale(look, frame)
+    spoken = _spoken(look, frame)
+    name = f"gain-{logarithmic}"
+    shown = show_figure(
+        gain_chart, table, key=state.pick_key(name, look.example), spoken=spoken, era=look.era, picked="picked", names=tuple(names),
+        slots=tuple(slots_of_labels(len(names))), log=logarithmic, reach=reach, limit=limit,
+    )  # fmt: skip
+    st.caption(spoken)
+    draw_words("gain", VIEWS["gain"], look, figures={"Figure as SVG": shown},
+               make_table=lambda: frame.assign(label=[look.names[one] for one in frame["label"]]))  # fmt: skip
+    return state.fresh_pick(name, shown.picked)
+
+
+def _spoken(look: Look, frame: pd.DataFrame) -> str:
     moved = frame["drift"] > frame["drift"].median()
-    spoken = (f"Drift against gain of {len(frame)} examples since step {base_step(look)}: mean gain {frame['gain'].mean():+.3f}; "
-              f"{frame['gain'][moved].mean():+.3f} in the half that drifted more, {frame['gain'][~moved].mean():+.3f} in the "
-              f"other.")  # fmt: skip
-    shown = show_figure(gain_chart, table, key=f"gain-{logarithmic}", spoken=spoken, era=look.era, picked="picked", names=tuple(names),
-                        slots=tuple(slots_of_labels(len(names))), log=logarithmic, reach=reach, limit=limit)  # fmt: skip
-    st.caption(f"Gains are counted from step {base_step(look)}. " + spoken)
-    draw_words("gain", VIEWS["gain"], look, make_table=lambda: frame, figures={"Figure as SVG": shown})
-    return shown.picked
+    parts = (f"; {frame['gain'][moved].mean():+.3f} in the half that drifted more, {frame['gain'][~moved].mean():+.3f} in the other"
+             if moved.any() else "; no example drifted more than the others")  # fmt: skip
+    one = frame.iloc[look.example]
+    return (f"Drift against gain of {len(frame)} examples, gains counted from step {base_step(look)} to {look.cursor}: mean gain "
+            f"{frame['gain'].mean():+.3f}{parts}. Example {look.example}: drift {one['drift']:.4f} nats, gain "
+            f"{one['gain']:+.3f}.")  # fmt: skip
 
 
 def slots_of_labels(n_classes: int) -> list[int]:
@@ -68,4 +80,4 @@ def _round_up(value: float) -> float:
     if value <= 1e-6:
         return 1e-6
     size = 10.0 ** np.floor(np.log10(value))
-    return float(next(one * size for one in (1, 2, 5, 10) if one * size >= value * (1 - 1e-9)))
+    return float(next(one * size for one in (1, 1.5, 2, 3, 4, 5, 6, 8, 10) if one * size >= value * (1 - 1e-9)))

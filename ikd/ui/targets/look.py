@@ -6,11 +6,13 @@ from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
+import streamlit as st
 
 from ikd.config import RunConfig
 from ikd.errors import RunError
 from ikd.events import Floats, Integers
-from ikd.trace.digest import SCALES, Digest
+from ikd.trace.binning import SCALES, Bin
+from ikd.trace.digest import Digest
 from ikd.trace.folder import RunFolder
 from ikd.trace.state import RunState
 from ikd.ui import state
@@ -70,9 +72,9 @@ class Look:
         return self.probe["label"].to_numpy(dtype=np.int64)
 
     @property
-    def bin(self) -> int:
-        """Return the bin of steps of the cursor."""
-        return self.digest.bin_at(self.cursor)
+    def now(self) -> Bin:
+        """Return the measures, sums and counts as they stood at the cursor."""
+        return self.digest.state(self.cursor)
 
     def reading(self, role: str, step: int | None = None) -> Floats | None:
         """Return a role's logits (P, C) at a step, at the cursor where none is given."""
@@ -85,6 +87,17 @@ class Look:
         found = self.reading("teacher", int(self.digest.steps[0])), self.reading("teacher"), self.reading("student")
         frozen, teacher, student = (one for one in found if one is not None)
         return frozen, teacher, student
+
+    def asked(self, step: int) -> tuple[int, Floats] | None:
+        """Return the latest feedback (P, C) at or before a step, and the step it belongs to; None before the first exam."""
+        found: tuple[int, Floats] | None = self.tail.once("asked", step, lambda: self.tail.last_asked(step))
+        return found
+
+    def influence(self, step: int) -> tuple[int, Floats] | None:
+        """Return the influence (P,) that belongs to `asked`, and its step; None where the trace has none."""
+        asked = self.asked(step)
+        found = None if asked is None else self.tail.reader.influence_at(asked[0])
+        return None if asked is None or found is None else (asked[0], found)
 
     def scale_words(self) -> str:
         """Return which temperature is shown."""
@@ -108,6 +121,15 @@ def look_at(folder: RunFolder, run: RunState) -> Look | None:
         # Chosen once and then kept: a selection never wanders off by itself.
         example = int(np.argmax(digest.measure("drift", scale)[-1]))
         state.keep(state.EXAMPLES, example)
+    if run.live and step is not None and step > newest:
+        # A pin that waited for its step would be moved by every reading until then.
+        st.session_state[state.EARLY_PIN] = (newest, f"Step {step} is not there yet: the views are pinned at step {newest}, the newest "
+                                                     "reading.")  # fmt: skip
+        state.keep(state.STEP, newest)
+        step = newest
+    early = st.session_state.get(state.EARLY_PIN)
+    if early is not None and early[0] == step:
+        notice(early[1])
     cursor = newest if step is None else digest.reading_at(step)
     return Look(
         folder=folder, tail=tail, digest=digest, config=_config(folder), n_steps=n_steps, newest=newest, cursor=cursor,

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
+from functools import partial
 
 import pandas as pd
 import streamlit as st
 
-from ikd.ui.downloads import draw_downloads
+from ikd.ui.downloads import EVERY_ROW, draw_downloads
 from ikd.ui.figures import Shown
 from ikd.ui.targets.look import Look
 from ikd.ui.targets.words import Words
@@ -16,8 +18,9 @@ MOST_ROWS = 2_000
 
 
 def draw_words(
-    name: str, words: Words, look: Look, *, make_table: Callable[[], pd.DataFrame], figures: dict[str, Shown] | None = None
-) -> None:
+    name: str, words: Words, look: Look, *, make_table: Callable[[], pd.DataFrame], figures: dict[str, Shown] | None = None,
+    others: dict[str, Callable[[], pd.DataFrame]] | None = None, rows: str = EVERY_ROW,
+) -> None:  # fmt: skip
     """Draw what stands below a figure; the table is made only while the words are open.
 
     Args:
@@ -26,6 +29,8 @@ def draw_words(
         look: at the run.
         make_table: gives the whole content of the figure.
         figures: words of a button to the figure it saves as SVG.
+        others: more tables to save, by name.
+        rows: which rows the files have.
     """
     st.caption(words.sentence)
     more = st.expander("Formula · what to look for · as a table · download", key=f"more-{name}", on_change="rerun")
@@ -40,7 +45,15 @@ def draw_words(
                      alt=f"The content of {words.title} as a table.")  # fmt: skip
         if len(table) > MOST_ROWS:
             st.caption(f"The first {MOST_ROWS} of {len(table)} rows; the files below have all of them.")
-        draw_downloads(lambda: table, name=f"{look.folder.path.name}-{name}", key=f"save-{name}")
-        for label, figure in (figures or {}).items():
-            st.download_button(label, figure.svg, f"{look.folder.path.name}-{name}.svg", "image/svg+xml",
-                               icon=":material/image:", key=f"svg-{name}-{label}", on_click="ignore")  # fmt: skip
+        title = f"run {look.folder.id}, step {look.cursor}, {look.scale_words()}"
+        file = f"{look.folder.path.name}-{name}-step-{look.cursor}"
+        draw_downloads(lambda: table, name=file, key=f"save-{name}", rows=rows)
+        for other, make in (others or {}).items():
+            draw_downloads(make, name=f"{file}-{other}", key=f"save-{name}-{other}", rows=f"The {other} as a table.",
+                           what=f" of the {other}")  # fmt: skip
+        with st.container(horizontal=True, key=f"svgs-{name}"):
+            for label, figure in (figures or {}).items():
+                part = re.sub(r"[^a-z0-9]+", "-", label.removesuffix(" as SVG").lower()).strip("-")
+                save = partial(figure.svg, f"{words.title}: {title}")
+                st.download_button(label, save, f"{file}-{part}.svg", "image/svg+xml", icon=":material/image:",
+                                   key=f"svg-{name}-{label}", on_click="ignore")  # fmt: skip

@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import numpy as np
 import pandas as pd
 import streamlit as st
 from numpy.typing import NDArray
 
-from ikd.plots.curves import score_chart, score_table
-from ikd.plots.ribbons import ribbon_chart, ribbon_table
+from ikd.events import Floats, Integers
+from ikd.plots.ribbons import ribbon_table
+from ikd.plots.stack import SHARES as SHARES_PANEL
+from ikd.plots.stack import Panel, shares_table, stack_chart, stack_table
 from ikd.plots.theme import ROLES, TRUTH
 from ikd.trace.thin import thin
-from ikd.ui.figures import Shown, show_figure
-from ikd.ui.run_curves import marks_of
+from ikd.ui.figures import show_figure
+from ikd.ui.run_curves import exam_span, exams_of, marks_of, often
 from ikd.ui.targets.look import Look
 from ikd.ui.targets.panel import draw_words
 from ikd.ui.targets.words import VIEWS
@@ -20,10 +24,10 @@ from ikd.ui.targets.words import VIEWS
 MOST_POINTS = 240
 QUANTILES = ("q05", "q25", "median", "q75", "q95")
 BANDS = {
-    "entropy": ("Entropy of the soft targets", "entropy (nats)", "teacher"),
-    "drift": ("Divergence from the frozen teacher", "drift (nats)", "teacher"),
-    "gap": ("Divergence of the student from the teacher", "KL (nats)", "student"),
-    "truth_gap": ("Divergence of the teacher from the truth", "KL (nats)", "exam loss"),
+    "entropy": ("Entropy of the soft targets", "nats", "teacher"),
+    "drift": ("Drift: divergence from the frozen teacher", "nats", "teacher"),
+    "gap": ("Divergence of the student from the teacher", "nats", "student"),
+    "truth_gap": ("Divergence of the teacher from the truth", "nats", "exam loss"),
 }
 LOOKS = {"teacher": ROLES["teacher"], "student": ROLES["student"], "agreement": (TRUTH, [1, 2])}
 SHARES = {"student": "student_accuracy", "teacher": "teacher_accuracy", "agreement": "agreement"}
@@ -44,45 +48,77 @@ def kept_places(quantiles: NDArray[np.float64]) -> list[int]:
     return sorted(kept)
 
 
+def example_line(look: Look, name: str) -> tuple[Integers, Floats]:
+    """Return a measure of the selected example: steps (S,) of the ends of bins with its values (S,), up to the newest reading."""
+    return look.digest.bin_ends, look.digest.measure(name, look.scale)[:, look.example]
+
+
 def draw_ribbons(look: Look) -> int | None:
-    """Draw accuracy and agreement, and below it every ribbon that is known."""
-    marks, exams = marks_of(look.config, look.n_steps)
-    frames = {name: ribbon_frame(look, name) for name in BANDS}
-    shown: dict[str, Shown] = {}
-    cursor = look.cursor if look.pinned else None
-    window = (-0.01 * look.n_steps, float(look.n_steps))
-    places = [*st.columns(2, gap="medium"), *st.columns(2, gap="medium"), st.container()]
-    series = {who: thin(*look.tail.reader.series(name), MOST_POINTS) for who, name in SHARES.items()}
-    with places[0]:
-        st.markdown("**Accuracy and agreement**")
-        pinned = {"pinned": cursor} if cursor is not None else {}
-        table = score_table(series, n_steps=look.n_steps, marks={**marks, **pinned}, exams=exams)
-        said = "; ".join(f"{who} {values[-1]:.3f} at step {steps[-1]}" for who, (steps, values) in series.items() if len(steps))
-        shown["Shares as SVG"] = show_figure(score_chart, table, key="ribbon-shares", spoken=f"Shares of the probe set: {said}.",
-                                             era=look.era, zoom="zoom_shares", window=window, title="share", zoom_name="zoom_shares",
-                                             looks=LOOKS)  # fmt: skip
-    for place, (name, (title, axis, colour)) in zip(places[1:], BANDS.items(), strict=True):
-        frame = frames[name]
-        if frame.empty:
-            continue
-        values = frame[list(QUANTILES)].to_numpy()
-        kept = kept_places(values)
-        table = ribbon_table(frame["step"].to_numpy()[kept], values[kept], cursor=cursor, marks=marks, exams=exams,
-                             n_steps=look.n_steps)  # fmt: skip
-        with place:
-            st.markdown(f"**{title}**")
-            shown[f"{title} as SVG"] = show_figure(
-                ribbon_chart, table, key=f"ribbon-{name}", era=look.era, zoom=f"zoom_{name}", window=window, title=axis, colour_of=colour,
-                zoom_name=f"zoom_{name}", spoken=_spoken(title, frame),
-            )  # fmt: skip
-    if frames["truth_gap"].empty:
-        st.caption("This task does not know its true posterior, so there is no divergence from the truth.")
-    whole = pd.concat([frame.assign(measure=name) for name, frame in frames.items()], ignore_index=True)
-    draw_words("ribbons", VIEWS["ribbons"], look, make_table=lambda: whole, figures=shown)
+    """Draw accuracy and agreement, and under them, on the same steps, every ribbon that is known."""
+    frames = {name: frame for name in BANDS if not (frame := ribbon_frame(look, name)).empty}
+    series = {who: look.tail.reader.series(name) for who, name in SHARES.items()}
+    window = _draw_window(look)
+    parts = {SHARES_PANEL: _shares_part(look, series), **{name: _ribbon_part(look, name, frame) for name, frame in frames.items()}}
+    panels = tuple(Panel(name=name, title=BANDS[name][0], unit=BANDS[name][1], colour_of=BANDS[name][2]) for name in frames)
+    with st.container(key="ribbons-box"):
+        shown = show_figure(
+            stack_chart, stack_table(parts), key="ribbons", era=look.era, zoom="zoom_ribbons", zoom_name="zoom_ribbons", window=window,
+            panels=panels, looks=LOOKS, spoken=_spoken(series, frames),
+        )  # fmt: skip
+    st.caption(_marks_words(look) + ("" if "truth_gap" in frames else
+               " This task does not know its true posterior, so there is no divergence from the truth."))  # fmt: skip
+    draw_words("ribbons", VIEWS["ribbons"], look, make_table=lambda: whole_frame(series, frames), figures={"Figure as SVG": shown})
     return None
 
 
-def _spoken(title: str, frame: pd.DataFrame) -> str:
-    first, last = frame.iloc[0], frame.iloc[-1]
-    return (f"{title}: median {first['median']:.4f} at step {first['step']:.0f}, {last['median']:.4f} at step {last['step']:.0f}; "
-            f"5 % to 95 % there {last['q05']:.4f} to {last['q95']:.4f} nats.")  # fmt: skip
+def whole_frame(series: Mapping[str, tuple[Integers, NDArray[np.float64]]], frames: Mapping[str, pd.DataFrame]) -> pd.DataFrame:
+    """Return all panels as one table: columns measure, step, value (of a share), and the quantiles of a ribbon."""
+    shares = [pd.DataFrame({"measure": SHARES[who], "step": steps, "value": values}) for who, (steps, values) in series.items()]
+    ribbons = [frame.assign(measure=name) for name, frame in frames.items()]
+    return pd.concat([*shares, *ribbons], ignore_index=True)[["measure", "step", "value", *QUANTILES]]
+
+
+def _draw_window(look: Look) -> tuple[float, float]:
+    key = f"ribbon-steps-{look.folder.id}-{look.n_steps}"
+    if look.n_steps < 2:
+        return (0.0, 1.0)
+    first, last = st.slider("Steps shown", 0, look.n_steps, (0, look.n_steps), key=key, help="All panels have the same steps. "
+                            "Dragging and scrolling in a panel moves all of them too; a double-click goes back.")  # fmt: skip
+    # A little room before step 0, so that its marks are whole.
+    return (first - 0.01 * look.n_steps if first == 0 else float(first), float(max(last, first + 1)))
+
+
+def _shares_part(look: Look, series: Mapping[str, tuple[Integers, NDArray[np.float64]]]) -> pd.DataFrame:
+    marks, exams = marks_of(look.config, look.n_steps)
+    thinned = {who: thin(steps, values, MOST_POINTS) for who, (steps, values) in series.items()}
+    return shares_table(thinned, cursor=look.cursor if look.pinned else None, marks=marks, exams=exams,
+                        span=exam_span(look.config, look.n_steps), n_steps=look.n_steps)  # fmt: skip
+
+
+def _ribbon_part(look: Look, name: str, frame: pd.DataFrame) -> pd.DataFrame:
+    marks, _ = marks_of(look.config, look.n_steps)
+    values = frame[list(QUANTILES)].to_numpy()
+    kept = kept_places(values)
+    line = None if name == "truth_gap" and np.isnan(example_line(look, name)[1]).any() else example_line(look, name)
+    return ribbon_table(frame["step"].to_numpy()[kept], values[kept], cursor=look.cursor if look.pinned else None, marks=marks,
+                        exams=[], n_steps=look.n_steps, line=line, line_name=f"example {look.example}")  # fmt: skip
+
+
+def _marks_words(look: Look) -> str:
+    exams = exams_of(look.config, look.n_steps)
+    if look.config is None:
+        return "The settings of this run cannot be read, so its exams are not marked."
+    if not exams:
+        return "A course step at every step; no exams, as the teacher is fixed."
+    return (f"A course step at every step, 0 to {look.n_steps - 1}; an exam step {often(exams)} from {exams[0]} to {exams[-1]}, marked "
+            f"at the foot of the first panel. Yellow: example {look.example}.")  # fmt: skip
+
+
+def _spoken(series: Mapping[str, tuple[Integers, NDArray[np.float64]]], frames: Mapping[str, pd.DataFrame]) -> str:
+    said = [f"{who} {values[-1]:.3f} at step {steps[-1]}" for who, (steps, values) in series.items() if len(steps)]
+    parts = [f"Shares of the probe set: {'; '.join(said)}."]
+    for name, frame in frames.items():
+        first, last = frame.iloc[0], frame.iloc[-1]
+        parts.append(f"{BANDS[name][0]}: median {first['median']:.4f} at step {first['step']:.0f}, {last['median']:.4f} at step "
+                     f"{last['step']:.0f}; 5 % to 95 % there {last['q05']:.4f} to {last['q95']:.4f} nats.")  # fmt: skip
+    return " ".join(parts)

@@ -8,8 +8,21 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import streamlit as st
+from numpy.typing import NDArray
 
-from ikd.trace.measures import at_label, divergence, drift, entropy, feedback_size, softmax, truth_gap
+from ikd.trace.binning import Bin
+from ikd.trace.measures import (
+    at_label,
+    correct,
+    divergence,
+    drift,
+    entropy,
+    entropy_change,
+    feedback_size,
+    gain,
+    softmax,
+    truth_gap,
+)
 from ikd.ui import state
 from ikd.ui.targets.bar import select
 from ikd.ui.targets.gain import base_step
@@ -20,14 +33,18 @@ from ikd.ui.wording import snippet
 
 ROWS_KEY = "drift-table"
 PATH_POINTS = 40
-FLAGS = {"flipped": "teacher's class flipped", "teacher_wrong": "teacher wrong", "student_wrong": "student wrong"}
+FLAGS = {"flipped": "teacher's class flipped", "teacher_wrong": "teacher wrong", "student_wrong": "student wrong",
+         "influential": "most influential tenth"}  # fmt: skip
+INFLUENTIAL_SHARE = 0.1
 ORDERS = {
-    "drift": "drift", "feedback": "strongest feedback", "gain": "gain of the student", "entropy_change": "change of entropy",
+    "drift": "drift", "influence": "influence, harmful first", "helpful": "influence, helpful first", "feedback": "strongest feedback",
+    "gain": "gain of the student", "entropy_change": "change of entropy",
     "flips": "flips", "first_flip": "first flip", "gap": "student furthest from teacher", "example": "number",
 }  # fmt: skip
-SMALLEST_FIRST = ("first_flip", "example")
+SMALLEST_FIRST = ("first_flip", "helpful", "example")
 SHOWN = ["example", "text", "label", "drift", "path", "frozen", "teacher", "student", "gain", "entropy_change", "flips",
-         "first_flip", "feedback"]  # fmt: skip
+         "first_flip", "feedback", "influence"]  # fmt: skip
+SHOWN_LETTERS = 90
 
 
 def draw_table(look: Look) -> int | None:
@@ -35,62 +52,95 @@ def draw_table(look: Look) -> int | None:
     at = _standing_step(look)
     frame = look.tail.once("drift-frame", (at, look.scale), lambda: drift_frame(look, at))
     shown = _filtered(look, frame)
-    st.caption(f"{len(shown)} of {len(frame)} examples, as they stood at step {at}. Example {look.example} is selected.")
+    st.caption(f"{len(shown)} of {len(frame)} examples, as they stood at step {at}. Example {look.example} is selected. "
+               + _exam_words(float(frame["exam_step"].iloc[0]), at))  # fmt: skip
     rows = [int(one) for one in np.flatnonzero(shown["example"].to_numpy() == look.example)]
     st.session_state[ROWS_KEY] = {"selection": {"rows": rows, "columns": [], "cells": []}}
     ids = tuple(shown["example"].tolist())
+    if not ids:
+        st.info("No example is left by these filters: shorten the text, or take a label or a mark away.")
+        return None
     st.dataframe(
-        shown[SHOWN], hide_index=True, height=420, key=ROWS_KEY, selection_mode="single-row", on_select=_clicked_of(ids),
-        column_config=_columns(look), alt=f"Drift table of {len(shown)} probe examples at step {at}, sorted.",
+        shortened(shown)[SHOWN], hide_index=True, height=420, key=ROWS_KEY, selection_mode=["single-row", "single-cell"],
+        on_select=_clicked_of(ids), column_config=_columns(look), alt=f"Drift table of {len(shown)} probe examples at step {at}, sorted.",
     )  # fmt: skip
     draw_words("table", VIEWS["table"], look, make_table=lambda: frame)
     return None
 
 
+def _exam_words(exam: float, at: int) -> str:
+    if np.isnan(exam):
+        return "There was no exam so far, so there is no feedback and no influence."
+    return "" if exam == at else f"Feedback and influence are those of step {exam:.0f}, the last reading with an exam."
+
+
 def drift_frame(look: Look, step: int) -> pd.DataFrame:
     """Return one row for each probe example with its numbers at a reading.
 
-    Columns: example, text, label, drift (nats), frozen, teacher, student (probabilities of the label), gain, entropy,
-    entropy_change, gap, truth_gap, flips, first_flip (step, or missing), feedback (length, or missing), teacher_wrong,
-    student_wrong, path (the teacher's probability of the label over at most 40 bins).
+    Columns: example, text, text_pair, label, drift (nats), frozen, teacher, student (probabilities of the label), gain,
+    entropy, entropy_change, gap, truth_gap, flips, first_flip (step, or missing), feedback (length) and influence, both of the
+    last reading with an exam, exam_step (that reading's step), teacher_wrong, student_wrong, path (the teacher's probability of
+    the label over at most 40 bins).
     """
     reader, t, labels = look.tail.reader, look.temperature, look.labels
     frozen, teacher, student = (reader.reading_at(role, at) for role, at in
                                 (("teacher", int(look.digest.steps[0])), ("teacher", step), ("student", step)))  # fmt: skip
     before = reader.reading_at("student", base_step(look))
-    feedback = reader.reading_at("feedback", step)
     assert frozen is not None and teacher is not None and student is not None and before is not None
-    p, q, number = softmax(teacher, t), softmax(student, t), look.digest.bin_at(step)
-    first = look.digest.count("first_flip", number)
-    blank = np.full(len(labels), np.nan)
-    truths = [(np.nan,) * p.shape[-1] if one is None else one for one in look.probe["truth"].tolist()]
+    p, q, now = softmax(teacher, t), softmax(student, t), look.digest.state(step)
+    first = now.count("first_flip")
     return pd.DataFrame({
-        "example": np.arange(len(labels)), "text": [snippet(one, longest=90) for one in look.probe["text"].tolist()],
+        "example": np.arange(len(labels)), "text": look.probe["text"], "text_pair": look.probe["text_pair"],
         "label": [look.names[one] if 0 <= one < len(look.names) else str(one) for one in labels.tolist()],
         "drift": drift(teacher, frozen, t), "frozen": at_label(softmax(frozen, t), labels), "teacher": at_label(p, labels),
-        "student": at_label(q, labels), "gain": at_label(q, labels) - at_label(softmax(before, t), labels),
-        "entropy": entropy(p), "entropy_change": entropy(p) - entropy(softmax(frozen, t)),
-        "gap": divergence(teacher, student, t), "truth_gap": truth_gap(np.asarray(truths), teacher, t),
-        "flips": look.digest.count("teacher_flips", number), "first_flip": np.where(first < 0, np.nan, first),
-        "feedback": blank if feedback is None else feedback_size(feedback),
-        "teacher_wrong": teacher.argmax(axis=-1) != labels, "student_wrong": student.argmax(axis=-1) != labels,
-        "path": _paths(look, number),
+        "student": at_label(q, labels), "gain": gain(student, before, labels, t),
+        "entropy": entropy(p), "entropy_change": entropy_change(teacher, frozen, t),
+        "gap": divergence(teacher, student, t), "truth_gap": truth_gap(_truths(look, p.shape[-1]), teacher, t),
+        "flips": now.count("teacher_flips"), "first_flip": np.where(first < 0, np.nan, first), **_asked(look, step),
+        "teacher_wrong": ~correct(teacher, labels), "student_wrong": ~correct(student, labels), "path": _paths(look, now),
     })  # fmt: skip
 
 
 def sorted_rows(frame: pd.DataFrame, order: str) -> pd.DataFrame:
     """Return the rows by one of `ORDERS`, the foremost first; what is missing comes last."""
-    return frame.sort_values(order, ascending=order in SMALLEST_FIRST, kind="stable", na_position="last")
+    column = {"helpful": "influence"}.get(order, order)
+    return frame.sort_values(column, ascending=order in SMALLEST_FIRST, kind="stable", na_position="last")
 
 
 def kept_rows(frame: pd.DataFrame, *, text: str, labels: Sequence[str], flags: Sequence[str]) -> pd.DataFrame:
-    """Return the rows whose text holds a text (any case), whose label is one of some (if any), and that have all flags."""
-    wanted = frame["text"].str.contains(text.strip(), case=False, regex=False) if text.strip() else pd.Series(True, frame.index)
+    """Return the rows whose texts hold a text (any case), whose label is one of some (if any), and that have all flags."""
+    wanted = holding(frame, text)
     if labels:
         wanted &= frame["label"].isin(labels)
     for flag in flags:
-        wanted &= frame["flips"] > 0 if flag == "flipped" else frame[flag]
+        wanted &= _flagged(frame, flag)
     return frame[wanted]
+
+
+def _flagged(frame: pd.DataFrame, flag: str) -> pd.Series[bool]:
+    if flag == "flipped":
+        return frame["flips"] > 0
+    if flag == "influential":
+        size = frame["influence"].abs()
+        return size >= size.quantile(1 - INFLUENTIAL_SHARE)
+    return frame[flag]
+
+
+def holding(frame: pd.DataFrame, text: str) -> pd.Series[bool]:
+    """Return for each row whether its text, or the second text of its pair, holds a text, in any case; all do for an empty one."""
+    wanted = text.strip()
+    if not wanted:
+        return pd.Series(True, index=frame.index)
+    return pd.Series(False, index=frame.index) | frame["text"].str.contains(wanted, case=False, regex=False) | (
+        frame["text_pair"].fillna("").str.contains(wanted, case=False, regex=False)
+    )
+
+
+def shortened(frame: pd.DataFrame) -> pd.DataFrame:
+    """Return the rows as a table on the page shows them: text and pair on one short line."""
+    words = [snippet(f"{one} ‖ {pair}" if isinstance(pair, str) and pair else str(one), longest=SHOWN_LETTERS)
+             for one, pair in zip(frame["text"].tolist(), frame["text_pair"].tolist(), strict=True)]  # fmt: skip
+    return frame.assign(text=words)
 
 
 def _filtered(look: Look, frame: pd.DataFrame) -> pd.DataFrame:
@@ -115,15 +165,41 @@ def _standing_step(look: Look) -> int:
 
 def _clicked_of(ids: tuple[int, ...]) -> Callable[[], None]:
     def clicked() -> None:
-        rows = st.session_state[ROWS_KEY]["selection"]["rows"]
-        if rows and 0 <= rows[0] < len(ids):
-            select(ids[rows[0]])
+        row = clicked_row(st.session_state[ROWS_KEY]["selection"])
+        if row is not None and 0 <= row < len(ids):
+            select(ids[row])
 
     return clicked
 
 
-def _paths(look: Look, number: int) -> list[list[float]]:
-    values = look.digest.measure("teacher_label", look.scale)[: number + 1]
+def clicked_row(selection: Any) -> int | None:
+    """Return the row of a table that was clicked, in a cell or in the box before it; a cell is the later of the two."""
+    cells, rows = selection["cells"], selection["rows"]
+    if cells:
+        return int(cells[0][0])
+    return int(rows[0]) if rows else None
+
+
+def _truths(look: Look, n_classes: int) -> NDArray[np.float64]:
+    blank = (np.nan,) * n_classes
+    return np.asarray([blank if one is None else one for one in look.probe["truth"].tolist()], dtype=np.float64)
+
+
+def _asked(look: Look, step: int) -> dict[str, NDArray[np.floating]]:
+    """Return what the last reading with an exam by a step says of each example, and that reading's step; NaN before the first."""
+    asked = look.tail.last_asked(step)
+    blank = np.full(len(look.labels), np.nan)
+    if asked is None:
+        return {"feedback": blank, "influence": blank, "exam_step": blank}
+    influence = look.tail.reader.influence_at(asked[0])
+    return {"feedback": feedback_size(asked[1]), "influence": blank if influence is None else influence.astype(np.float64),
+            "exam_step": np.full(len(look.labels), float(asked[0]))}  # fmt: skip
+
+
+def _paths(look: Look, now: Bin) -> list[list[float]]:
+    ends = look.digest.bin_ends
+    before = look.digest.measure("teacher_label", look.scale)[ends < now.last_step]
+    values = np.vstack([before, now.measure("teacher_label", look.scale)])
     places = np.unique(np.linspace(0, len(values) - 1, min(PATH_POINTS, len(values))).round().astype(np.int64))
     return [[round(float(one), 3) for one in row] for row in values[places].T.tolist()]
 
@@ -137,5 +213,5 @@ def _columns(look: Look) -> dict[str, Any]:
         "frozen": number("frozen p(label)", format="%.3f"), "teacher": number("teacher p(label)", format="%.3f"),
         "student": number("student p(label)", format="%.3f"), "gain": number("gain", format="%+.3f"),
         "entropy_change": number("entropy change", format="%+.3f"), "first_flip": number("first flip", format="%d"),
-        "feedback": number("feedback", format="%.2e"),
+        "feedback": number("feedback", format="%.2e"), "influence": number("influence", format="%+.2e"),
     }  # fmt: skip

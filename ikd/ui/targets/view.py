@@ -9,6 +9,7 @@ import streamlit as st
 from ikd.trace.folder import RunFolder
 from ikd.ui import pace, state
 from ikd.ui.run_head import badge
+from ikd.ui.run_view import name_of
 from ikd.ui.shell import notice, page_link, sentences
 from ikd.ui.tail import tail_of
 from ikd.ui.targets.bar import draw_bar, follow, pin, select
@@ -32,6 +33,7 @@ VIEW_KEY = "targets-view"
 
 def show_targets(folder: RunFolder) -> None:
     """Draw the page of a run's soft targets."""
+    state.take_up(folder.id)
     run = folder.state()
     if st.session_state.get(state.LOOK) != folder.id:
         st.session_state[state.LOOK] = folder.id
@@ -39,7 +41,10 @@ def show_targets(folder: RunFolder) -> None:
     with st.container(horizontal=True, vertical_alignment="center", key="run-title"):
         st.header("Soft targets", width="content", anchor=False)
         badge(folder, run)
-        page_link("run", label=f"Run {plain(folder.id)}", icon=":material/monitoring:", run=folder.id)
+        page_link("run", label=f"Run {plain(name_of(folder))}", icon=":material/monitoring:", run=folder.id,
+                  more=state.carried(state.STEP))  # fmt: skip
+    if run.error and not run.live:
+        st.error(plain(run.error, longest=1000), icon=":material/error:")
     st.fragment(_body, run_every=pace.every(run, pace.pace_seconds()))(folder, (run.state, tail_of(folder).started()))
 
 
@@ -54,14 +59,13 @@ def _body(folder: RunFolder, drawn: tuple[str, bool]) -> None:
                     "This run ended before the first reading of its probe set: there are no soft targets to show.")  # fmt: skip
             return
         draw_bar(look)
+        state.remember(folder.id)
         left, right = st.columns(2, gap="medium")
         with left:
             wishes = [draw_player(look)]
         with right:
             wishes.append(draw_heat(look))
-        picked = DRAWN[_draw_choice()](look)
-        if state.is_news("targets-figure", picked):
-            wishes.append(Wish(example=picked))
+        wishes.append(Wish(example=DRAWN[_draw_choice()](look)))
         _grant(wishes, look)
 
 

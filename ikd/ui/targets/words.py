@@ -19,8 +19,9 @@ TOP: dict[str, Words] = {
     "player": Words(
         title="Where the soft targets are",
         sentence="Each point is a probe example, at the place of its probabilities: filled circles are the teacher's soft "
-        "targets, diamonds the student's answers, colour is the hard label. Tails are the last readings, the dotted ring is "
-        "where the frozen teacher stood, arrows are the feedback, the star is the true posterior where the task knows it.",
+        "targets, diamonds the student's answers, colour and inner mark are the hard label. Tails are the last frames, the dotted "
+        "ring is where the frozen teacher stood, arrows are the feedback (all by one scale, so that the strong ones can be seen), "
+        "the star is the true posterior where the task knows it.",
         formula=r"p = \mathrm{softmax}(o / t), \qquad \text{arrow} = \frac{\partial p}{\partial o} f = "
         r"\frac{p \odot (f - p \cdot f)}{t}",
         look_for="Who moves, towards which corner, and whether the student follows. Arrows point to where the student asks a "
@@ -33,15 +34,15 @@ TOP: dict[str, Words] = {
         formula=r"p_y = \mathrm{softmax}(o/t)_y, \quad \text{drift} = \mathrm{KL}(p^{\text{now}} \,\|\, p^{\text{frozen}}), "
         r"\quad H = -\sum_k p_k \log p_k",
         look_for="Vertical edges are moments when many soft targets moved at once, single bright rows the few that "
-        "moved most. Sort by first flip to see waves.",
+        "moved most. Sort by first flip to see waves, by influence to see whether the helpful and the harmful differ.",
     ),
 }
 
 VIEWS: dict[str, Words] = {
     "ribbons": Words(
         title="Ribbons",
-        sentence="The spread of a measure over the probe set at every reading: the line is the median, the dark band its "
-        "middle half, the light band 5 % to 95 %; agreement and accuracy are shares, and have no band.",
+        sentence="Accuracy and agreement, and under them, on the same steps, the spread of each measure over the probe set at every "
+        "reading: the line is the median, the dark band its middle half, the light band 5 % to 95 %.",
         formula=r"H = -\sum_k p_k \log p_k, \quad \mathrm{KL}(p \,\|\, q) = \sum_k p_k \log \frac{p_k}{q_k}, \quad "
         r"\text{agreement} = \frac{1}{P} \sum_i [\arg\max o_i = \arg\max s_i]",
         look_for="Rising entropy: the teacher softens. A gap to the student that closes: the student follows. A divergence "
@@ -56,10 +57,11 @@ VIEWS: dict[str, Words] = {
     ),
     "map": Words(
         title="Data map",
-        sentence="Each point is a probe example: up is confidence (mean probability of its label over the readings), right is "
-        "variability (their standard deviation), colour and shape say how often the model was right. Arrows lead from the "
-        "first half of the readings to the second.",
-        formula=r"\mu_i = \frac{1}{R} \sum_r p^{(r)}_{i, y_i}, \qquad \sigma_i = \sqrt{\frac{1}{R} \sum_r (p^{(r)}_{i, y_i} - \mu_i)^2}",
+        sentence="Each point is a probe example over the second half of the readings so far: up is confidence (mean probability of "
+        "its label), right is variability (their standard deviation), colour and shape say how often the model was right. Arrows "
+        "begin where the example stood over the first half.",
+        formula=r"\mu_i = \frac{1}{R} \sum_r p^{(r)}_{i, y_i}, \qquad \sigma_i = \sqrt{\frac{1}{R} \sum_r (p^{(r)}_{i, y_i} - \mu_i)^2} "
+        r"\qquad (R \text{ readings of one half})",
         look_for="Top left is easy to learn, bottom left hard (or wrongly labelled), right ambiguous. For a teacher that "
         "never changes every variability is zero.",
     ),
@@ -78,8 +80,9 @@ VIEWS: dict[str, Words] = {
         "probability of the label.",
         formula=r"\text{drift} = \mathrm{KL}(p^{\text{now}} \,\|\, p^{\text{frozen}}), \quad \text{gain} = q_y^{\text{now}} - "
         r"q_y^{\text{first exam}}, \quad |f| = \sqrt{\textstyle\sum_k f_k^2}",
-        look_for="Sort, filter, and click a row to select its example in every view. Probe examples are never trained on, so "
-        "they have feedback (what it would be in the batch) and no influence; that stands in the course log.",
+        look_for="Sort, filter, and click a row to select its example in every view. Probe examples are never trained on: their "
+        "feedback and influence are what they would be if the example stood in that step's batch. What was really issued "
+        "stands in the course log.",
     ),
     "course": Words(
         title="Course log",

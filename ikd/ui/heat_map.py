@@ -50,9 +50,11 @@ def heat_map(
         ValueError: shapes do not fit together, or there are too many rows or columns.
     """
     raster = raster_parcel(values, rows=rows, row_words=row_words, columns=columns)
-    small = {"raster": raster.digest, "palette": list(palette), "low": low, "high": high, "span": [float(one) for one in span],
-             "what": what, "selected": None if selected is None else int(selected), "step": None if step is None else int(step), "shown": shown,
-             "spoken": spoken, "run": run, "moves": moves}  # fmt: skip
+    small = {
+        "raster": raster.digest, "palette": list(palette), "low": low, "high": high, "span": [float(one) for one in span],
+        "what": what, "selected": None if selected is None else int(selected), "step": None if step is None else int(step),
+        "shown": shown, "spoken": spoken, "run": run, "moves": moves,
+    }  # fmt: skip
     return _mounted(raster, small, key)
 
 

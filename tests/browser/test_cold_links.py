@@ -49,7 +49,8 @@ def test_a_cold_link_to_a_run_shows_that_run(first_page: Page, home: Path) -> No
         asked: list[str] = []
         page.on("request", lambda request: asked.append(request.url))
         visit(page, f"{server.url}/run?run={folder.id}")
-        main(page).get_by_role("heading", name=folder.id, exact=True).wait_for()
+        main(page).get_by_role("heading", name="reviews, the teacher learns from exams", exact=True).wait_for()
+        main(page).get_by_text(folder.id, exact=True).wait_for()
         assert apologies(page) == []
         away = [one for one in asked if not one.startswith((server.url, "data:", "blob:"))]
         assert away == [], "the page asks other machines"

@@ -36,7 +36,7 @@ def test_reload_second_tab_and_stop(home: Path) -> None:
         charts(second).first.wait_for()
         assert abs(_step(second) - _step(first)) <= 200
         for page in (first, second):
-            assert main(page).get_by_role("heading", name=training.run, exact=True).is_visible()
+            assert main(page).get_by_text(training.run, exact=True).first.is_visible()
             assert main(page).get_by_role("button", name="Stop", exact=True).is_enabled()
         main(first).get_by_role("button", name="Stop", exact=True).click()
         for page in (first, second):

@@ -18,6 +18,7 @@ from ikd.trace.measures import course_cells, softmax
 from ikd.trace.reader import TraceReader
 from ikd.trace.store import list_recorded
 from ikd.ui.shell import OWN_FAULT
+from ikd.ui.tail import Tail
 from ikd.ui.targets import heat, places
 from ikd.ui.targets.table import kept_rows, sorted_rows
 from ikd.ui.targets.words import VIEWS
@@ -269,3 +270,15 @@ def test_the_canvases_say_the_numbers_of_the_cursors_step() -> None:
     said = [str(one.proto) for one in app.get("bidi_component")]
     assert any(f"gives it {start:.2f} at step 0 and {p:.2f} at step 505, the student {q:.2f}" in one for one in said)
     assert any(f"example 3 has {p:.3f}" in one for one in said)
+
+
+def test_visitors_of_a_run_that_has_ended_share_its_condensed_readings_and_no_other_does() -> None:
+    ended, other = synthetic_run(3), synthetic_run(3, state="running", stop_before=31)
+    first, second = Tail(ended), Tail(ended)
+    assert first.started() and first.digest() is second.digest() is not None
+    assert first.frames(("plane", 1)) is second.frames(("plane", 1)) is not first.frames(("plane", 2))
+    assert Tail(other).digest() is not Tail(other).digest(), "a run at work is read by each visitor"
+    shared = first.digest()
+    (ended.path / "trace.sqlite").write_bytes((other.path / "trace.sqlite").read_bytes())
+    replaced = Tail(ended).digest()
+    assert replaced is not shared and replaced is not None and int(replaced.steps[-1]) == 30, "another trace in its place"

@@ -14,14 +14,10 @@ import pandas as pd
 from numpy.typing import ArrayLike
 
 from ikd.plots.curves import FEW_POINTS, SMALLEST_CEILING, Window
-from ikd.plots.theme import INK, LOSSES, MARK, ROLES, STAR, Look
+from ikd.plots.theme import INK, MARK
 
 COLUMNS = ["kind", "step", "value", "low", "high", "name", "lane"]
-LOOKS: dict[str, Look] = {**ROLES, **LOSSES}
-"""Whose colour and dash a ribbon may wear."""
-
 LETTER_PIXELS = 6.2
-_FROM_ZERO = alt.Scale(zero=True, domainMin=0)
 NARROW_PIXELS = 420
 """The words of two marks are put on two lines where they would meet in a chart as narrow as this."""
 
@@ -63,29 +59,6 @@ def ribbon_table(
     return joined([*bands, _points(bands[2]), *frame_rows(cursor, marks, exams, reach=_reach(steps, n_steps), ceiling=ceiling)])
 
 
-def ribbon_layers(base: alt.Chart, *, title: str, colour_of: str) -> list[alt.Chart]:
-    """Return what draws the bands of `ribbon_table`: two bands under a median, and a line for one series besides.
-
-    Args:
-        base: of `steps_base`.
-        title: of the vertical axis, from zero over the values.
-        colour_of: whose colour and dash, of `LOOKS`: "teacher", "student", ...
-    """
-    colour, dash = LOOKS[colour_of]
-    low = alt.Y("low:Q", title=title, scale=_FROM_ZERO)
-    hover = [step_hover(), alt.Tooltip("name:N", title="Band"), alt.Tooltip("low:Q", title="From", format=".4f"),
-             alt.Tooltip("high:Q", title="To", format=".4f")]  # fmt: skip
-    wide = base.mark_area(clip=True, opacity=0.18, color=colour).encode(y=low, y2="high:Q", tooltip=hover)
-    middle = base.mark_area(clip=True, opacity=0.32, color=colour).encode(y=low, y2="high:Q", tooltip=hover)
-    y = alt.Y("value:Q", title=title, scale=_FROM_ZERO)
-    line = base.mark_line(clip=True, strokeWidth=2, color=colour, strokeDash=dash).encode(y=y, tooltip=_value_hover(title))
-    point = base.mark_point(clip=True, size=22, filled=True, color=colour).encode(y=y, tooltip=_value_hover(title))
-    extra = base.mark_line(clip=True, strokeWidth=2, color=STAR, strokeDash=[8, 2, 2, 2]).encode(y=y, tooltip=_value_hover(title))
-    word = base.mark_text(clip=True, color=INK, fontSize=11, baseline="bottom", **_beside(9)).encode(y=y, text="name:N")
-    return [only(wide, "wide"), only(middle, "middle"), only(line, "line"), only(extra, "extra"), only(point, "point"),
-            only(word, "word")]  # fmt: skip
-
-
 def frame_rows(
     cursor: int | None, marks: Mapping[str, int], exams: Sequence[int], *, reach: float = 0.0, ceiling: float | None = None,
     span: tuple[int, int, str] | None = None,
@@ -120,7 +93,7 @@ def frame_layers(base: alt.Chart, y: alt.Y | None = None, *, words: bool = True)
     """
     hover = [alt.Tooltip("name:N", title="Mark"), step_hover()]
     rule = base.mark_rule(clip=True, color=MARK, strokeDash=[2, 2]).encode(tooltip=hover)
-    word = base.mark_text(clip=True, color=MARK, baseline="top", dy=alt.expr("2 + 13 * datum.lane"), fontSize=11, **_beside(4))
+    word = base.mark_text(clip=True, color=MARK, baseline="top", dy=alt.expr("2 + 13 * datum.lane"), fontSize=11, **beside(4))
     tick = base.mark_tick(clip=True, color=MARK, orient="vertical", height=6).encode(y=alt.value("height"), tooltip=hover)
     bar = base.mark_rule(clip=True, color=MARK, strokeWidth=5, yOffset=-3).encode(x2="high:Q", y=alt.value("height"), tooltip=hover)
     pin = base.mark_rule(clip=True, color=INK, strokeWidth=1.5).encode(tooltip=hover)
@@ -164,11 +137,7 @@ def step_hover() -> alt.Tooltip:
     return alt.Tooltip("step:Q", title="Step", format=",.0f")
 
 
-def _value_hover(title: str) -> list[alt.Tooltip]:
-    return [step_hover(), alt.Tooltip("name:N", title="Line"), alt.Tooltip("value:Q", title=title, format=".4f")]
-
-
-def _beside(gap: int) -> dict[str, Any]:
+def beside(gap: int) -> dict[str, Any]:
     """Return the side of its place on which a word has room: the right one, but near the right end the left one."""
     late = f"scale('x', datum.step) + {LETTER_PIXELS} * length(datum.name) + {gap} > width"
     return {"align": alt.ExprRef(expr=f"{late} ? 'right' : 'left'"), "dx": alt.ExprRef(expr=f"{late} ? -{gap} : {gap}")}

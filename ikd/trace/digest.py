@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable
 from functools import partial
 
@@ -31,6 +32,7 @@ class Digest:
         self._stacked = np.zeros((0, len(SCALES), len(BANDS), 5), np.float32)
         self._numbers = 1
         self._states: dict[int, Bin] = {}
+        self._looking = threading.Lock()  # several visitors may look at one digest
         self._new_binner: Callable[[], Binner] | None = None
 
     def update(self) -> bool:
@@ -76,11 +78,12 @@ class Digest:
     def state(self, step: int) -> Bin:
         """Return everything as it stood right after the last reading that is not later than a step: exact, whatever the bins."""
         at = self.reading_at(step)
-        if at not in self._states:
-            while len(self._states) >= _MOST_STATES:
-                del self._states[next(iter(self._states))]
-            self._states[at] = self._stood(at)
-        return self._states[at]
+        with self._looking:
+            if at not in self._states:
+                while len(self._states) >= _MOST_STATES:
+                    del self._states[next(iter(self._states))]
+                self._states[at] = self._stood(at)
+            return self._states[at]
 
     def half(self, now: Bin) -> Bin:
         """Return the end of the first bin that holds at least half of the readings up to `now`; `now` itself where none does."""

@@ -14,6 +14,7 @@ from ikd.trace.digest import Digest
 from ikd.trace.folder import RunFolder
 from ikd.trace.reader import TraceReader
 from ikd.ui import state
+from ikd.ui.condensed import Condensed, condensed_of
 
 MOST_RUNS = 3
 STEPS_AT_ONCE = 8
@@ -27,6 +28,7 @@ class Tail:
 
     def __init__(self, folder: RunFolder) -> None:
         """Start with nothing read."""
+        self._folder = folder
         self.reader = TraceReader(folder)
         self.meta: dict[str, Any] = {}
         self._examples: pd.DataFrame | None = None
@@ -75,7 +77,20 @@ class Tail:
 
     def digest(self) -> Digest | None:
         """Return the condensed readings, brought up to date; None before the first reading."""
+        shared = self.condensed()
+        if shared is not None:
+            return shared.digest if len(shared.digest.steps) else None
         return self._digest if self._digest.update() else None
+
+    def condensed(self) -> Condensed | None:
+        """Return what all visitors share of the run, None while it is at work."""
+        return condensed_of(self._folder, self.reader)
+
+    def frames(self, key: Hashable) -> dict[int, Any]:
+        """Return the places of the player read so far for a plane, a temperature and a choice of examples, to be added to."""
+        shared = self.condensed()
+        found: dict[int, Any] = self.once("frames", key, dict) if shared is None else shared.frames_of(key)
+        return found
 
     def sizes(self) -> pd.DataFrame:
         """Return what was asked of every soft target issued so far, of `TraceReader.course_sizes`."""

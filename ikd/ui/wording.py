@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import time
 import unicodedata
+from functools import lru_cache
 
 LONGEST_TEXT = 1500
 _MARKDOWN = re.compile(r"([\\`*_{}\[\]()<>#+\-.!|~$:^=&@])")
@@ -24,6 +25,7 @@ def plain(text: str, *, longest: int = 80) -> str:
     return _MARKDOWN.sub(r"\\\1", " ".join(visible(text, longest=longest).split()))
 
 
+@lru_cache(maxsize=8_192)  # the same few hundred texts are shown at every rerun of a page
 def snippet(text: str, *, longest: int = 60) -> str:
     """Return a text from data on one short line, not escaped."""
     return " ".join(visible(text, longest=longest).split())

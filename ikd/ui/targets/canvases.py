@@ -163,11 +163,9 @@ def _every(look: Look, steps: Integers) -> int:
 
 
 def _spoken_player(look: Look) -> str:
-    label = int(look.labels[look.example])
-    start, now = look.digest.state(0), look.now
-    at = [float(one.measure(name, look.scale)[look.example]) for one, name in
-          ((start, "teacher_label"), (now, "teacher_label"), (now, "student_label"))]  # fmt: skip
+    one, label = look.example, int(look.labels[look.example])
+    start, teacher, student = (float(softmax(logits[one], look.temperature)[label]) for logits in look.both())
     name = visible(look.names[label], longest=NAME_LENGTH) if 0 <= label < len(look.names) else str(label)
-    return (f"{len(look.labels)} probe examples in the plane of {len(look.names)} classes at step {look.cursor}. Example "
-            f"{look.example}, label {name}: the teacher gives it {at[0]:.2f} at step {start.last_step} and {at[1]:.2f} at step "
-            f"{now.last_step}, the student {at[2]:.2f}.")  # fmt: skip
+    return (f"{len(look.labels)} probe examples in the plane of {len(look.names)} classes at step {look.cursor}. Example {one}, label "
+            f"{name}: the teacher gives it {start:.2f} at step {look.digest.steps[0]} and {teacher:.2f} at step {look.cursor}, the "
+            f"student {student:.2f}.")  # fmt: skip

@@ -16,8 +16,9 @@ from ikd.ui.targets.look import Look
 from ikd.ui.targets.places import Plane
 
 MOST_FRAMES = 120
-MOST_NUMBERS = 6_000_000
+MOST_NUMBERS = 3_000_000
 MOST_POINTS = 500
+MOST_KNOWN = 2 * MOST_FRAMES
 AT_ONCE = 8
 
 Singles = NDArray[np.float32]
@@ -50,13 +51,9 @@ def moved(look: Look, plane: Plane) -> Moved:
     ids = shown_ids(len(look.labels), look.example)
     steps = frame_steps(look)
     key = (plane.names, look.scale, tuple(ids.tolist()))
-    known: dict[int, tuple[Singles, Singles, Singles]] = look.tail.once("frames", key, dict)
-    missing = [step for step in steps.tolist() if step not in known]
-    known.update(_read(look.tail, missing, look.temperature, plane, ids))
-    for step in set(known) - set(steps.tolist()):
-        del known[step]
-    kept = [step for step in steps.tolist() if step in known]
-    teacher, student, arrows = (np.stack([known[step][part] for step in kept]) for part in range(3))
+    placed = _all_placed(look, steps.tolist(), plane, ids, look.tail.frames(key))
+    kept = [step for step in steps.tolist() if step in placed]
+    teacher, student, arrows = (np.stack([placed[step][part] for step in kept]) for part in range(3))
     frozen = look.reading("teacher", int(look.digest.steps[0]))
     assert frozen is not None
     return Moved(
@@ -83,6 +80,20 @@ def frame_steps(look: Look) -> Integers:
     while len(ends) // stride > most - 2:
         stride *= 2
     return np.unique([int(look.digest.steps[0]), *ends[stride - 1 :: stride].tolist(), look.newest, look.cursor])
+
+
+def _all_placed(
+    look: Look, steps: Sequence[int], plane: Plane, ids: Integers, known: dict[int, tuple[Singles, Singles, Singles]]
+) -> dict[int, tuple[Singles, Singles, Singles]]:
+    """Return the places at some steps; those that were not known are read and become known."""
+    # Of a run that has ended, `known` is every visitor's: nothing of it is counted on to stay.
+    own = {step: one for step in steps if (one := known.get(step)) is not None}
+    fresh = _read(look.tail, [step for step in steps if step not in own], look.temperature, plane, ids)
+    known.update(fresh)
+    if len(known) > MOST_KNOWN:
+        for step in set(known) - set(steps):
+            known.pop(step, None)
+    return own | fresh
 
 
 def _read(

@@ -21,7 +21,7 @@ from ikd.ui.targets.look import Look
 from ikd.ui.targets.panel import draw_words
 from ikd.ui.targets.words import VIEWS
 
-MOST_POINTS = 240
+MOST_POINTS = 180
 QUANTILES = ("q05", "q25", "median", "q75", "q95")
 BANDS = {
     "entropy": ("Entropy of the soft targets", "nats", "teacher"),
@@ -99,7 +99,8 @@ def _ribbon_part(look: Look, name: str, frame: pd.DataFrame) -> pd.DataFrame:
     marks, _ = marks_of(look.config, look.n_steps)
     values = frame[list(QUANTILES)].to_numpy()
     kept = kept_places(values)
-    line = None if name == "truth_gap" and np.isnan(example_line(look, name)[1]).any() else example_line(look, name)
+    steps, own = example_line(look, name)
+    line = None if np.isnan(own).any() else thin(steps, own, MOST_POINTS // 2)
     return ribbon_table(frame["step"].to_numpy()[kept], values[kept], cursor=look.cursor if look.pinned else None, marks=marks,
                         exams=[], n_steps=look.n_steps, line=line, line_name=f"example {look.example}")  # fmt: skip
 

@@ -24,7 +24,7 @@ from tests.synthetic import synthetic_run
 if TYPE_CHECKING:
     from playwright.sync_api import Page
 
-pytestmark = pytest.mark.browser
+pytestmark = [pytest.mark.browser, pytest.mark.usefixtures("one_home")]
 # Records the events of a run up to each step that it is told on its input, and says so.
 WRITER = """
 import sys, threading, time
@@ -83,26 +83,6 @@ class Writer:
         """Record every step up to this one, and wait until it is on disk."""
         print(step, file=self._process.stdin, flush=True)
         assert self._process.stdout.readline().strip() == str(step)
-
-
-@pytest.fixture(scope="module")
-def home_of_all(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
-    with pytest.MonkeyPatch.context() as patch:
-        home = tmp_path_factory.mktemp("example")
-        patch.setenv("IKD_HOME", str(home))
-        yield home
-
-
-@pytest.fixture(autouse=True)
-def one_home(home: Path, home_of_all: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Let every test write its run where the one server looks."""
-    monkeypatch.setenv("IKD_HOME", str(home_of_all))
-
-
-@pytest.fixture(scope="module")
-def server(home_of_all: Path) -> Iterator[Server]:
-    with Server(environment={"IKD_HOME": str(home_of_all)}) as server:
-        yield server
 
 
 @pytest.fixture(scope="module")

@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from dataclasses import replace
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
@@ -22,28 +21,8 @@ from tests.synthetic import events, synthetic_run
 if TYPE_CHECKING:
     from playwright.sync_api import Locator, Page
 
-pytestmark = pytest.mark.browser
+pytestmark = [pytest.mark.browser, pytest.mark.usefixtures("one_home")]
 EVIL = "<img src=x onerror='window.__hit=1'>"
-
-
-@pytest.fixture(scope="module")
-def home_of_all(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
-    with pytest.MonkeyPatch.context() as patch:
-        home = tmp_path_factory.mktemp("targets")
-        patch.setenv("IKD_HOME", str(home))
-        yield home
-
-
-@pytest.fixture(autouse=True)
-def one_home(home: Path, home_of_all: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Let every test write its run where the one server looks."""
-    monkeypatch.setenv("IKD_HOME", str(home_of_all))
-
-
-@pytest.fixture(scope="module")
-def server(home_of_all: Path) -> Iterator[Server]:
-    with Server(environment={"IKD_HOME": str(home_of_all)}) as server:
-        yield server
 
 
 @pytest.fixture(scope="module")

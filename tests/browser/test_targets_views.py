@@ -30,7 +30,7 @@ from tests.synthetic import events, synthetic_run
 if TYPE_CHECKING:
     from playwright.sync_api import Page
 
-pytestmark = pytest.mark.browser
+pytestmark = [pytest.mark.browser, pytest.mark.usefixtures("one_home")]
 
 # Where the mark of an example stands in a figure of Vega, in pixels of the window.
 PLACE = """([figure, example]) => {
@@ -63,26 +63,6 @@ CUT = """() => {
     }
     return [...new Set(found)];
 }"""
-
-
-@pytest.fixture(scope="module")
-def home_of_all(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
-    with pytest.MonkeyPatch.context() as patch:
-        home = tmp_path_factory.mktemp("views")
-        patch.setenv("IKD_HOME", str(home))
-        yield home
-
-
-@pytest.fixture(autouse=True)
-def one_home(home: Path, home_of_all: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Let every test write its run where the one server looks."""
-    monkeypatch.setenv("IKD_HOME", str(home_of_all))
-
-
-@pytest.fixture(scope="module")
-def server(home_of_all: Path) -> Iterator[Server]:
-    with Server(environment={"IKD_HOME": str(home_of_all)}) as server:
-        yield server
 
 
 @pytest.fixture(scope="module")

@@ -100,7 +100,9 @@ def frame_layers(base: alt.Chart, y: alt.Y | None = None, *, words: bool = True)
     head = base.mark_point(clip=True, shape="triangle-down", filled=True, size=70, color=INK, opacity=1).encode(
         y=alt.value(3), tooltip=hover
     )
-    said = [only(word.encode(y=alt.value(0), text="name:N"), "rule")] if words else []
+    often = base.mark_text(clip=True, color=MARK, baseline="bottom", dy=-8, fontSize=11, **beside(4))
+    said = [only(word.encode(y=alt.value(0), text="name:N"), "rule"),
+            only(often.encode(y=alt.value("height"), text="name:N"), "span")] if words else []  # fmt: skip
     layers = [only(rule, "rule"), *said, only(tick, "exam"), only(bar, "span"),
               only(pin, "cursor"), only(head, "cursor")]  # fmt: skip
     top = [] if y is None else [only(base.mark_point(opacity=0, size=1, tooltip=None).encode(y=y), "ceiling")]

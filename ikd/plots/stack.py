@@ -90,7 +90,8 @@ def stack_chart(
         zoom_name: name of the zoom along the steps, to be listed in the page's selection modes.
         looks: whose share to colour and dash, in the order of the legend.
     """
-    views = [_shares(steps_base(table, window, words=not panels), looks)]
+    # The first panel has the numbers of the steps too: zoomed, they must be in sight, and the last panel may not be.
+    views = [_shares(steps_base(table, window), looks)]
     for panel in panels:
         layers = _ribbon(steps_base(table, window, words=panel is panels[-1]), panel)
         views.append(_of_panel(layers, panel.name).properties(height=PANEL_PIXELS, title=_title(panel.title)))

@@ -130,7 +130,11 @@ def take_up(run: str, *, board: bool = False) -> None:
     kept: dict[str, str | None] = st.session_state.get(LOOKED, {})
     if kept.get(RUN) != run or set(st.query_params) - {RUN}:
         return
-    found = {STEP: kept.get(STEP), EXAMPLES: kept.get(_BOARD if board else EXAMPLES), SCALE: None if board else kept.get(SCALE)}
+    one, ids = kept.get(EXAMPLES), kept.get(_BOARD) or ""
+    if board and one is not None:
+        # The example of the other pages stands on the board, before those that were there.
+        ids = ",".join(list(dict.fromkeys([one, *(part for part in ids.split(",") if part)]))[:MOST_EXAMPLES])
+    found = {STEP: kept.get(STEP), EXAMPLES: (ids or None) if board else one, SCALE: None if board else kept.get(SCALE)}
     for parameter, value in found.items():
         if value is not None:
             keep(parameter, value)

@@ -19,6 +19,7 @@ from ikd.config import RunConfig
 from ikd.errors import BusyError
 from ikd.runs.heart import Heart, beginning
 from ikd.runs.loading import load_job
+from ikd.runs.permission import require_room, require_writable
 from ikd.trace.folder import RunFolder
 from ikd.trace.store import list_runs, new_run, open_run, runs_root
 
@@ -33,14 +34,16 @@ def start_run(config: RunConfig, root: Path | None = None) -> str:
 
     Raises:
         BusyError: a run is going on; it names it.
-        RunError: the run's folder cannot be made.
+        RunError: the run's folder cannot be made, the lab is read-only, or it keeps as many runs as it may.
     """
+    require_writable()
     root = runs_root() if root is None else root
     (root / "_locks").mkdir(parents=True, exist_ok=True)
     with FileLock(root / "_locks" / "start.lock"):  # two tabs pressing at once
         busy = active_run(config.machine.device, root)
         if busy is not None:
             raise BusyError(f"Run {busy} is still at work: open it, stop it, or wait for its end.")
+        require_room(root)
         folder = new_run(config, root)
         thread = threading.Thread(target=_work, args=(folder, config), name=THREAD_PREFIX + folder.id, daemon=True)
         thread.start()
@@ -51,8 +54,9 @@ def stop_run(run_id: str, root: Path | None = None) -> None:
     """Ask a run to stop after its present step; what it recorded is kept.
 
     Raises:
-        RunError: no such run.
+        RunError: no such run, or the lab is read-only.
     """
+    require_writable()
     open_run(run_id, root).request_stop()
 
 
@@ -93,7 +97,7 @@ def _stop_at_exit() -> None:
     for thread in threading.enumerate():
         if thread.name.startswith(THREAD_PREFIX):
             try:
-                stop_run(thread.name.removeprefix(THREAD_PREFIX))
+                open_run(thread.name.removeprefix(THREAD_PREFIX)).request_stop()
             except Exception:  # the folder may be gone; the server ends all the same
                 continue
             thread.join(timeout=SECONDS_TO_END)

@@ -17,6 +17,9 @@ from ikd.errors import RunError
 StateName = Literal["preparing", "running", "finished", "stopped", "failed", "lost"]
 STATE_NAMES = ("preparing", "running", "finished", "stopped", "failed", "lost")
 HEARTBEAT_LIMIT_SECONDS = 20.0
+LARGEST_NUMBER = 1e30
+LAST_SECOND = 253_402_300_799.0
+"""The last second of the year 9999: no page can write a later date."""
 
 
 @dataclass(kw_only=True)
@@ -126,13 +129,19 @@ def _parsed(text: str) -> RunState:
 
 
 def _check_types(state: RunState) -> None:
-    numbers = (state.stage_step, state.stage_total, state.step, state.total, state.pid, state.started, state.heartbeat,
-               state.peak_memory_bytes, *([] if state.ended is None else [state.ended]))
+    numbers = (state.stage_step, state.stage_total, state.step, state.total, state.pid, state.peak_memory_bytes)
+    times = (state.started, state.heartbeat, *([] if state.ended is None else [state.ended]))
     texts = (state.stage, state.host, state.device, *([] if state.error is None else [state.error]))
-    if not all(isinstance(one, int | float) for one in numbers) or not all(isinstance(one, str) for one in texts):
-        raise TypeError("a fact of the wrong type")
-    if not isinstance(state.scores, dict):
-        raise TypeError("scores must be an object")
+    if not (all(_within(one, LARGEST_NUMBER) for one in numbers) and all(_within(one, LAST_SECOND) for one in times)
+            and all(isinstance(one, str) for one in texts)):
+        raise TypeError("a fact of the wrong type or beyond all bounds")
+    if not isinstance(state.scores, dict) or not all(isinstance(one, int | float) for one in state.scores.values()):
+        raise TypeError("scores must be numbers by name")
+
+
+def _within(number: object, most: float) -> bool:
+    # A comparison with not-a-number fails too.
+    return isinstance(number, int | float) and abs(number) <= most
 
 
 def _or_lost(state: RunState) -> RunState:

@@ -100,10 +100,18 @@ def list_recorded() -> list[RunFolder]:
 
 def _folders(parent: Path, *, recorded: bool) -> list[RunFolder]:
     try:
-        names = [entry.name for entry in os.scandir(parent) if RUN_ID.fullmatch(entry.name) and entry.is_dir()]
+        with os.scandir(parent) as entries:
+            names = [entry.name for entry in entries if RUN_ID.fullmatch(entry.name) and _is_folder(entry)]
     except OSError:
         return []
     return [RunFolder(parent / name, recorded=recorded) for name in sorted(names, key=_start_of, reverse=True)]
+
+
+def _is_folder(entry: os.DirEntry[str]) -> bool:
+    try:
+        return entry.is_dir()
+    except OSError:  # a link to itself: it hides no other run
+        return False
 
 
 def _fresh_folder(config: RunConfig, root: Path) -> RunFolder:

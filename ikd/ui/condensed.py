@@ -1,15 +1,16 @@
-"""What visitors share of a run that has ended: its condensed readings, and the frames of its player.
+"""What visitors share of a run: of one that has ended its condensed readings and the frames of its player, of one at work its series.
 
-Both take longest when the page of a long run is opened, and both are the same for everybody. A run at work has none of it:
-there each visitor's page reads on from where it stood.
+The former take longest when the page of a long run is opened; the latter are asked for at every tick of every page. All are
+the same for everybody. The condensed readings of a run at work are not shared: there each visitor's page reads on.
 """
 
 from __future__ import annotations
 
 import threading
-from collections.abc import Hashable
+from collections.abc import Callable, Hashable
 from dataclasses import dataclass, field
 from typing import Any
+from weakref import WeakValueDictionary
 
 from ikd.trace.digest import Digest
 from ikd.trace.folder import RunFolder
@@ -44,8 +45,40 @@ class Condensed:
             return found
 
 
+class Growing:
+    """A series of a trace that grows, read by all visitors who watch: whoever comes first reads what is new."""
+
+    def __init__(self) -> None:
+        """Start with nothing read."""
+        self._read: Any = None
+        self._lock = threading.Lock()
+
+    def grown(self, grow: Callable[[Any], Any]) -> Any:
+        """Return what was read with what is new; `grow` makes one of the other, from None at first, and changes nothing in place."""
+        with self._lock:
+            self._read = grow(self._read)
+            return self._read
+
+
 _known: dict[Key, Condensed] = {}
+# A series lives as long as a visitor's tail holds it.
+_growing: WeakValueDictionary[tuple[Hashable, Hashable], Growing] = WeakValueDictionary()
 _one_at_a_time = threading.Lock()
+
+
+def trace_key(folder: RunFolder) -> Hashable | None:
+    """Return what tells one growing trace from another, None where there is none: the one place to tell attempts of a run apart."""
+    try:
+        stat = folder.trace_path.stat()
+    except OSError:
+        return None
+    return str(folder.trace_path.absolute()), stat.st_ino, folder.state().started
+
+
+def growing_of(trace: Hashable, what: Hashable) -> Growing:
+    """Return the series of a trace that all visitors share; the caller holds it as long as it is wanted."""
+    with _one_at_a_time:
+        return _growing.setdefault((trace, what), Growing())
 
 
 def condensed_of(folder: RunFolder, reader: TraceReader) -> Condensed | None:

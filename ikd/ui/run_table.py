@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import streamlit as st
+from streamlit.delta_generator import DeltaGenerator
 
 from ikd.config import RunConfig
 from ikd.errors import RunError
 from ikd.trace.folder import RunFolder
+from ikd.trace.notes import read_notes
 from ikd.ui.run_head import badge
 from ikd.ui.shell import page_link
 from ikd.ui.wording import moment, plain
@@ -18,25 +20,34 @@ TITLES = ["Run", "State", "Task", "Policy", "Steps", "Student's accuracy", "Star
 POLICIES = {"exam": "exams", "fixed": "fixed"}
 
 
-def draw_runs(folders: Sequence[RunFolder]) -> None:
-    """Draw one line a run; a damaged run has its line too."""
+def draw_runs(folders: Sequence[RunFolder], *, manage: Callable[[RunFolder], None] | None = None) -> None:
+    """Draw one line a run; a damaged run has its line too.
+
+    Args:
+        folders: runs, in the order of their lines.
+        manage: draws what can be done with a run, at the end of its line.
+    """
+    widths, titles = (WIDTHS, TITLES) if manage is None else ([*WIDTHS, 1], [*TITLES, ""])
     with st.container(key=f"runs-head-{'recorded' if folders and folders[0].recorded else 'own'}"):
-        for column, title in zip(st.columns(WIDTHS, vertical_alignment="center"), TITLES, strict=True):
+        for column, title in zip(st.columns(widths, vertical_alignment="center"), titles, strict=True):
             column.caption(title)
     for folder in folders:
-        _draw_run(folder)
+        columns = _draw_run(folder, widths)
+        if manage is not None:
+            with columns[-1]:
+                manage(folder)
 
 
-def _draw_run(folder: RunFolder) -> None:
+def _draw_run(folder: RunFolder, widths: Sequence[int]) -> list[DeltaGenerator]:
     run = folder.state()
     try:
         config: RunConfig | None = folder.config()
     except RunError:
         config = None
     with st.container(key=f"line-{folder.id.replace(':', '-')}"):
-        columns = st.columns(WIDTHS, vertical_alignment="center")
+        columns = st.columns(widths, vertical_alignment="center")
     with columns[0]:
-        name = config.label if config and config.label else folder.id
+        name = read_notes(folder.path).label or (config.label if config else "") or folder.id
         page_link("run", label=plain(name), icon=":material/monitoring:", run=folder.id, key=f"open-{folder.id.replace(':', '-')}")
     with columns[1]:
         badge(folder, run)
@@ -44,5 +55,6 @@ def _draw_run(folder: RunFolder) -> None:
     known = [(split, run.scores.get(f"student/{split}/accuracy")) for split in ("test", "validation")]
     score = next((f"{value:.3f} {split}" for split, value in known if value is not None), "–")
     words += [f"{run.step} / {run.total}", score, moment(run.started)]
-    for column, word in zip(columns[2:], words, strict=True):
+    for column, word in zip(columns[2 : len(TITLES)], words, strict=True):
         column.markdown(word)
+    return columns

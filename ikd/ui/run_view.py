@@ -8,7 +8,9 @@ import streamlit as st
 
 from ikd.config import RunConfig
 from ikd.errors import RunError
+from ikd.runs.permission import read_only
 from ikd.trace.folder import RunFolder
+from ikd.trace.notes import read_notes
 from ikd.trace.state import RunState
 from ikd.ui import pace, replay, state
 from ikd.ui.board_choice import choose_examples
@@ -18,7 +20,7 @@ from ikd.ui.run_extras import draw_download, draw_log, draw_scores, draw_setting
 from ikd.ui.run_head import badge, draw_newest, draw_progress
 from ikd.ui.shell import notice, page_link, sentences
 from ikd.ui.tail import Tail, tail_of
-from ikd.ui.wording import moment, plain
+from ikd.ui.wording import moment, plain, visible
 
 POLICY_WORDS = {"exam": "the teacher learns from exams", "fixed": "fixed teacher"}
 LIVE_SECONDS = 1.0
@@ -105,7 +107,7 @@ def _title(folder: RunFolder, run: RunState, config: RunConfig | None, *, starte
             st.header(plain(name), width="content", anchor=False)
             badge(folder, run)
         with st.container(horizontal=True, width="content", vertical_alignment="center"):
-            if run.live:
+            if run.live and not read_only():
                 with st.container(width="content"):
                     draw_stop(folder)
             if config is not None:
@@ -121,6 +123,9 @@ def _title(folder: RunFolder, run: RunState, config: RunConfig | None, *, starte
         when += [plain(config.task.name), f"{plain(config.teacher.name)} teaches {plain(config.student.name)}",
                  POLICY_WORDS[config.policy.name]]  # fmt: skip
     st.caption(" · ".join(when))
+    if note := read_notes(folder.path).text:
+        with st.container(key="run-note"):
+            st.text(visible(note))
     if run.error and not run.live:
         st.error(plain(run.error, longest=1000), icon=":material/error:")
     if run.state == "stopped":
@@ -157,8 +162,9 @@ def choose_run(folders: Sequence[RunFolder], page: str = "run", *, complaint: st
 
 def name_of(folder: RunFolder) -> str:
     """Return the name a person gave a run; where there is none, what it is about."""
+    given = read_notes(folder.path).label
     try:
         config = folder.config()
     except RunError:
-        return "damaged run"
-    return config.label or f"{config.task.name}, {POLICY_WORDS[config.policy.name]}"
+        return given or "damaged run"
+    return given or config.label or f"{config.task.name}, {POLICY_WORDS[config.policy.name]}"

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import streamlit as st
 
+from ikd.runs.permission import read_only
 from ikd.trace.store import list_recorded, list_runs
 from ikd.ui import state
+from ikd.ui.run_manage import draw_import, draw_manage
 from ikd.ui.run_table import draw_runs
 from ikd.ui.shell import page_link, sentences
 
@@ -18,6 +20,8 @@ def show_runs() -> None:
     """Draw the page."""
     st.header("Runs", anchor=False)
     st.fragment(_own, run_every=LOOK_SECONDS)()
+    if not read_only():
+        draw_import()
     st.subheader("Recorded runs", anchor=False)
     recorded = list_recorded()
     if recorded:
@@ -32,10 +36,11 @@ def _own() -> None:
         folders = list_runs()
         shown = st.session_state.setdefault(state.SHOWN_RUNS, AT_ONCE)
         if folders:
-            draw_runs(folders[:shown])
+            draw_runs(folders[:shown], manage=None if read_only() else draw_manage)
         else:
             st.info("There is no run yet.")
-            page_link("train", label="Start one", icon=":material/tune:")
+            if not read_only():
+                page_link("train", label="Start one", icon=":material/tune:")
         if len(folders) > shown and st.button(f"Show more ({len(folders) - shown} older)"):
             st.session_state[state.SHOWN_RUNS] = shown + AT_ONCE
             st.rerun(scope="fragment")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import os
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -12,6 +13,7 @@ import streamlit as st
 from streamlit.errors import StreamlitAPIException
 
 from ikd.errors import IKDError
+from ikd.runs.permission import read_only
 from ikd.ui import state
 from ikd.ui.wording import plain
 
@@ -48,14 +50,30 @@ OF_A_RUN = ("run", "targets", "example")
 def open_page(title: str) -> Iterator[None]:
     """Set up a page and show every error as a sentence; call it once, around the whole page.
 
+    Where IKD_LOGIN is 1, a visitor who is not logged in sees the way in and nothing else: the page's script ends.
+
     Args:
         title: of the browser's tab, before the lab's name.
     """
     st.set_page_config(page_title=f"{title} · IKD Lab", page_icon=str(ICON), layout="wide", initial_sidebar_state=SIDEBAR_PIXELS)
     st.html(STYLE)
+    if login_wanted() and not logged_in():
+        with sentences():
+            _draw_way_in()
+        st.stop()
     _menu()
     with sentences():
         yield
+
+
+def login_wanted() -> bool:
+    """Return whether only visitors who have logged in are let in: IKD_LOGIN is 1, true or yes."""
+    return os.environ.get("IKD_LOGIN", "").strip().lower() in ("1", "true", "yes")
+
+
+def logged_in() -> bool:
+    """Return whether this visitor has logged in; never where no login is set up."""
+    return getattr(st.user, "is_logged_in", False) is True
 
 
 @contextmanager
@@ -103,6 +121,26 @@ def go_to_run(run: str) -> None:
     st.switch_page(PAGES["run"].path, query_params={state.RUN: run})
 
 
+def _draw_way_in() -> None:
+    try:
+        ready = "auth" in st.secrets
+    except (FileNotFoundError, StreamlitAPIException):  # there is no file of secrets at all
+        ready = False
+    if not ready:
+        st.error("This lab asks its visitors to log in (IKD_LOGIN), but no login is set up: whoever runs it writes a part [auth] "
+                 "with redirect_uri, cookie_secret, client_id, client_secret and server_metadata_url into "
+                 "`.streamlit/secrets.toml`, installs `streamlit[auth]`, and starts it again.", icon=":material/lock:")  # fmt: skip
+        return
+    st.markdown("**IKD Lab**  \nLog in to see this lab.")
+    if st.button("Log in", icon=":material/login:", key="log-in"):
+        try:
+            st.login()
+        except StreamlitAPIException:
+            LOG.exception("The login failed.")
+            st.error("The login is not set up in full: its part [auth] of the secrets lacks something, or `streamlit[auth]` is not "
+                     "installed. The details are in the server's log.", icon=":material/error:")  # fmt: skip
+
+
 def _menu() -> None:
     with st.sidebar:
         st.markdown("**IKD Lab**  \n:gray[a teacher that learns to teach]")
@@ -114,3 +152,5 @@ def _menu() -> None:
             except StreamlitAPIException:
                 # A page file opened alone is an app of its own and knows no other page.
                 st.caption(page.label)
+        if read_only():
+            st.caption("Read-only: watch, but start nothing.")

@@ -12,6 +12,7 @@ import streamlit as st
 from ikd.config import RunConfig, all_settings, build_config
 from ikd.errors import ConfigError, IKDError
 from ikd.runs import Estimate, active_run, estimate_later, start_run
+from ikd.runs.permission import read_only
 from ikd.ui.controls import applicable, values_of_session
 from ikd.ui.shell import go_to_run, page_link, sentences
 from ikd.ui.wording import duration, plain
@@ -41,7 +42,10 @@ def draw_start() -> None:
 
 
 def draw_start_button(config: RunConfig, *, label: str, key: str) -> None:
-    """Draw a start button that is off while a run is at work on the same device, and names that run."""
+    """Draw a start button that is off while a run is at work on the same device, and names that run; none where nothing may start."""
+    if read_only():
+        st.info("This lab is read-only: open a run and watch it.", icon=":material/visibility:")
+        return
     busy = active_run(config.machine.device)
     if st.button(label, icon=":material/play_arrow:", key=key, type="primary", disabled=busy is not None, width="stretch"):
         try:

@@ -1,4 +1,7 @@
-"""What one visitor's pages have read of a trace so far: each tick asks the trace only for what is new."""
+"""What a visitor's pages have read of a trace so far: each tick asks the trace only for what is new.
+
+Scalars and readings of a run are shared by all visitors of this process who watch it; what a visitor chose is not.
+"""
 
 from __future__ import annotations
 
@@ -14,7 +17,7 @@ from ikd.trace.digest import Digest
 from ikd.trace.folder import RunFolder
 from ikd.trace.reader import TraceReader
 from ikd.ui import state
-from ikd.ui.condensed import Condensed, condensed_of
+from ikd.ui.condensed import Condensed, Growing, condensed_of, growing_of, trace_key
 
 MOST_RUNS = 3
 STEPS_AT_ONCE = 8
@@ -32,8 +35,7 @@ class Tail:
         self.reader = TraceReader(folder)
         self.meta: dict[str, Any] = {}
         self._examples: pd.DataFrame | None = None
-        self._scalars: dict[tuple[str, ...], pd.DataFrame] = {}
-        self._readings: dict[str, tuple[tuple[int, ...], Integers, Floats]] = {}
+        self._held: dict[str, tuple[Hashable, Growing]] = {}
         self._digest = Digest(self.reader)
         self._sizes: pd.DataFrame | None = None
         self.kept: dict[Hashable, Any] = {}
@@ -52,28 +54,36 @@ class Tail:
 
     def scalars(self, *names: str) -> pd.DataFrame:
         """Return the wanted scalars of all steps so far: columns step, name, value."""
-        known = self._scalars.get(names)
-        after = -1 if known is None or known.empty else int(known["step"].iloc[-1])
-        fresh = self.reader.scalars(names, after=after)
-        if known is not None and len(known):
-            fresh = pd.concat([known, fresh], ignore_index=True) if len(fresh) else known
-        self._scalars[names] = fresh
-        return fresh
+        def grow(known: pd.DataFrame | None) -> pd.DataFrame:
+            after = -1 if known is None or known.empty else int(known["step"].iloc[-1])
+            fresh = self.reader.scalars(names, after=after)
+            if known is not None and len(known):
+                return pd.concat([known, fresh], ignore_index=True) if len(fresh) else known
+            return fresh
+
+        found: pd.DataFrame = self._growing(f"scalars {' '.join(names)}", names).grown(grow)
+        return found
 
     def readings(self, role: str, examples: Sequence[int]) -> tuple[Integers, Floats]:
         """Return the readings of a role for some examples: steps (R,), logits (R, P, C)."""
         wanted = tuple(examples)
-        known = self._readings.get(role)
-        if known is None or known[0] != wanted or not len(known[1]):
-            steps, logits = self.reader.readings(role, examples=wanted)
-        else:
-            steps, logits = self.reader.readings(role, after=int(known[1][-1]), examples=wanted)
-            if len(steps):
-                steps, logits = np.concatenate([known[1], steps]), np.concatenate([known[2], logits])
-            else:
-                steps, logits = known[1], known[2]
-        self._readings[role] = (wanted, steps, logits)
-        return steps, logits
+
+        def grow(known: tuple[Integers, Floats] | None) -> tuple[Integers, Floats]:
+            if known is None or not len(known[0]):
+                return self.reader.readings(role, examples=wanted)
+            steps, logits = self.reader.readings(role, after=int(known[0][-1]), examples=wanted)
+            return (np.concatenate([known[0], steps]), np.concatenate([known[1], logits])) if len(steps) else known
+
+        found: tuple[Integers, Floats] = self._growing(f"readings {role}", wanted).grown(grow)
+        return found
+
+    def _growing(self, what: str, key: Hashable) -> Growing:
+        # Held for one key at a time, like `once`: of an earlier choice nothing is kept, unless another visitor shows it.
+        now = trace_key(self._folder)
+        wanted = (now, what, key)
+        if what not in self._held or self._held[what][0] != wanted:
+            self._held[what] = (wanted, growing_of(now, (what, key)) if now is not None else Growing())
+        return self._held[what][1]
 
     def digest(self) -> Digest | None:
         """Return the condensed readings, brought up to date; None before the first reading."""

@@ -1,0 +1,77 @@
+"""Deleting a run for good, and how much room one takes."""
+
+from __future__ import annotations
+
+import os
+import secrets
+import shutil
+from contextlib import suppress
+from pathlib import Path
+
+from ikd.errors import RunError
+from ikd.trace.folder import RunFolder
+
+DELETED = ".deleted-"
+
+
+def delete_run(folder: RunFolder) -> None:
+    """Delete a run; what an earlier deletion left behind when it was cut off goes too.
+
+    The folder is hidden first, so that nobody sees half of a run. A link is removed, and what it points to stays.
+
+    Raises:
+        RunError: a recorded run, one that is at work or paused, one that is gone, or a folder that cannot be written.
+    """
+    if folder.recorded:
+        raise RunError(f"{folder.id} is a recorded run that comes with the lab and cannot be deleted: hide it by not opening it.")
+    state = folder.state()
+    if state.live or str(state.state) == "paused":
+        word = "paused" if str(state.state) == "paused" else "still at work"
+        raise RunError(f"Run {folder.id} is {word}: stop it and wait for its end, then delete it.")
+    root = folder.path.parent
+    hidden = root / f"{DELETED}{folder.path.name}-{secrets.token_hex(4)}"
+    try:
+        os.rename(folder.path, hidden)
+    except FileNotFoundError:
+        raise RunError(f"Run {folder.id} is not there: it may have been deleted already.") from None
+    except OSError as fault:
+        reason = fault.strerror or type(fault).__name__
+        raise RunError(f"Run {folder.id} could not be deleted ({reason}). Nothing of it was changed: close what has its files "
+                       "open, or make the folder of the runs writable.") from fault  # fmt: skip
+    _sweep(root)
+
+
+def disk_bytes(folder: RunFolder) -> int:
+    """Return the bytes of all files of a run; never raises, and follows no link."""
+    return _bytes_below(folder.path)
+
+
+def checkpoint_bytes(folder: RunFolder) -> int:
+    """Return the bytes of a run's checkpoints, 0 where it has none; never raises, and follows no link."""
+    return _bytes_below(folder.path / "checkpoints")
+
+
+def _sweep(root: Path) -> None:
+    with suppress(OSError):
+        for entry in list(os.scandir(root)):
+            if entry.name.startswith(DELETED):
+                _remove(Path(entry.path))
+
+
+def _remove(path: Path) -> None:
+    if path.is_symlink() or not path.is_dir():
+        with suppress(OSError):
+            path.unlink()
+    else:
+        shutil.rmtree(path, ignore_errors=True)
+
+
+def _bytes_below(path: Path) -> int:
+    total = 0
+    if path.is_symlink():
+        return 0
+    for place, _, names in os.walk(path):
+        for name in names:
+            with suppress(OSError):
+                total += os.lstat(os.path.join(place, name)).st_size
+    return total

@@ -166,6 +166,7 @@ def test_the_board_appears_once_the_first_reading_is_there() -> None:
 def test_drawing_that_takes_too_long_slows_its_own_pace_but_not_for_a_slow_first_time(monkeypatch: pytest.MonkeyPatch) -> None:
     kept: dict[str, object] = {}
     monkeypatch.setattr(pace.st, "session_state", kept)
+    monkeypatch.setattr(pace, "crowd", pace.Crowd())  # pages of other tests are still in the one of this process
     kept["run_drawing_taken"] = {"curves": [9.0, 0.1, 0.1], "board": [9.0, 0.1, 0.1]}
     assert not pace.slow_down() and pace.pace_seconds() == 2.0
     kept["run_drawing_taken"] = {"curves": [0.6, 0.6, 0.6], "board": [0.7, 0.7, 0.7]}

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Protocol
 
 import torch
@@ -12,9 +12,9 @@ from torch import nn
 
 from ikd.config import RunConfig, student_rate, teacher_rate
 from ikd.objectives import build_objective
-from ikd.protocols import Split
+from ikd.protocols import Objective, Split
 from ikd.teaching.hypergradients import HYPERGRADIENTS
-from ikd.teaching.optimizers import build_optimizer, limit_scope, trained_parameters
+from ikd.teaching.optimizers import build_optimizer, limit_scope, set_learning_rate, trained_parameters
 from ikd.teaching.policies import Anchoring, Lesson
 from ikd.teaching.reading import BatchSource
 from ikd.teaching.student_update import StudentUpdate
@@ -48,8 +48,14 @@ class Classroom:
     facts: Mapping[str, float | int | str]
 
 
-def build_lesson(room: Classroom, config: RunConfig) -> Lesson:
-    """Return the lesson that the config asks for; the teacher's weights out of scope are frozen."""
+def build_lesson(room: Classroom, config: RunConfig, *, anchored: bool = False) -> Lesson:
+    """Return the lesson that the config asks for; the teacher's weights out of scope are frozen.
+
+    Args:
+        room: the models and splits.
+        config: what holds at the first step.
+        anchored: keep the teacher as it is now for an anchor that a later change asks for.
+    """
     policy, training = config.policy, config.training
     theta = trained_parameters(room.student)
     optimizer = build_optimizer(
@@ -60,26 +66,43 @@ def build_lesson(room: Classroom, config: RunConfig) -> Lesson:
         room.teacher, policy.teacher_scope if teaches else "all", layers=room.teacher_layers,
         top_layers=policy.teacher_top_layers,
     )  # fmt: skip
-    anchoring = None
-    if teaches and policy.anchor != "none":
-        anchoring = Anchoring(
-            loss=ANCHORS[policy.anchor], weight=policy.anchor_weight, initial_teacher=copy.deepcopy(room.teacher)
-        )
-    return Lesson(
+    keeps_initial = teaches and (anchored or policy.anchor != "none")
+    lesson = Lesson(
         student=room.student,
         teacher=room.teacher.eval(),
-        objective=build_objective(
-            config.objective.name, temperature=config.objective.temperature, alpha=config.objective.alpha
-        ),
+        objective=_objective(config),
         update=StudentUpdate(optimizer, theta, max_gradient_norm=training.max_gradient_norm),
-        dropout=config.student.dropout,
         precision=config.machine.precision,
         teacher_optimizer=build_optimizer(
             policy.teacher_optimizer, trained_parameters(room.teacher), learning_rate=teacher_rate(config)
         ) if teaches else None,
+        initial_teacher=copy.deepcopy(room.teacher) if keeps_initial else None,
+    )  # fmt: skip
+    return changed_lesson(lesson, config)
+
+
+def changed_lesson(lesson: Lesson, config: RunConfig) -> Lesson:
+    """Return the lesson with the settings of another config: those that may change on the way (`AT_A_FORK`)."""
+    policy = config.policy
+    lesson.update.max_gradient_norm = config.training.max_gradient_norm
+    if lesson.teacher_optimizer is not None:
+        set_learning_rate(lesson.teacher_optimizer, teacher_rate(config))
+    anchoring = None
+    if lesson.initial_teacher is not None and policy.anchor != "none":
+        anchoring = Anchoring(
+            loss=ANCHORS[policy.anchor], weight=policy.anchor_weight, initial_teacher=lesson.initial_teacher
+        )
+    return replace(
+        lesson,
+        objective=_objective(config),
+        dropout=config.student.dropout,
         teacher_max_gradient_norm=policy.teacher_max_gradient_norm,
         hypergradient=None if policy.inner_update == "off" else HYPERGRADIENTS[policy.hypergradient],
         inner_update=policy.inner_update,
         redo=policy.student_update == "redo",
         anchoring=anchoring,
-    )  # fmt: skip
+    )
+
+
+def _objective(config: RunConfig) -> Objective:
+    return build_objective(config.objective.name, temperature=config.objective.temperature, alpha=config.objective.alpha)

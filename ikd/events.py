@@ -133,4 +133,21 @@ class RunFinished:
     scores: Mapping[str, float]
 
 
-Event = Stage | Notice | TeacherProgress | RunStarted | StepTaken | RunFinished
+@dataclass(frozen=True, kw_only=True)
+class Intervened:
+    """A person has changed a setting while the run went on; the update from `step` to the next is the first one with it.
+
+    Attributes:
+        path: dotted path of the setting.
+        value, previous: its values from then on and before, None for empty.
+        command: id of the command that asked for it: each is carried out once.
+    """
+
+    step: int
+    path: str
+    value: bool | int | float | str | None
+    previous: bool | int | float | str | None
+    command: str = ""
+
+
+Event = Stage | Notice | Intervened | TeacherProgress | RunStarted | StepTaken | RunFinished

@@ -1,4 +1,4 @@
-"""train(): one run as a generator of events. Stop = stop iterating, pause = stop asking, single step = ask once."""
+"""One run as a generator of events. Stop = stop iterating, pause = stop asking, single step = ask once."""
 
 from __future__ import annotations
 
@@ -9,8 +9,8 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from ikd.classroom import Classroom, LabelledSource, build_lesson
-from ikd.config import RunConfig, student_rate
+from ikd.classroom import Classroom, LabelledSource, build_lesson, changed_lesson
+from ikd.config import RunConfig, Timeline, exam_is_due, student_rate
 from ikd.errors import TrainingError
 from ikd.events import Course, Event, Example, Reading, RunFinished, RunStarted, Stage, StepTaken
 from ikd.protocols import Batch
@@ -18,65 +18,112 @@ from ikd.teaching.optimizers import set_learning_rate
 from ikd.teaching.policies import POLICIES, Lesson, Taught
 from ikd.teaching.probe import ProbeAsked, ProbeReading
 from ikd.teaching.reading import on_device, read_probe, read_split, whole_split
-from ikd.teaching.schedule import learning_rate_factor, shuffled_batches
+from ikd.teaching.schedule import Sampler, learning_rate_factor
 from ikd.teaching.scores import scores_of
+from ikd.teaching.snapshot import Snapshot, gather, restore
 
 SCORED = ("validation", "test")
 
 
 def train(room: Classroom, config: RunConfig) -> Iterator[Event]:
-    """Teach the student, yielding every fact of the run as plain values.
+    """Teach the student by one config, yielding every fact of the run as plain values; as `Training.events`."""
+    yield from Training(room, Timeline(config)).events()
 
-    Each step s: read the probe set (every `record.probe_every` steps), take one course step and, where one is due, one
-    exam step (METHOD section 2), report. A last reading follows the last step.
 
-    Raises:
-        TrainingError: a loss that is not finite, or a teacher below its accuracy floor.
+class Training:
+    """One run under way, between any two of its events.
+
+    Attributes:
+        step: completed student updates.
     """
-    lesson = build_lesson(room, config)
-    probe_batches = _probe_batches(room, config)
-    course, exams = _course_batches(room, config), _exam_batches(room, config)
-    known: set[int] = set()
-    yield _started(room, config)
-    yield Stage(name="scoring the teacher")
-    before = _scores("frozen_teacher", lesson.teacher, room, config) if config.policy.name == "exam" else {}
 
-    yield Stage(name="teaching", total=config.training.steps)
-    torch.manual_seed(config.seed)
-    for step in range(config.training.steps):
-        _set_rates(lesson, step, config)
-        probe = _read(lesson, probe_batches, config) if step % config.record.probe_every == 0 else None
+    def __init__(self, room: Classroom, timeline: Timeline, *, start: Snapshot | None = None) -> None:
+        """Build the lesson; nothing is computed yet.
+
+        Args:
+            room: both models as they were before the first step, even where the run goes on from a snapshot.
+            timeline: the settings at each step; changes may be added while the run goes on.
+            start: where to go on.
+        """
+        self._room, self._timeline, self._start = room, timeline, start
+        self._config = timeline.at(0)
+        anchored = any(one.path == "policy.anchor" and one.value == "initial_teacher" for one in timeline.changes)
+        self._lesson = build_lesson(room, self._config, anchored=anchored)
+        self.step = 0
+        seed, splits = self._config.seed, room.splits
+        self._exam_split = splits.get("course" if self._config.policy.exam_source == "train" else "exam")
+        self._course = Sampler(len(splits["course"]), seed=(seed, 2))
+        self._exams = Sampler(len(self._exam_split) if self._exam_split is not None else 0, seed=(seed, 3))
+        self._known: set[int] = set()
+        self._before: dict[str, float] = {}
+
+    def events(self) -> Iterator[Event]:
+        """Yield the run's facts from its start, or from its snapshot, to its end.
+
+        Each step s: read the probe set (every `record.probe_every` steps), take one course step and, where one is due,
+        one exam step (METHOD section 2), report. A last reading follows the last step.
+
+        Raises:
+            TrainingError: a loss that is not finite, or a teacher below its accuracy floor.
+            ModelError: a snapshot of other models.
+        """
+        probe_batches = _probe_batches(self._room, self._config)
+        yield _started(self._room, self._config, n_steps=self._timeline.last.training.steps)
+        yield from self._begin()
+        yield Stage(name="teaching", total=self._timeline.at(self.step).training.steps)
+        while self.step < self._config_now().training.steps:
+            yield self._next_step(probe_batches)
+        last = self._read(probe_batches)
+        yield StepTaken(step=self.step, scalars={}, reading=_reading(last, None))
+        yield Stage(name="final scores")
+        room, config, lesson = self._room, self._config, self._lesson
+        after = _scores("teacher", lesson.teacher, room, config) | _scores("student", lesson.student, room, config)
+        yield RunFinished(scores=self._before | after)
+
+    def snapshot(self) -> Snapshot:
+        """Return all that is needed to go on from here; to be asked for after an event of a step."""
+        return Snapshot(
+            step=self.step, tensors=gather(self._lesson, self._room.device), course_drawn=self._course.drawn,
+            exam_drawn=self._exams.drawn, scores=dict(self._before),
+        )  # fmt: skip
+
+    def _begin(self) -> Iterator[Event]:
+        start = self._start
+        if start is None:
+            yield Stage(name="scoring the teacher")
+            if self._config.policy.name == "exam":
+                self._before = _scores("frozen_teacher", self._lesson.teacher, self._room, self._config)
+            torch.manual_seed(self._config.seed)
+            return
+        self._before = dict(start.scores)
+        self._known = self._course.skip(start.course_drawn)
+        self._exams.skip(start.exam_drawn)
+        restore(self._lesson, start.tensors, self._room.device)
+        self.step = start.step
+
+    def _config_now(self) -> RunConfig:
+        config = self._timeline.at(self.step)
+        if config is not self._config:
+            self._config, self._lesson = config, changed_lesson(self._lesson, config)
+        return config
+
+    def _next_step(self, probe_batches: Sequence[Batch]) -> StepTaken:
+        config, room, step = self._config, self._room, self.step
+        _set_rates(self._lesson, step, config)
+        probe = self._read(probe_batches) if step % config.record.probe_every == 0 else None
         _check_floor(probe, config, step)
-        batch = on_device(next(course), room.device)
-        exam = on_device(next(exams), room.device) if exam_is_due(step, config) else None
-        taught = POLICIES[config.policy.name](lesson, batch, exam, probe)
+        batch = on_device(room.splits["course"].batch(self._course.take(config.training.batch_size)), room.device)
+        exam = None
+        if exam_is_due(step, config) and self._exam_split is not None:
+            exam = on_device(self._exam_split.batch(self._exams.take(config.policy.exam_batch_size)), room.device)
+        taught = POLICIES[config.policy.name](self._lesson, batch, exam, probe)
         _check_finite(taught, step)
-        yield _taken(step, taught, batch, probe=probe, texts=room.splits["course"], known=known)
+        self.step = step + 1
+        return _taken(step, taught, batch, probe=probe, texts=room.splits["course"], known=self._known)
 
-    last = _read(lesson, probe_batches, config)
-    yield StepTaken(step=config.training.steps, scalars={}, reading=_reading(last, None))
-    yield Stage(name="final scores")
-    after = _scores("teacher", lesson.teacher, room, config) | _scores("student", lesson.student, room, config)
-    yield RunFinished(scores=before | after)
-
-
-def exam_is_due(step: int, config: RunConfig) -> bool:
-    """Return whether an exam follows the course step of this index."""
-    policy = config.policy
-    frozen = policy.teacher_freeze_at is not None and step >= policy.teacher_freeze_at
-    return policy.name == "exam" and step >= policy.exam_start and step % policy.exam_every == 0 and not frozen
-
-
-def _course_batches(room: Classroom, config: RunConfig) -> Iterator[Batch]:
-    source = room.splits["course"]
-    for indices in shuffled_batches(len(source), batch_size=config.training.batch_size, seed=(config.seed, 2)):
-        yield source.batch(indices)
-
-
-def _exam_batches(room: Classroom, config: RunConfig) -> Iterator[Batch]:
-    source = room.splits["course" if config.policy.exam_source == "train" else "exam"]
-    for indices in shuffled_batches(len(source), batch_size=config.policy.exam_batch_size, seed=(config.seed, 3)):
-        yield source.batch(indices)
+    def _read(self, batches: Sequence[Batch]) -> ProbeReading:
+        lesson = self._lesson
+        return read_probe(lesson.student, lesson.teacher, batches, precision=self._config.machine.precision)
 
 
 def _probe_batches(room: Classroom, config: RunConfig) -> list[Batch]:
@@ -91,16 +138,12 @@ def _set_rates(lesson: Lesson, step: int, config: RunConfig) -> None:
     set_learning_rate(lesson.update.optimizer, student_rate(config) * factor)
 
 
-def _read(lesson: Lesson, batches: Sequence[Batch], config: RunConfig) -> ProbeReading:
-    return read_probe(lesson.student, lesson.teacher, batches, precision=config.machine.precision)
-
-
-def _started(room: Classroom, config: RunConfig) -> RunStarted:
+def _started(room: Classroom, config: RunConfig, *, n_steps: int) -> RunStarted:
     validation = room.splits["validation"].split
     size = min(config.record.probe_size, len(validation))
     return RunStarted(
         label_names=list(room.label_names),
-        n_steps=config.training.steps,
+        n_steps=n_steps,
         temperature=config.objective.temperature,
         probe=[_example(room.splits["validation"], index, "probe") for index in range(size)],
         facts=room.facts,
@@ -169,7 +212,8 @@ def _check_finite(taught: Taught, step: int) -> None:
         if not math.isfinite(value):
             raise TrainingError(
                 f"At step {step} the {name.replace('_', ' ')} is {value}: the run cannot go on. Lower "
-                "training.learning_rate or policy.teacher_learning_rate, or set a gradient clipping, and start again."
+                "training.learning_rate or policy.teacher_learning_rate, or set a gradient clipping: fork it from an earlier step "
+                "with such a change, or start again."
             )
 
 
@@ -182,5 +226,6 @@ def _check_floor(probe: ProbeReading | None, config: RunConfig, step: int) -> No
     if accuracy < floor:
         raise TrainingError(
             f"At step {step} the teacher's accuracy is {accuracy:.2f}, below the floor of {floor:.2f}: it has collapsed. "
-            "Lower policy.teacher_learning_rate, add an anchor, or freeze the teacher earlier."
+            "Fork the run from an earlier step with a lower policy.teacher_learning_rate, with an anchor, or with the teacher "
+            "frozen from there on."
         )

@@ -38,7 +38,7 @@ def test_the_figures_of_the_cost_model(switches: dict[str, Any], units: float) -
 
 
 def test_exams_are_counted_as_they_are_held() -> None:
-    from ikd.trainer import exam_is_due
+    from ikd.config import exam_is_due
 
     for values in (
         {}, {"policy__exam_every": 7, "policy__exam_start": 10}, {"policy__exam_every": 3, "policy__teacher_freeze_at": 50},

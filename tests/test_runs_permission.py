@@ -68,3 +68,10 @@ def test_a_lab_that_is_full_starts_nothing(monkeypatch: pytest.MonkeyPatch) -> N
     with pytest.raises(RunError, match="at most 1"):
         start_run(build_config({}))
     assert len(list_runs()) == 1
+
+
+def test_a_lab_may_bound_the_steps_of_a_run(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("IKD_MOST_STEPS", "50")
+    with pytest.raises(RunError, match="from 1 to 50"):
+        start_run(build_config({"training.steps": 51}))
+    assert not list_runs()

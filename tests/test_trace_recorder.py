@@ -97,7 +97,7 @@ def test_a_full_disk_while_the_trace_is_made_is_said_plainly(folder, monkeypatch
         connection.execute("PRAGMA max_page_count=1")
         return connection, ""
 
-    monkeypatch.setattr("ikd.trace.recorder.connect_writer", refuse)
+    monkeypatch.setattr("ikd.trace.opening.connect_writer", refuse)
     with pytest.raises(RunError, match="disk is full"):
         Recorder(folder)
 
@@ -133,9 +133,9 @@ def test_an_event_that_does_not_fit_is_refused(folder, event, words):
 
 
 def test_a_trace_never_has_two_writers(folder):
-    with Recorder(folder), pytest.raises(RunError, match="start a new run"):
+    with Recorder(folder), pytest.raises(RunError, match="start a new one"):
         Recorder(folder)
-    with pytest.raises(RunError, match="start a new run"):
+    with pytest.raises(RunError, match="start a new one"):
         Recorder(folder)
 
 

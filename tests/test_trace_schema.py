@@ -15,7 +15,7 @@ from ikd.trace.tables import CREATE_TABLES
 from tests.rehearsal import rehearsal
 
 # How version 3 lies on disk. A change here is a change of format: raise SCHEMA_VERSION and keep the old one readable.
-VERSION_3 = {
+VERSION_4 = {
     "meta": "key TEXT, value TEXT",
     "examples": "split TEXT, id INTEGER, text TEXT, text_pair TEXT, label INTEGER, truth BLOB",
     "steps": "step INTEGER, seconds REAL",
@@ -26,6 +26,7 @@ VERSION_3 = {
     "probe_influence": "step INTEGER, influence BLOB",
     "bands": "step INTEGER, quantiles BLOB",
     "digest": "bin INTEGER, first_step INTEGER, last_step INTEGER, readings INTEGER, measures BLOB, classes BLOB, sums BLOB, counts BLOB",
+    "interventions": "number INTEGER, step INTEGER, path TEXT, value TEXT, previous TEXT, command TEXT, given REAL",
     "teacher_training": "step INTEGER, loss REAL",
 }
 
@@ -43,7 +44,7 @@ def test_a_recorded_trace_has_the_documented_tables_and_columns(tmp_path):
     found = columns(sqlite3.connect(folder.trace_path))
     assert {name: [column for column, _ in kinds] for name, kinds in found.items()} == {
         name: list(words) for name, words in TABLES.items()}
-    assert {name: ", ".join(map(" ".join, kinds)) for name, kinds in found.items()} == VERSION_3
+    assert {name: ", ".join(map(" ".join, kinds)) for name, kinds in found.items()} == VERSION_4
 
 
 def test_logits_are_little_endian_rows(tmp_path):

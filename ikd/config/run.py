@@ -12,6 +12,7 @@ from ikd.config.data import TaskSettings
 from ikd.config.fields import Setting, Settings, setting
 from ikd.config.models import StudentSettings, TeacherSettings
 from ikd.config.names import BUILTIN_MODELS, TASK_NAMES
+from ikd.config.plan import AT_A_FORK, PlannedChange
 from ikd.config.teaching import ObjectiveSettings, PolicySettings, StudentUpdateSettings
 from ikd.errors import unknown_name
 
@@ -32,6 +33,22 @@ class RecordSettings(Settings):
     probe_dtype: Literal["float32", "float16"] = setting(
         "float32", "Precision of the recorded probe logits.", label="Probe precision",
         choices={"float32": "4 bytes a number", "float16": "2 bytes a number, for many classes"}, advanced=True,
+    )
+    checkpoint_every: int = setting(
+        100, "Steps between two checkpoints, from which a run is resumed or forked.", label="Checkpoint every",
+        unit="steps", ge=1, le=1_000_000, advanced=True,
+    )
+    checkpoints_kept: int = setting(
+        3, "How many of the newest checkpoints are kept.", label="Newest checkpoints kept", unit="checkpoints", ge=1, le=40,
+        advanced=True,
+    )
+    checkpoint_keep_every: int = setting(
+        5, "Every so many-th checkpoint is kept too, so that forks are quick; 0: none. At most 40 are kept in all.",
+        label="Checkpoints kept for forks", ge=0, le=1000, advanced=True,
+    )
+    checkpoint_megabytes: int = setting(
+        4000, "Room for the checkpoints of a run; where it is too small, the newest one alone is kept.",
+        label="Room for checkpoints", unit="MB", ge=1, le=10_000_000, advanced=True,
     )
 
 
@@ -57,7 +74,10 @@ class MachineSettings(Settings):
 
 
 class RunConfig(Settings):
-    """Everything that determines a run. Two runs of equal configs on the same CPU give the same trace."""
+    """Everything that determines a run. Two runs of equal configs on the same CPU give the same trace.
+
+    `plan` holds the settings that change on the way: the record of a run whose settings were changed in flight, or of a fork.
+    """
 
     label: str = setting("", "A name of your own for the run.", label="Run name", max_length=80)
     seed: int = setting(0, "Seed of initial weights, batches and dropout.", label="Seed", ge=0, le=2**31 - 1)
@@ -69,6 +89,7 @@ class RunConfig(Settings):
     policy: PolicySettings = Field(default_factory=PolicySettings)
     record: RecordSettings = Field(default_factory=RecordSettings)
     machine: MachineSettings = Field(default_factory=MachineSettings)
+    plan: tuple[PlannedChange, ...] = Field(default=(), max_length=1000)
 
     @model_validator(mode="after")
     def _rules(self) -> RunConfig:
@@ -92,7 +113,7 @@ GROUPS: dict[str, type[Settings]] = {
 def settings_of(group: str = "") -> list[Setting]:
     """Return the declared settings of one group; the empty name gives those of the run itself."""
     owner = GROUPS[group] if group else RunConfig
-    return [Setting(group, name, info) for name, info in owner.model_fields.items() if name not in GROUPS]
+    return [Setting(group, name, info) for name, info in owner.model_fields.items() if name not in (*GROUPS, "plan")]
 
 
 def all_settings() -> list[Setting]:
@@ -112,6 +133,9 @@ def applies(one: Setting, values: dict[str, Any]) -> bool:
 
 def _broken_rules(run: RunConfig) -> Iterator[str]:
     policy, student, task = run.policy, run.student, run.task
+    for one in run.plan:
+        if one.path not in AT_A_FORK:
+            yield unknown_name("change in the plan", one.path, AT_A_FORK, hint="Other settings hold for a whole run.")
     if not DEVICE_PATTERN.fullmatch(run.machine.device):
         yield f"Device {run.machine.device!r} is not known: choose auto, cpu, mps, cuda, or cuda and a number such as cuda:1."
     if run.machine.precision == "bf16" and run.machine.device in ("cpu", "mps"):

@@ -6,13 +6,13 @@ import os
 import platform
 import re
 from collections.abc import Iterator
-from contextlib import contextmanager, nullcontext
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from filelock import FileLock, Timeout
 
-from ikd.errors import BusyError, ConfigError
+from ikd.errors import BusyError, ConfigError, RunError
 
 if TYPE_CHECKING:
     import torch
@@ -51,6 +51,23 @@ def use_threads(wanted: int | None) -> int:
     n_threads = wanted or max(1, cores - 1)
     torch.set_num_threads(n_threads)
     return n_threads
+
+
+def hold_run(folder: Path) -> AbstractContextManager[object]:
+    """Become the only one on this machine that carries out the run of a folder, at once, until the context given back is left.
+
+    Raises:
+        BusyError: another thread or process carries it out.
+        RunError: the folder is gone or cannot be written.
+    """
+    if not folder.is_dir():
+        raise RunError(f"The folder of run {folder.name} is not there any more: start the run again.")
+    try:
+        return FileLock(folder / ".lock", thread_local=False).acquire(timeout=0)
+    except Timeout:
+        raise BusyError(f"Run {folder.name} is at work already, in this program or another one: open it, or wait for its end.") from None
+    except OSError as fault:
+        raise RunError(f"Run {folder.name} cannot be carried out: its folder cannot be written ({fault.strerror}).") from fault
 
 
 @contextmanager

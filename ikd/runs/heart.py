@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import threading
 import time
+from contextlib import suppress
 from dataclasses import replace
 from types import TracebackType
 from typing import Any, Self
 
 import psutil
 
-from ikd.config import RunConfig
+from ikd.config import RunConfig, Timeline
 from ikd.errors import RunError
 from ikd.trace.folder import RunFolder
 from ikd.trace.state import RunState
@@ -18,9 +19,14 @@ from ikd.trace.state import RunState
 BEAT_SECONDS = 1.0
 
 
-def beginning(config: RunConfig) -> RunState:
-    """Return the state of a run that has just been given to its thread."""
-    return RunState(state="preparing", stage="loading", total=config.training.steps)
+def beginning(folder: RunFolder, config: RunConfig) -> RunState:
+    """Return the state of a run that has just been given to its thread: a new one, or one that is resumed."""
+    before = folder.state()
+    again = folder.trace_path.exists()
+    return RunState(
+        state="preparing", stage="loading", total=Timeline(config).last.training.steps, step=before.step if again else 0,
+        started=before.started if again else time.time(), attempt=before.attempt + 1 if again else 1,
+    )  # fmt: skip
 
 
 class Heart:
@@ -37,7 +43,8 @@ class Heart:
         self._thread = threading.Thread(target=self._beat, name=f"ikd-heart:{folder.id}", daemon=True)
 
     def __enter__(self) -> Self:
-        self.now()
+        with suppress(RunError):  # whoever works next meets the same full disk or deleted folder, and ends the run with a sentence
+            self.now()
         self._thread.start()
         return self
 

@@ -16,33 +16,41 @@ from transformers.utils.logging import disable_progress_bar, set_verbosity_error
 
 import ikd
 from ikd.classroom import Classroom
-from ikd.config import RunConfig, fine_tune_rate, student_rate, teacher_rate
+from ikd.config import PlannedChange, RunConfig, Timeline, fine_tune_rate, student_rate, teacher_rate
 from ikd.errors import IKDError, ModelError
 from ikd.events import Event, Notice, RunFinished, RunStarted, Stage, StepTaken, TeacherProgress
 from ikd.models import StudentModel, TeacherModel, build_student, build_teacher, encode
 from ikd.models.initialisation import layer_stack
 from ikd.protocols import Split, TaskData
-from ikd.runs.devices import device_lock, resolve_device, use_threads
+from ikd.runs.checkpoints import newest_checkpoint
+from ikd.runs.desk import Desk
+from ikd.runs.devices import device_lock, hold_run, resolve_device, use_threads
 from ikd.runs.heart import Heart, beginning
 from ikd.runs.teachers import prepare_teacher
 from ikd.tasks import load_task
+from ikd.teaching.snapshot import Snapshot
+from ikd.trace.commands import clear, clear_spent
 from ikd.trace.folder import RunFolder
 from ikd.trace.recorder import Recorder
-from ikd.trainer import train
+from ikd.trainer import Training
 
 Watcher = Callable[[Event], None]
 
 
 def run_job(folder: RunFolder, config: RunConfig, *, watch: Watcher | None = None, share_device: bool = False) -> None:
-    """Carry out a run in this thread. Never raises but for KeyboardInterrupt: the end is written into the run's state.
+    """Carry out a run in this thread. Once begun, it never raises but for KeyboardInterrupt: the end is in the run's state.
 
     Args:
-        folder: a new run's folder.
+        folder: of a new run, or of one that is resumed.
         config: its config.
         watch: called with every event after it was recorded.
         share_device: run beside another run on the same device.
+
+    Raises:
+        BusyError: another thread or process carries this run out already; nothing was changed.
+        RunError: its folder is gone.
     """
-    with Heart(folder, beginning(config)) as heart:
+    with hold_run(folder.path), Heart(folder, beginning(folder, config)) as heart:
         carry_out(folder, config, heart=heart, watch=watch, share_device=share_device)
 
 
@@ -50,13 +58,14 @@ def carry_out(
     folder: RunFolder, config: RunConfig, *, heart: Heart, watch: Watcher | None = None, share_device: bool = False
 ) -> None:
     """Carry out a run whose heart beats already; otherwise as `run_job`."""
+    clear_spent(folder.path)
     try:
         device = resolve_device(config.machine.device)
         with device_lock(folder.path.parent, str(device), run_id=folder.id, share=share_device):
             heart.now(device=str(device))
             _work(folder, config, device, heart=heart, watch=watch)
     except KeyboardInterrupt:
-        _end(heart, folder, "stopped", "Interrupted from the keyboard. What it recorded is kept.")
+        _end(heart, folder, "interrupted", "Interrupted from the keyboard. What it recorded is kept: resume it to go on.")
         raise
     except BaseException as fault:
         sentence = plain_fault(fault)
@@ -69,21 +78,27 @@ def _work(folder: RunFolder, config: RunConfig, device: torch.device, *, heart: 
     n_threads = use_threads(config.machine.threads)
     disable_progress_bar()  # the run says itself how far it is, and what it starts from
     set_verbosity_error()
-    with Recorder(folder, dtype=config.record.probe_dtype) as recorder:
-        for event in _events(folder, config, device, n_threads):
+    with Recorder(folder, dtype=config.record.probe_dtype, resume=folder.trace_path.exists()) as recorder:
+        changes = [PlannedChange(step=one.step, path=one.path, value=one.value) for one in recorder.interventions()]
+        heart.note(step=min(recorder.kept.last_step + 1, heart.state.total))  # an attempt that was killed may not have said its last
+        desk = Desk(folder, heart=heart, recorder=recorder, timeline=Timeline(config, changes))
+        for event in _events(folder, config, device, n_threads, desk=desk, recorded=recorder.kept.last_step):
             recorder.record(event)
-            _follow(heart, event)
+            _follow(heart, event, catching_up=desk.catching_up)
             if watch is not None:
                 watch(event)
-            if folder.stop_requested():
-                folder.append_log("Stopped as asked: there are no final scores and no saved student.")
-                _end(heart, folder, "stopped", None)
+            ending = desk.attend(event)
+            if ending is not None:
+                folder.append_log(ending.sentence)
+                _end(heart, folder, ending.state, None)
                 return
     _end(heart, folder, "finished", None)
 
 
-def _events(folder: RunFolder, config: RunConfig, device: torch.device, n_threads: int) -> Iterator[Event]:
-    """Yield the whole run's events: loading, fine-tuning the teacher, teaching, final scores."""
+def _events(
+    folder: RunFolder, config: RunConfig, device: torch.device, n_threads: int, *, desk: Desk, recorded: int
+) -> Iterator[Event]:
+    """Yield the whole run's events: loading, fine-tuning the teacher, teaching (from a checkpoint, if any), final scores."""
     yield Stage(name="loading")
     for name in _asked_of_the_hub(config):
         yield Notice(text=f"Asking the hub for {name}, where it is not in the local cache: out of reach, that takes up to a minute.")
@@ -107,7 +122,15 @@ def _events(folder: RunFolder, config: RunConfig, device: torch.device, n_thread
         student=student.model, teacher=teacher.model, teacher_layers=_layers(teacher), splits=lessons,
         label_names=data.label_names, device=device, facts=_facts(config, data, teacher, student, device, n_threads),
     )  # fmt: skip
-    yield from train(room, config)
+    start: Snapshot | None = None
+    for found in newest_checkpoint(folder, at_most=recorded + 1):
+        if isinstance(found, str):
+            yield Notice(text=found, warning=True)
+        else:
+            start = found
+            yield Notice(text=f"Going on from the checkpoint at step {found.step}.")
+    desk.training = Training(room, desk.timeline, start=start)
+    yield from desk.training.events()
     save_student(folder.path / "student", student, data)
 
 
@@ -146,17 +169,17 @@ def plain_fault(fault: BaseException) -> str:
     said = str(fault).lower()
     if isinstance(fault, (MemoryError, torch.OutOfMemoryError)) or "not enough memory" in said or "out of memory" in said:
         return (
-            "The machine ran out of memory: lower training.batch_size, policy.exam_batch_size or task.max_length, or "
-            "choose smaller models. What was recorded is kept."
+            "The machine ran out of memory. What was recorded is kept: fork the run with a lower training.batch_size or "
+            "policy.exam_batch_size, or start it again with a lower task.max_length or smaller models."
         )
     full = isinstance(fault, OSError) and fault.errno in (errno.ENOSPC, errno.EDQUOT)
     if full or (isinstance(fault, sqlite3.OperationalError) and "full" in said) or "no space left" in said:
-        return "The disk is full: delete runs that are no longer needed and start again. What was recorded is kept."
+        return "The disk is full. What was recorded is kept: delete runs that are no longer needed, then resume this one."
     first = (str(fault).strip().splitlines() or [""])[0][:200]
     return f"The run broke off through a fault of the lab ({type(fault).__name__}: {first}). The log has the details; please report it."
 
 
-def _follow(heart: Heart, event: Event) -> None:
+def _follow(heart: Heart, event: Event, *, catching_up: bool) -> None:
     match event:
         case Stage():
             heart.now(stage=event.name, stage_step=0, stage_total=event.total or 0)
@@ -166,12 +189,13 @@ def _follow(heart: Heart, event: Event) -> None:
             heart.now(state="running")
         case StepTaken():
             done = event.step if event.course is None else event.step + 1  # the last reading follows the last step
-            heart.note(step=done, stage_step=done)
+            heart.note(step=max(done, heart.state.step), stage_step=done, stage="catching up" if catching_up else "teaching")
         case RunFinished():
             heart.now(scores=dict(event.scores))
 
 
 def _end(heart: Heart, folder: RunFolder, state: str, error: str | None) -> None:
+    clear(folder.path)
     try:
         heart.now(state=state, stage="done", ended=time.time(), error=error)
     except IKDError as fault:

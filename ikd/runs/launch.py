@@ -6,58 +6,144 @@ The name is the registry: it survives a hot reload, which throws every module of
 from __future__ import annotations
 
 import atexit
+import os
 import platform
 import sys
 import threading
 import time
 import traceback
+from collections.abc import Callable
+from contextlib import AbstractContextManager, suppress
+from dataclasses import replace
 from pathlib import Path
 
-from filelock import FileLock
+from filelock import FileLock, Timeout
 
-from ikd.config import RunConfig
-from ikd.errors import BusyError
+from ikd.config import RunConfig, Timeline
+from ikd.errors import BusyError, IKDError, RunError
 from ikd.runs.heart import Heart, beginning
 from ikd.runs.loading import load_job
-from ikd.runs.permission import require_room, require_writable
+from ikd.runs.permission import MOST_QUEUED, read_only, require_room, require_steps, require_writable
+from ikd.trace.commands import clear
 from ikd.trace.folder import RunFolder
+from ikd.trace.state import RunState
 from ikd.trace.store import list_runs, new_run, open_run, runs_root
 
 THREAD_PREFIX = "ikd-run:"
 NEWEST_LOOKED_AT = 20
 SECONDS_TO_END = 2.0
+PLACE_DIGITS = 20
 SWITCH_SECONDS = 0.0005
+INTERRUPTED = "The program that computed the run was ended. What it recorded is kept: resume it to go on."
 
 
-def start_run(config: RunConfig, root: Path | None = None) -> str:
+def start_run(config: RunConfig, root: Path | None = None, *, queue: bool = False) -> str:
     """Start a run in a daemon thread and return its id at once.
 
+    Args:
+        config: of the run.
+        root: folder of all runs.
+        queue: where the device is busy, let the run wait for it.
+
     Raises:
-        BusyError: a run is going on; it names it.
+        BusyError: a run is going on; it names it. Or the queue is full.
         RunError: the run's folder cannot be made, the lab is read-only, or it keeps as many runs as it may.
+        ConfigError: a planned change that cannot be made.
     """
     require_writable()
+    require_steps(Timeline(config).last.training.steps)
     root = runs_root() if root is None else root
-    (root / "_locks").mkdir(parents=True, exist_ok=True)
-    with FileLock(root / "_locks" / "start.lock"):  # two tabs pressing at once
-        busy = active_run(config.machine.device, root)
-        if busy is not None:
-            raise BusyError(f"Run {busy} is still at work: open it, stop it, or wait for its end.")
+    with _one_at_a_time(root):
         require_room(root)
-        folder = new_run(config, root)
-        thread = threading.Thread(target=_work, args=(folder, config), name=THREAD_PREFIX + folder.id, daemon=True)
-        thread.start()
+        return _begin(lambda: new_run(config, root), config, root, queue=queue)
+
+
+def start_folder(folder: RunFolder, *, queue: bool = True) -> str:
+    """Start a run whose folder is there: a fork, or a run that is resumed; as `start_run`."""
+    require_writable()
+    config = folder.config()
+    require_steps(Timeline(config).last.training.steps)
+    with _one_at_a_time(folder.path.parent):
+        return _begin(lambda: folder, config, folder.path.parent, queue=queue)
+
+
+def tend_queue(root: Path | None = None) -> None:
+    """Start the run that has waited longest, if its device is free. Never raises: called by pages, and by a run that ends."""
+    root = runs_root() if root is None else root
+    if read_only() or not queued_runs(root):
+        return
+    try:
+        with _one_at_a_time(root, seconds=0):
+            for folder in queued_runs(root):
+                config = folder.config()
+                if active_run(config.machine.device, root) is None:
+                    _start_thread(folder, config)
+                    return
+    except (Timeout, OSError):
+        return
+    except IKDError as fault:
+        folder.write_state(RunState(state="failed", stage="done", error=str(fault), ended=time.time()))
+
+
+def queued_runs(root: Path | None = None) -> list[RunFolder]:
+    """Return the runs that wait for a device, the next one first; never raises."""
+    root = runs_root() if root is None else root
+    try:
+        names = sorted(os.listdir(root / "_queue"))
+    except OSError:
+        return []
+    found = []
+    for name in names:
+        with suppress(RunError):  # deleted while it waited
+            folder = open_run(name[PLACE_DIGITS + 1 :], root)
+            if folder.state().state == "queued":
+                found.append(folder)
+    return found
+
+
+def _begin(make: Callable[[], RunFolder], config: RunConfig, root: Path, *, queue: bool) -> str:
+    busy = active_run(config.machine.device, root)
+    if busy is not None and not queue:
+        raise BusyError(f"Run {busy} is still at work: open it, stop it, or wait for its end.")
+    if busy is not None and len(queued_runs(root)) >= MOST_QUEUED:
+        raise BusyError(f"{MOST_QUEUED} runs are waiting already: wait until one has ended, or take one out of the queue.")
+    folder = make()
+    if busy is None:
+        _start_thread(folder, config)
+    else:
+        (root / "_queue").mkdir(exist_ok=True)
+        (root / "_queue" / f"{time.time_ns():0{PLACE_DIGITS}d}-{folder.id}").touch()  # counts once the state says so
+        folder.write_state(replace(folder.state(), state="queued", stage="queued", error=None, ended=None))
     return folder.id
 
 
+def _start_thread(folder: RunFolder, config: RunConfig) -> None:
+    for place in (folder.path.parent / "_queue").glob(f"*-{folder.id}"):
+        place.unlink(missing_ok=True)
+    clear(folder.path)
+    state = beginning(folder, config)
+    folder.write_state(state)
+    threading.Thread(target=_work, args=(folder, config, state), name=THREAD_PREFIX + folder.id, daemon=True).start()
+
+
+def _one_at_a_time(root: Path, *, seconds: float = -1) -> AbstractContextManager[object]:
+    (root / "_locks").mkdir(parents=True, exist_ok=True)
+    return FileLock(root / "_locks" / "start.lock").acquire(timeout=seconds)  # two tabs pressing at once
+
+
 def stop_run(run_id: str, root: Path | None = None) -> None:
-    """Ask a run to stop after its present step; what it recorded is kept.
+    """Ask a run to stop after its present step; what it recorded is kept. A run that waits in the queue leaves it.
 
     Raises:
         RunError: no such run, or the lab is read-only.
     """
     require_writable()
-    open_run(run_id, root).request_stop()
+    folder = open_run(run_id, root)
+    with _one_at_a_time(folder.path.parent):
+        if folder.state().state == "queued":
+            folder.write_state(replace(folder.state(), state="stopped", stage="done", ended=time.time()))
+            return
+    folder.request_stop()
 
 
 def active_run(device: str = "auto", root: Path | None = None) -> str | None:
@@ -77,10 +163,10 @@ def active_run(device: str = "auto", root: Path | None = None) -> str | None:
     return None
 
 
-def _work(folder: RunFolder, config: RunConfig) -> None:
+def _work(folder: RunFolder, config: RunConfig, state: RunState) -> None:
     # A page at work would otherwise keep the interpreter for 5 ms each time the training comes back from a kernel.
     sys.setswitchinterval(SWITCH_SECONDS)
-    with Heart(folder, beginning(config)) as heart:  # beats before torch is there, which can take long
+    with Heart(folder, state) as heart:  # beats before torch is there, which can take long
         try:
             job = load_job()  # torch, in this thread and not in a page
         except Exception as fault:  # a broken installation: nothing of the job can say it
@@ -89,15 +175,26 @@ def _work(folder: RunFolder, config: RunConfig) -> None:
             heart.now(state="failed", stage="done", ended=time.time(), error=sentence)
             return
         job.carry_out(folder, config, heart=heart)
+    threading.Thread(target=_next, args=(folder.path.parent, threading.current_thread()), name="ikd-next", daemon=True).start()
+
+
+def _next(root: Path, ended: threading.Thread) -> None:
+    ended.join(timeout=60)  # it counts as at work to its last moment
+    tend_queue(root)
 
 
 @atexit.register
-def _stop_at_exit() -> None:
-    """Give a run under way a moment to end in good order when the server stops."""
+def _interrupt_at_exit() -> None:
+    """Give a run under way a moment to end in good order when the server stops, and mark it in any case."""
     for thread in threading.enumerate():
-        if thread.name.startswith(THREAD_PREFIX):
-            try:
-                open_run(thread.name.removeprefix(THREAD_PREFIX)).request_stop()
-            except Exception:  # the folder may be gone; the server ends all the same
-                continue
+        if not thread.name.startswith(THREAD_PREFIX):
+            continue
+        try:
+            folder = open_run(thread.name.removeprefix(THREAD_PREFIX))
+            folder.ask("interrupt")
             thread.join(timeout=SECONDS_TO_END)
+            state = folder.state()
+            if state.live:
+                folder.write_state(replace(state, state="interrupted", ended=time.time(), error=INTERRUPTED))
+        except Exception:  # the folder may be gone; the server ends all the same
+            continue

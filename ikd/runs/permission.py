@@ -11,6 +11,7 @@ from ikd.trace.store import list_runs, runs_root
 MOST_RUNS = 500
 """Runs that are kept, where IKD_MOST_RUNS says nothing else."""
 MOST_QUEUED = 20
+MOST_STEPS = 1_000_000
 
 
 def read_only() -> bool:
@@ -31,8 +32,18 @@ def require_writable() -> None:
 
 def most_runs() -> int:
     """Return how many runs are kept: IKD_MOST_RUNS, a whole number above 0, else `MOST_RUNS`."""
-    text = os.environ.get("IKD_MOST_RUNS", "").strip()
-    return int(text) if text.isascii() and text.isdigit() and len(text) <= 9 and int(text) > 0 else MOST_RUNS
+    return _number("IKD_MOST_RUNS", MOST_RUNS)
+
+
+def require_steps(steps: int) -> None:
+    """Do nothing where a run may have so many steps: up to IKD_MOST_STEPS, where a lab for many people sets it.
+
+    Raises:
+        RunError: it may not.
+    """
+    most = _number("IKD_MOST_STEPS", MOST_STEPS)
+    if steps > most:
+        raise RunError(f"A run of {steps} steps is more than this lab takes: give training.steps from 1 to {most}.")
 
 
 def require_room(root: Path | None = None) -> None:
@@ -45,3 +56,8 @@ def require_room(root: Path | None = None) -> None:
     if n_runs >= most:
         raise RunError(f"There are {n_runs} runs, and this lab keeps at most {most}: delete some on the page Runs, "
                        "or raise IKD_MOST_RUNS.")  # fmt: skip
+
+
+def _number(variable: str, otherwise: int) -> int:
+    text = os.environ.get(variable, "").strip()
+    return int(text) if text.isascii() and text.isdigit() and len(text) <= 9 and int(text) > 0 else otherwise

@@ -32,13 +32,14 @@ class Anchoring:
 
 @dataclass(frozen=True, kw_only=True)
 class Lesson:
-    """What stays the same over a run: the two models, their updates and the switches of METHOD section 3.
+    """What stays from step to step until a setting is changed: both models, their updates, the switches of METHOD section 3.
 
     Attributes:
         hypergradient: one of HYPERGRADIENTS; None: the exam does not reach the teacher (inner update off).
         teacher_optimizer: holds the weights that learn; None: a fixed teacher.
         dropout: whether the student's dropout is on in course steps.
         redo: repeat the course step with the improved teacher.
+        initial_teacher: the teacher before its first exam, where an anchor needs it now or later.
     """
 
     student: nn.Module
@@ -53,6 +54,7 @@ class Lesson:
     inner_update: str = "exact"
     redo: bool = False
     anchoring: Anchoring | None = None
+    initial_teacher: nn.Module | None = None
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -85,6 +85,16 @@ def disk_full(fault: sqlite3.Error) -> bool:
     return _code(fault) == sqlite3.SQLITE_FULL
 
 
+def undo(connection: sqlite3.Connection) -> None:
+    """Roll back what a transaction has begun; where SQLite has done so by itself, do nothing."""
+    try:
+        if connection.in_transaction:
+            connection.execute("ROLLBACK")
+    except sqlite3.Error:
+        # After some faults SQLite has rolled back by itself; the fault at hand is the one to report.
+        return
+
+
 def file_system_of(path: Path) -> str:
     """Return the type of the file system below a path, as Linux names it; "" where that cannot be known."""
     try:

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from functools import partial
+from typing import Any
 
 import numpy as np
 
@@ -45,6 +46,11 @@ class Digest:
         return bool(self._steps)
 
     @property
+    def binner(self) -> Binner | None:
+        """Return what condenses the readings, to go on with after the last one; None before the run has started."""
+        return self._binner
+
+    @property
     def steps(self) -> Integers:
         """Return the steps (R,) of the readings."""
         return np.asarray(self._steps, dtype=np.int64)
@@ -57,7 +63,7 @@ class Digest:
     @property
     def width(self) -> int:
         """Return the steps of a bin."""
-        return steps_of_a_bin(int(self._reader.meta()["n_steps"]))
+        return _bin_steps(self._reader.meta())
 
     def measure(self, name: str, scale: str) -> Floats:
         """Return one of `MEASURES` at the end of every bin, (B, P)."""
@@ -115,7 +121,7 @@ class Digest:
         if "label_names" not in meta or probe.empty:
             return
         self._new_binner = partial(Binner, probe["label"].to_numpy(), probe["truth"].tolist(), temperature=float(meta["temperature"]),
-                                   bin_steps=steps_of_a_bin(int(meta["n_steps"])))  # fmt: skip
+                                   bin_steps=_bin_steps(meta))  # fmt: skip
         binner = self._new_binner()
         bins, steps, quantiles = self._reader.digest_rows()
         frozen = self._reader.reading_at("teacher", steps[0]) if steps else None
@@ -141,3 +147,8 @@ class Digest:
             self._steps.append(step)
             self._quantiles.append(quantiles)
         return bool(len(steps))
+
+
+def _bin_steps(meta: Mapping[str, Any]) -> int:
+    # A fork with other steps than its parent keeps the parent's bins.
+    return int(meta.get("bin_steps") or steps_of_a_bin(int(meta["n_steps"])))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +13,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
-from ikd.errors import RunError
+from ikd.config import PlannedChange, Timeline
+from ikd.errors import IKDError, RunError
 from ikd.events import Floats, Integers
 from ikd.trace.folder import RunFolder
 from ikd.trace.measures import softmax
@@ -47,7 +48,7 @@ def export_parquet(folder: RunFolder | Path, out_dir: Path) -> list[Path]:
     last_step = reader.last_step()
     pieces = {
         "scalars.parquet": _scalars(reader, last_step),
-        "course.parquet": _course(reader, last_step, float(meta["temperature"])),
+        "course.parquet": _course(reader, last_step, _temperatures(folder, reader, float(meta["temperature"]))),
         "probe.parquet": _probe(reader, last_step, len(meta["label_names"])),
         "examples.parquet": _examples(reader, list(meta["label_names"])),
     }
@@ -92,17 +93,30 @@ def _scalars(reader: TraceReader, last_step: int) -> Iterator[dict[str, Any]]:
         yield {"name": table["name"].tolist(), "step": table["step"].to_numpy(), "value": table["value"].to_numpy()}
 
 
-def _course(reader: TraceReader, last_step: int, temperature: float) -> Iterator[dict[str, Any]]:
+def _temperatures(folder: RunFolder | Path, reader: TraceReader, start: float) -> Callable[[int], float]:
+    """Return the temperature of the soft targets issued at a step, which can be changed on the way."""
+    home = folder if isinstance(folder, RunFolder) else RunFolder(folder if folder.is_dir() else folder.parent)
+    changes = [PlannedChange(step=one.step, path=one.path, value=one.value) for one in reader.interventions()]
+    try:
+        timeline = Timeline(home.config(), changes)
+    except IKDError:  # a trace alone, without its config: what was changed in flight it knows itself
+        given = [(one.step, float(one.value)) for one in changes if one.path == "objective.temperature" and one.value is not None]
+        return lambda step: next((value for at, value in reversed(given) if at <= step), start)
+    return lambda step: timeline.at(step).objective.temperature
+
+
+def _course(reader: TraceReader, last_step: int, temperature_at: Callable[[int], float]) -> Iterator[dict[str, Any]]:
     examples = reader.examples("course")
     labels = dict(zip(examples["id"].tolist(), examples["label"].tolist(), strict=True))
     for table in reader.course_rows(last_step=last_step, at_once=_COURSE_ROWS):
         teacher = np.stack(table["teacher_logits"].tolist())
+        temperatures = np.asarray([temperature_at(step) for step in table["step"].tolist()])
         yield {
             "example": table["example"].to_numpy(),
             "step": table["step"].to_numpy(),
             "position": table["position"].to_numpy(),
             "label": [labels.get(one) for one in table["example"].tolist()],
-            "soft_target": _lists(softmax(teacher, temperature).astype(np.float32)),
+            "soft_target": _lists(softmax(teacher / temperatures[:, np.newaxis]).astype(np.float32)),
             "teacher_logits": _lists(teacher),
             "student_logits": _lists(np.stack(table["student_logits"].tolist())),
             "feedback": table["feedback"].tolist(),

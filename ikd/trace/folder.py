@@ -1,14 +1,14 @@
-"""One run's folder: config.json, state.json, trace.sqlite, log.txt and, when a stop is asked for, an empty file stop."""
+"""One run's folder: config.json, state.json, trace.sqlite, log.txt, its checkpoints, and what it is asked to do."""
 
 from __future__ import annotations
 
-import os
 import time
 from pathlib import Path
 
 from ikd.config import RunConfig, config_from_json
 from ikd.errors import ConfigError, RunError
-from ikd.trace.state import RunState, cannot_write, read_state, replace_state
+from ikd.trace.commands import Value, post, waiting
+from ikd.trace.state import RunState, read_state, replace_state
 
 LOG_LIMIT_BYTES = 2_000_000
 WARNING_MARK = "WARNING "
@@ -77,15 +77,20 @@ class RunFolder:
         Raises:
             RunError: the folder cannot be written, or the run is a recorded one.
         """
+        self.ask("stop")
+
+    def ask(self, kind: str, *, at: int | None = None, path: str = "", value: Value = None) -> str:
+        """Ask the run to do something between two steps, as `ikd.trace.commands.post`, and return the command's id.
+
+        Raises:
+            RunError: the folder cannot be written, or the run is a recorded one.
+        """
         self._refuse_recorded()
-        try:
-            (self.path / "stop").touch()
-        except OSError as fault:
-            raise RunError(cannot_write(f"The request to stop run {self.id}", fault)) from fault
+        return post(self.path, kind, at=at, path=path, value=value)
 
     def stop_requested(self) -> bool:
-        """Return whether a stop was asked for; one look at the file system, cheap enough for every step."""
-        return os.path.exists(self.path / "stop")
+        """Return whether a stop at once was asked for and not yet carried out."""
+        return any(one.kind == "stop" and one.at is None for one in waiting(self.path))
 
     def append_log(self, text: str, *, warning: bool = False) -> None:
         """Append a text to the log with the time. Beyond `LOG_LIMIT_BYTES` a last line says that the log is full.

@@ -13,7 +13,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from ikd.errors import RunError, unknown_name
-from ikd.events import Course, Floats, Integers
+from ikd.events import Course, Floats, Integers, Intervened
 from ikd.trace.binning import Bin
 from ikd.trace.connection import reading
 from ikd.trace.decoding import (
@@ -32,6 +32,7 @@ from ikd.trace.decoding import (
 )
 from ikd.trace.folder import RunFolder
 from ikd.trace.issued import sizes_table
+from ikd.trace.rows import interventions_in
 from ikd.trace.schema import SCALARS, SCHEMA_VERSION
 
 ROLES = ("teacher", "student", "feedback")
@@ -228,6 +229,11 @@ class TraceReader:
                 return
             yield found
             example, step, position = (int(found[name].iloc[-1]) for name in ("example", "step", "position"))
+
+    def interventions(self) -> list[Intervened]:
+        """Return the changes of settings made in flight, in their order."""
+        with self._trace() as trace:
+            return [] if trace is None else interventions_in(trace)
 
     def teacher_training(self) -> pd.DataFrame:
         """Return the teacher's own fine-tuning before distillation: columns step, loss."""

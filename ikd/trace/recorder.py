@@ -6,16 +6,17 @@ import sqlite3
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from types import TracebackType
-from typing import Any, Literal, Self, assert_never
+from typing import Literal, Self, assert_never
 
 import numpy as np
 
 from ikd.errors import RunError, unknown_name
 from ikd.events import (
-    Course,
     Event,
     Floats,
+    Intervened,
     Notice,
     Reading,
     RunFinished,
@@ -25,14 +26,27 @@ from ikd.events import (
     TeacherProgress,
 )
 from ikd.trace.binning import Binner, is_long, steps_of_a_bin
-from ikd.trace.connection import connect_writer, disk_full, settle
+from ikd.trace.connection import disk_full, settle, undo
+from ikd.trace.continuing import Kept, forget_from, is_recorded, kept_in
+from ikd.trace.digest import Digest
 from ikd.trace.folder import RunFolder
-from ikd.trace.rows import write_bin, write_course, write_examples, write_meta, write_quantiles
-from ikd.trace.schema import PROBE_BLOCK, SCALARS, SCHEMA_VERSION
+from ikd.trace.opening import new_trace, old_trace
+from ikd.trace.reader import TraceReader
+from ikd.trace.rows import (
+    course_row,
+    interventions_in,
+    probe_rows,
+    write_bin,
+    write_course,
+    write_examples,
+    write_intervention,
+    write_meta,
+    write_quantiles,
+)
+from ikd.trace.schema import SCHEMA_VERSION
+from ikd.trace.storing import Array, check_step, stored_logits
 from ikd.trace.summary import reading_scalars
-from ikd.trace.tables import CREATE_TABLES
 
-_FLOAT16_LIMIT = float(np.finfo(np.float16).max)
 _TEACHER_BATCH = 10
 
 
@@ -43,12 +57,16 @@ class Recorder:
     targets. One recorder may be handed from one thread to another, but not used by two at once.
     """
 
-    def __init__(self, folder: RunFolder, *, dtype: Literal["float32", "float16"] = "float32") -> None:
-        """Open a new trace.
+    def __init__(
+        self, folder: RunFolder, *, dtype: Literal["float32", "float16"] = "float32", resume: bool = False
+    ) -> None:
+        """Open a new trace, or go on with one.
 
         Args:
-            folder: a run that has no trace yet.
+            folder: a run that has no trace yet, unless it is resumed.
             dtype: precision of the probe's logits on disk.
+            resume: go on with the trace of an earlier attempt. Steps computed again are compared with those recorded
+                and left as they are; they are replaced from the first that differs.
 
         Raises:
             RunError: the run has a trace already, or its folder is read-only or full.
@@ -66,7 +84,8 @@ class Recorder:
         self._started = time.monotonic()
         self._teacher_losses: list[tuple[int, float]] = []
         self._clipped, self._closed = False, False
-        self._connection, notice = _new_trace(folder)
+        self._connection, notice = old_trace(folder) if resume else new_trace(folder)
+        self._kept = kept_in(self._connection, folder.id) if resume else Kept(last_step=-1, seconds=0.0)
         if notice:
             folder.append_log(notice, warning=True)
 
@@ -80,6 +99,15 @@ class Recorder:
             # The fault that ended the run says more than the last losses that could not be written after it.
             if fault is None:
                 raise
+
+    @property
+    def kept(self) -> Kept:
+        """Return what the trace held when it was opened, as far as it still holds it."""
+        return self._kept
+
+    def interventions(self) -> list[Intervened]:
+        """Return the changes of settings recorded so far."""
+        return interventions_in(self._connection)
 
     def close(self) -> None:
         """Write what is waiting and leave the trace as one file. Closing twice is allowed."""
@@ -114,6 +142,9 @@ class Recorder:
             case Stage():
                 self._flush_teacher_training()
                 self._folder.append_log(f"Stage: {event.name}{f' ({event.total} steps)' if event.total else ''}")
+            case Intervened():
+                with self._transaction("a change of a setting") as cursor:
+                    write_intervention(cursor, event)
             case Notice():
                 self._folder.append_log(event.text, warning=event.warning)
             case _:
@@ -123,24 +154,42 @@ class Recorder:
         if self._n_classes:
             raise RunError("This run has started already: a trace holds one run.")
         self._flush_teacher_training()
+        before = TraceReader(self._folder).meta()
+        # A fork may have other steps than its parent: its bins stay as wide as those it began with.
+        self._bin_steps = int(before.get("bin_steps") or steps_of_a_bin(event.n_steps))
         meta = {
             "schema_version": SCHEMA_VERSION,
             "probe_dtype": self._dtype_name,
             "label_names": list(event.label_names),
             "n_steps": event.n_steps,
             "temperature": event.temperature,
-            "bin_steps": steps_of_a_bin(event.n_steps),
+            "bin_steps": self._bin_steps,
             "facts": dict(event.facts),
         }
         with self._transaction("the start of the run") as cursor:
             write_meta(cursor, meta)
-            write_examples(cursor, event.probe)
+            if "label_names" not in before:
+                write_examples(cursor, event.probe)
         self._n_classes, self._n_probe = len(event.label_names), len(event.probe)
         self._labels, self._temperature = [one.label for one in event.probe], event.temperature
-        if is_long(event.n_steps // self._readings_every() + 1, self._n_probe, self._n_classes):
-            self._binner = Binner(self._labels, [one.truth for one in event.probe], temperature=event.temperature,
-                                  bin_steps=steps_of_a_bin(event.n_steps))
-        self._started = time.monotonic()
+        self._truths = [one.truth for one in event.probe]
+        self._long = bool(self._connection.execute("SELECT 1 FROM bands").fetchone()) if self._kept.last_step >= 0 else is_long(
+            event.n_steps // self._readings_every() + 1, self._n_probe, self._n_classes)  # fmt: skip
+        self._take_up()
+        self._started = time.monotonic() - self._kept.seconds
+
+    def _take_up(self) -> None:
+        """Be where a recorder would be that had written all that is in the trace."""
+        reader = TraceReader(self._folder)
+        steps = reader.reading_steps()
+        self._frozen = reader.reading_at("teacher", int(steps[0])) if len(steps) else None
+        if not self._long:
+            return
+        digest = Digest(reader)
+        if digest.update():
+            self._binner = digest.binner
+        else:
+            self._binner = Binner(self._labels, self._truths, temperature=self._temperature, bin_steps=self._bin_steps)
 
     def _readings_every(self) -> int:
         try:
@@ -152,7 +201,11 @@ class Recorder:
         self._check(event)
         # SQLite would keep a numpy number as a blob.
         step = int(event.step)
-        scalars = {**event.scalars, **self._derived(event.reading)}
+        logits = {} if event.reading is None else self._stored_logits(event.reading)
+        scalars = {**event.scalars, **self._derived(logits)}
+        if step <= self._kept.last_step and self._is_the_same(step, event, scalars, logits):
+            self._last_step = step
+            return
         with self._transaction(f"step {step}") as cursor:
             cursor.execute("INSERT INTO steps VALUES (?, ?)", (step, time.monotonic() - self._started))
             cursor.executemany("INSERT INTO scalars VALUES (?, ?, ?)",
@@ -161,59 +214,59 @@ class Recorder:
             if event.course is not None:
                 write_course(cursor, step, event.course)
             if event.reading is not None:
-                self._write_reading(cursor, step, event.reading)
+                self._write_reading(cursor, step, event.reading, logits)
         self._last_step = step
 
-    def _derived(self, reading: Reading | None) -> dict[str, float]:
-        if reading is None:
+    def _is_the_same(self, step: int, event: StepTaken, scalars: dict[str, float], logits: dict[str, Array]) -> bool:
+        """Return whether a step computed again is the recorded one; where it is not, forget it and what followed."""
+        course = course_row(step, event.course) if event.course is not None else None
+        if is_recorded(self._connection, step, scalars, course, probe_rows(step, logits)):
+            return True
+        self._folder.append_log(f"Step {step}, computed again after a resume, differs from what was recorded: recorded anew from here. "
+                                "On one machine with one number of threads it would be the same.", warning=True)  # fmt: skip
+        with self._transaction(f"step {step}") as cursor:
+            forget_from(cursor, step, bin_steps=self._bin_steps)
+        self._kept = replace(self._kept, last_step=step - 1)
+        self._take_up()
+        return False
+
+    def _derived(self, logits: dict[str, Array]) -> dict[str, float]:
+        if not logits:
             return {}
+        # Of the numbers on disk, so that whoever derives it from them finds the same.
+        teacher, student = (logits[role].astype(np.float32) for role in ("teacher", "student"))
         if self._frozen is None:
-            self._frozen = reading.teacher_logits
+            self._frozen = teacher
+        reading = Reading(teacher_logits=teacher, student_logits=student)
         return reading_scalars(reading, self._frozen, self._labels, temperature=self._temperature)
 
     def _check(self, event: StepTaken) -> None:
         if not self._n_classes:
             raise RunError(f"Step {event.step} came before the start of the run: report RunStarted first.")
+        if self._last_step < 0 <= self._kept.last_step < event.step - 1:
+            raise RunError(f"Step {event.step} would leave a gap after step {self._kept.last_step}: resume from an earlier checkpoint.")
         if event.step <= self._last_step:
             raise RunError(f"Step {event.step} came after step {self._last_step}: steps are recorded once and in order.")
-        for name in event.scalars:
-            if name not in SCALARS:
-                raise RunError(unknown_name("scalar", name, SCALARS, hint="List it in ikd.trace.schema.SCALARS."))
-        if event.course is not None:
-            batch = len(event.course.examples)
-            _check_shapes(event.course, "course", (batch, self._n_classes), influence=(batch,))
-        if event.reading is not None:
-            _check_shapes(event.reading, "reading", (self._n_probe, self._n_classes), influence=(self._n_probe,))
+        check_step(event, n_classes=self._n_classes, n_probe=self._n_probe)
 
-    def _write_reading(self, cursor: sqlite3.Cursor, step: int, reading: Reading) -> None:
-        kept = {"teacher": self._rounded(reading.teacher_logits), "student": self._rounded(reading.student_logits)}
-        if reading.feedback is not None:
-            # Feedback is of the order of the learning rate: half precision would lose it to zero.
-            kept["feedback"] = np.ascontiguousarray(reading.feedback, dtype="<f4")
-        for role, logits in kept.items():
-            cursor.executemany("INSERT INTO probe VALUES (?, ?, ?, ?)", [
-                (role, block, step, logits[first : first + PROBE_BLOCK].tobytes())
-                for block, first in enumerate(range(0, len(logits), PROBE_BLOCK))
-            ])
+    def _stored_logits(self, reading: Reading) -> dict[str, Array]:
+        logits, clipped = stored_logits(reading, self._dtype)
+        if clipped and not self._clipped:
+            self._clipped = True
+            self._folder.append_log("Some probe logits are beyond the range of float16 and were cut to 65504: "
+                                    "record the next run with record.probe_dtype float32.", warning=True)
+        return logits
+
+    def _write_reading(self, cursor: sqlite3.Cursor, step: int, reading: Reading, logits: dict[str, Array]) -> None:
+        cursor.executemany("INSERT INTO probe VALUES (?, ?, ?, ?)", probe_rows(step, logits))
         if reading.influence is not None:
             cursor.execute("INSERT INTO probe_influence VALUES (?, ?)",
                            (step, np.ascontiguousarray(reading.influence, dtype="<f4").tobytes()))
         if self._binner is not None:
-            # Of the numbers on disk, so that whoever derives it from them finds the same.
-            quantiles, closed = self._binner.add(step, kept["teacher"].astype(np.float32), kept["student"].astype(np.float32))
+            quantiles, closed = self._binner.add(step, *(logits[role].astype(np.float32) for role in ("teacher", "student")))
             write_quantiles(cursor, step, quantiles)
             if closed is not None:
                 write_bin(cursor, closed)
-
-    def _rounded(self, logits: Any) -> np.ndarray[Any, np.dtype[np.floating[Any]]]:
-        values = np.asarray(logits, dtype="<f4")
-        if self._dtype.itemsize == 2:
-            if not self._clipped and (np.abs(values) > _FLOAT16_LIMIT).any():
-                self._clipped = True
-                self._folder.append_log("Some probe logits are beyond the range of float16 and were cut to 65504: "
-                                        "record the next run with record.probe_dtype float32.", warning=True)
-            values = np.clip(values, -_FLOAT16_LIMIT, _FLOAT16_LIMIT)
-        return np.ascontiguousarray(values, dtype=self._dtype)
 
     def _flush_teacher_training(self) -> None:
         if not self._teacher_losses:
@@ -230,7 +283,7 @@ class Recorder:
             yield cursor
             cursor.execute("COMMIT")
         except BaseException as fault:
-            _undo(self._connection)
+            undo(self._connection)
             if isinstance(fault, sqlite3.Error):
                 raise RunError(self._not_written(what, fault)) from fault
             raise
@@ -244,42 +297,3 @@ class Recorder:
                     "Free some space or delete old runs, then start the run again.")
         return (f"The trace could not be written ({fault}): {what} is missing, {kept}. "
                 "Check the disk of the run's folder, then start the run again.")
-
-
-def _new_trace(folder: RunFolder) -> tuple[sqlite3.Connection, str]:
-    if folder.recorded or not folder.path.is_dir():
-        raise RunError(f"Run {folder.id} cannot be recorded: it is not a folder of a new run.")
-    try:
-        # Made here and nowhere else, so that a trace never has two writers.
-        folder.trace_path.touch(exist_ok=False)
-        connection, notice = connect_writer(folder.trace_path)
-        connection.execute("BEGIN IMMEDIATE")
-        for statement in CREATE_TABLES:
-            connection.execute(statement)
-        write_meta(connection.cursor(), {"schema_version": SCHEMA_VERSION})
-        connection.execute("COMMIT")
-    except FileExistsError:
-        raise RunError(f"Run {folder.id} has a trace already: start a new run instead.") from None
-    except (OSError, sqlite3.Error) as fault:
-        why = "the disk is full" if isinstance(fault, sqlite3.Error) and disk_full(fault) else str(fault)
-        raise RunError(f"The trace of run {folder.id} could not be made ({why}): free some space or make the folder "
-                       "writable, then start the run again.") from fault
-    return connection, notice
-
-
-def _undo(connection: sqlite3.Connection) -> None:
-    try:
-        if connection.in_transaction:
-            connection.execute("ROLLBACK")
-    except sqlite3.Error:
-        # After some faults SQLite has rolled back by itself; the fault at hand is the one to report.
-        return
-
-
-def _check_shapes(part: Course | Reading, what: str, wanted: tuple[int, ...], **others: tuple[int, ...]) -> None:
-    expected = {"teacher_logits": wanted, "student_logits": wanted, "feedback": wanted, **others}
-    for name, shape in expected.items():
-        value = getattr(part, name)
-        if value is not None and np.shape(value) != shape:
-            raise RunError(f"The {name} of a {what} have the shape {np.shape(value)} where {shape} was announced: "
-                           "nothing of this step is recorded.")

@@ -25,8 +25,8 @@ def delete_run(folder: RunFolder) -> None:
     if folder.recorded:
         raise RunError(f"{folder.id} is a recorded run that comes with the lab and cannot be deleted: hide it by not opening it.")
     state = folder.state()
-    if state.live or str(state.state) == "paused":
-        word = "paused" if str(state.state) == "paused" else "still at work"
+    if state.live:
+        word = "paused" if state.state == "paused" else "still at work"
         raise RunError(f"Run {folder.id} is {word}: stop it and wait for its end, then delete it.")
     root = folder.path.parent
     hidden = root / f"{DELETED}{folder.path.name}-{secrets.token_hex(4)}"

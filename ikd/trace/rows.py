@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import json
 import sqlite3
+import time
 from collections.abc import Iterable, Mapping
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
-from ikd.events import Course, Example, Floats
+from ikd.events import Course, Example, Floats, Intervened
 from ikd.trace.binning import Bin
+from ikd.trace.schema import PROBE_BLOCK
 
 
 def write_meta(cursor: sqlite3.Cursor, facts: Mapping[str, Any]) -> None:
@@ -28,14 +31,39 @@ def write_examples(cursor: sqlite3.Cursor, examples: Iterable[Example]) -> None:
     ])
 
 
-def write_course(cursor: sqlite3.Cursor, step: int, course: Course) -> None:
-    """Write every soft target issued at a step."""
-    examples = np.asarray(course.examples, dtype="<i8")
+def course_row(step: int, course: Course) -> tuple[Any, ...]:
+    """Return the row of every soft target issued at a step."""
     floats = [None if one is None else np.ascontiguousarray(one, dtype="<f4").tobytes()
               for one in (course.teacher_logits, course.student_logits, course.feedback, course.influence)]
-    cursor.execute("INSERT INTO course VALUES (?, ?, ?, ?, ?, ?)", (step, examples.tobytes(), *floats))
+    return (step, np.asarray(course.examples, dtype="<i8").tobytes(), *floats)
+
+
+def write_course(cursor: sqlite3.Cursor, step: int, course: Course) -> None:
+    """Write every soft target issued at a step."""
+    cursor.execute("INSERT INTO course VALUES (?, ?, ?, ?, ?, ?)", course_row(step, course))
     cursor.executemany("INSERT INTO course_index VALUES (?, ?, ?)",
-                       [(example, step, position) for position, example in enumerate(examples.tolist())])
+                       [(int(example), step, position) for position, example in enumerate(course.examples)])
+
+
+def probe_rows(step: int, logits: Mapping[str, NDArray[Any]]) -> list[tuple[Any, ...]]:
+    """Return the rows of a reading: logits (P, C) by role, in blocks of examples, as they are."""
+    return [(role, block, step, values[first : first + PROBE_BLOCK].tobytes()) for role, values in logits.items()
+            for block, first in enumerate(range(0, len(values), PROBE_BLOCK))]
+
+
+def write_intervention(cursor: sqlite3.Cursor, change: Intervened) -> None:
+    """Write a change of a setting."""
+    values = (change.step, change.path, json.dumps(change.value), json.dumps(change.previous), change.command, time.time())
+    cursor.execute("INSERT INTO interventions (step, path, value, previous, command, given) VALUES (?, ?, ?, ?, ?, ?)", values)
+
+
+def interventions_in(connection: sqlite3.Connection) -> list[Intervened]:
+    """Return the changes of settings in the order in which they were made; none in a trace before version 4."""
+    if connection.execute("SELECT 1 FROM sqlite_master WHERE name = 'interventions'").fetchone() is None:
+        return []
+    rows = connection.execute("SELECT step, path, value, previous, command FROM interventions ORDER BY number")
+    return [Intervened(step=step, path=path, value=json.loads(value), previous=json.loads(previous), command=command)
+            for step, path, value, previous, command in rows]
 
 
 def write_quantiles(cursor: sqlite3.Cursor, step: int, quantiles: Floats) -> None:
@@ -44,10 +72,10 @@ def write_quantiles(cursor: sqlite3.Cursor, step: int, quantiles: Floats) -> Non
 
 
 def write_bin(cursor: sqlite3.Cursor, one: Bin) -> None:
-    """Write a bin that no later reading can change."""
+    """Write a bin that no later reading can change; after a resume it may stand there already."""
     blobs = [np.ascontiguousarray(values, dtype=kind).tobytes()
              for values, kind in ((one.measures, "<f4"), (one.classes, "<i4"), (one.sums, "<f8"), (one.counts, "<i4"))]  # fmt: skip
-    cursor.execute("INSERT INTO digest VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
+    cursor.execute("INSERT OR REPLACE INTO digest VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
                    (one.number, one.first_step, one.last_step, one.readings, *blobs))  # fmt: skip
 
 

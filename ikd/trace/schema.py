@@ -5,7 +5,7 @@ One SQLite file a run, one writer, readers read-only. All arrays are little-endi
 
 from __future__ import annotations
 
-SCHEMA_VERSION = 3
+SCHEMA_VERSION = 4
 
 TABLES: dict[str, dict[str, str]] = {
     "meta": {
@@ -68,6 +68,15 @@ TABLES: dict[str, dict[str, str]] = {
         "sums": "float64 blob (2, 4, probe): sums since step 0 of teacher_label, its square, student_label, its square",
         "counts": "int32 blob (5, probe): readings since step 0 with teacher right, student right, teacher flipped, student "
         "flipped; and the step of the teacher's first flip, or -1",
+    },
+    "interventions": {
+        "number": "of the change, from 1, in the order in which they were made; traces before version 4 have no such table",
+        "step": "the update from this step to the next was the first one with it",
+        "path": "the setting, e.g. policy.exam_every",
+        "value": "its value from then on, as JSON",
+        "previous": "its value before, as JSON",
+        "command": "id of the command that asked for it",
+        "given": "seconds since the epoch when it was made",
     },
     "teacher_training": {
         "step": "step of the teacher's own fine-tuning before distillation",

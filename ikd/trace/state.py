@@ -8,14 +8,16 @@ import os
 import platform
 import secrets
 import time
+from contextlib import suppress
 from dataclasses import asdict, dataclass, field, fields, replace
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 from ikd.errors import RunError
 
-StateName = Literal["preparing", "running", "finished", "stopped", "failed", "lost"]
-STATE_NAMES = ("preparing", "running", "finished", "stopped", "failed", "lost")
+StateName = Literal["queued", "preparing", "running", "paused", "finished", "stopped", "interrupted", "failed", "lost"]
+STATE_NAMES: tuple[StateName, ...] = get_args(StateName)
+RESUMABLE = ("stopped", "interrupted", "failed", "lost")
 HEARTBEAT_LIMIT_SECONDS = 20.0
 LARGEST_NUMBER = 1e30
 LAST_SECOND = 253_402_300_799.0
@@ -27,13 +29,18 @@ class RunState:
     """Where a run stands.
 
     Attributes:
-        stage: "queued", "loading", "fine-tuning the teacher", "teaching", "final scores" or "done".
+        state: "queued" waits for the device, "interrupted" was ended by nobody's wish (the server or the machine stopped), "lost"
+            has crashed: its heart beats no more.
+        stage: "queued", "loading", "fine-tuning the teacher", "catching up" (computing again, after a resume, what was recorded
+            already), "teaching", "final scores" or "done".
         stage_step, stage_total: progress within the stage; the total is 0 where it is not known.
         step: completed student updates, of `total`.
         pid, host: the process that computes the run.
         started, heartbeat, ended: seconds since the epoch.
         error: plain sentence, where the run failed or was lost.
         scores: final scores, e.g. `student/test/accuracy`.
+        attempt: 1, and one more for each time it was resumed.
+        stop_at: step at which it was asked to stop.
     """
 
     state: StateName
@@ -51,11 +58,18 @@ class RunState:
     device: str = ""
     peak_memory_bytes: int = 0
     scores: dict[str, float] = field(default_factory=dict)
+    attempt: int = 1
+    stop_at: int | None = None
 
     @property
     def live(self) -> bool:
-        """Whether the run is still at work."""
-        return self.state in ("preparing", "running")
+        """Whether a process computes the run, or holds it paused."""
+        return self.state in ("preparing", "running", "paused")
+
+    @property
+    def resumable(self) -> bool:
+        """Whether the run has ended before its time and can go on."""
+        return self.state in RESUMABLE and bool(self.stage)  # none where state.json is damaged
 
     def fraction(self) -> float:
         """Return the completed share of the student's steps, at most 0.99 until the run is finished."""
@@ -86,12 +100,29 @@ def replace_state(path: Path, state: RunState) -> None:
         RunError: the disk is full or the folder cannot be written.
     """
     waiting = path.with_name(f".{path.name}.{os.getpid()}.{secrets.token_hex(4)}")
+    text = json.dumps(asdict(state), indent=1, default=_plain_number)
     try:
-        waiting.write_text(json.dumps(asdict(state), indent=1, default=_plain_number), encoding="utf-8")
+        waiting.write_text(text, encoding="utf-8")
         _move(waiting, path)
     except OSError as fault:
-        waiting.unlink(missing_ok=True)
+        with suppress(OSError):  # on a disk that turned read-only this fails too
+            waiting.unlink()
+        if fault.errno in (errno.ENOSPC, errno.EDQUOT) and _written_in_place(path, text):
+            return
         raise RunError(cannot_write(f"The state of run {path.parent.name}", fault)) from fault
+
+
+def _written_in_place(path: Path, text: str) -> bool:
+    """Write over the old state where a full disk has no room for a new file beside it: a run must be able to say why it ended."""
+    data = text.encode("utf-8")
+    try:
+        with path.open("r+b", buffering=0) as file:
+            if file.write(data + b"\n" * max(0, os.fstat(file.fileno()).st_size - len(data))) < len(data):
+                return False
+            file.truncate(len(data))
+    except OSError:
+        return False
+    return True
 
 
 def _move(waiting: Path, path: Path) -> None:
@@ -110,7 +141,7 @@ def cannot_write(what: str, fault: OSError) -> str:
     """Return the sentence for a file that could not be written."""
     if fault.errno in (errno.ENOSPC, errno.EDQUOT):
         return (f"{what} could not be written because the disk is full. What was recorded before is kept: "
-                "free some space or delete old runs, then start the run again.")
+                "free some space or delete old runs, then resume the run.")
     reason = fault.strerror or type(fault).__name__
     return (f"{what} could not be written ({reason}). What was recorded before is kept: "
             "make the folder writable, or choose another one with IKD_HOME.")
@@ -129,7 +160,8 @@ def _parsed(text: str) -> RunState:
 
 
 def _check_types(state: RunState) -> None:
-    numbers = (state.stage_step, state.stage_total, state.step, state.total, state.pid, state.peak_memory_bytes)
+    numbers = (state.stage_step, state.stage_total, state.step, state.total, state.pid, state.peak_memory_bytes, state.attempt,
+               *([] if state.stop_at is None else [state.stop_at]))
     times = (state.started, state.heartbeat, *([] if state.ended is None else [state.ended]))
     texts = (state.stage, state.host, state.device, *([] if state.error is None else [state.error]))
     if not (all(_within(one, LARGEST_NUMBER) for one in numbers) and all(_within(one, LAST_SECOND) for one in times)
@@ -155,7 +187,7 @@ def _or_lost(state: RunState) -> RunState:
     else:
         return state
     return replace(state, state="lost", ended=state.heartbeat,
-                   error=f"The run {why}. What it recorded is kept; start it again to have the rest.")
+                   error=f"The run {why}. What it recorded is kept: resume it to have the rest.")
 
 
 def _process_gone(pid: int) -> bool:

@@ -7,12 +7,11 @@ import time
 from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
-from typing import cast
 
 from ikd.errors import RunError
 from ikd.trace.folder import RunFolder
 from ikd.trace.notes import NOTES_FILE, read_notes, write_notes
-from ikd.trace.state import STATE_NAMES, RunState, StateName
+from ikd.trace.state import RunState
 
 _HEADER = b"SQLite format 3\x00"
 _CHECK_SECONDS = 60.0
@@ -43,8 +42,7 @@ def _ended(state: RunState) -> RunState:
     now = replace(state, pid=0, host="")
     if state.state in _ENDED:
         return now
-    name = cast(StateName, "interrupted" if "interrupted" in STATE_NAMES else "stopped")
-    return replace(now, state=name, error=None, ended=state.ended or state.heartbeat)
+    return replace(now, state="interrupted", error=None, ended=state.ended or state.heartbeat)
 
 
 def _check_trace(path: Path) -> None:

@@ -27,5 +27,8 @@ CREATE TABLE bands (step INTEGER PRIMARY KEY, quantiles BLOB NOT NULL);
 CREATE TABLE digest (
     bin INTEGER PRIMARY KEY, first_step INTEGER NOT NULL, last_step INTEGER NOT NULL, readings INTEGER NOT NULL,
     measures BLOB NOT NULL, classes BLOB NOT NULL, sums BLOB NOT NULL, counts BLOB NOT NULL);
+CREATE TABLE interventions (
+    number INTEGER PRIMARY KEY, step INTEGER NOT NULL, path TEXT NOT NULL, value TEXT NOT NULL, previous TEXT NOT NULL,
+    command TEXT NOT NULL, given REAL NOT NULL);
 CREATE TABLE teacher_training (step INTEGER PRIMARY KEY, loss REAL);
 """.strip().removesuffix(";").split(";")

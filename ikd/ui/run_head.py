@@ -13,10 +13,13 @@ from ikd.ui.tail import Tail
 from ikd.ui.wording import duration
 
 BADGES = {
+    "queued": ("gray", "queued", ":material/schedule:"),
     "preparing": ("blue", "preparing", ":material/hourglass_top:"),
     "running": ("blue", "running", ":material/play_circle:"),
+    "paused": ("violet", "paused", ":material/pause_circle:"),
     "finished": ("green", "finished", ":material/check_circle:"),
     "stopped": ("orange", "stopped", ":material/stop_circle:"),
+    "interrupted": ("orange", "interrupted", ":material/power_off:"),
     "failed": ("red", "failed", ":material/error:"),
     "lost": ("red", "lost", ":material/link_off:"),
 }

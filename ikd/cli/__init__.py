@@ -1,4 +1,4 @@
-"""The command line: `python -m ikd train | runs | export | settings`. Bad input gives one sentence and exit code 2."""
+"""The command line: `python -m ikd train`, runs, control, export, settings. Bad input gives one sentence and exit code 2."""
 
 from __future__ import annotations
 
@@ -10,14 +10,18 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, NoReturn
 
-from ikd.config import PRESETS, RunConfig, all_settings, build_config, config_from_json
+from ikd.cli.carrying import carry_out
+from ikd.cli.steering import add_steering
+from ikd.config import PRESETS, RunConfig, Timeline, all_settings, build_config, config_from_json
 from ikd.errors import ConfigError, IKDError, unknown_name
+
+__all__ = ["main"]
 
 SHORT = {"task": "task.name", "teacher": "teacher.name", "student": "student.name", "policy": "policy.name",
          "objective": "objective.name", "steps": "training.steps", "device": "machine.device"}  # fmt: skip
 """Short flags for the settings named most often."""
 
-BAD_INPUT, FAILED, INTERRUPTED = 2, 1, 130
+BAD_INPUT, INTERRUPTED = 2, 130
 
 EXAMPLES = """\
 examples:
@@ -26,6 +30,8 @@ examples:
   python -m ikd train --task files --task.train-file train.csv --task.text-column review --task.label-column stars
   python -m ikd train --config run.json --seed 3        a config file, one setting changed
   python -m ikd runs                                    every run and where it stands
+  python -m ikd pause RUN                               also: resume, step, stop [--at STEP], change RUN SETTING VALUE
+  python -m ikd fork RUN 200 --set policy.teacher-freeze-at=200      what if the feedback had stopped there?
   python -m ikd export RUN out/                         the trace as Parquet
 The pages (streamlit run app.py) show every run started here while it goes on."""
 
@@ -56,7 +62,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         print(fault, file=sys.stderr)
         return BAD_INPUT
     except KeyboardInterrupt:
-        print("Interrupted. What was recorded is kept.", file=sys.stderr)
+        print("Interrupted. What was recorded is kept: python -m ikd resume RUN goes on.", file=sys.stderr)
         return INTERRUPTED
 
 
@@ -69,6 +75,7 @@ def _parser() -> Parser:
     _train_parser(commands)
     runs = commands.add_parser("runs", help="list the runs and where they stand")
     runs.set_defaults(command=_runs, parser=runs)
+    add_steering(commands)
     export = commands.add_parser("export", help="write the trace of a run as Parquet files")
     export.add_argument("run", help="id of a run, see `runs`")
     export.add_argument("folder", type=Path, help="folder for the files")
@@ -102,40 +109,12 @@ def _train_parser(commands: Any) -> None:
 
 def _train(chosen: argparse.Namespace) -> int:
     config = _config(chosen)
-    from ikd.events import Event, RunFinished, Stage, StepTaken, TeacherProgress
+    Timeline(config)  # refuses a plan that cannot be carried out
     from ikd.trace.store import new_run
 
     folder = new_run(config)
     print(f"Run {folder.id} in {folder.path}")
-    from tqdm import tqdm
-
-    from ikd.runs.job import run_job
-
-    bar: tqdm[NoReturn] = tqdm(disable=chosen.quiet, unit="step", dynamic_ncols=True)
-
-    def show(event: Event) -> None:
-        if isinstance(event, Stage):
-            bar.reset(event.total)
-            bar.set_description(event.name)
-        elif isinstance(event, (TeacherProgress, StepTaken)):
-            bar.update(1 if isinstance(event, TeacherProgress) or event.course is not None else 0)
-            if isinstance(event, StepTaken) and event.course is not None and event.step % 10 == 0:
-                bar.set_postfix(course_loss=f"{event.scalars['course_loss']:.3f}")
-        elif isinstance(event, RunFinished):
-            bar.close()
-            _print_scores(event.scores)
-
-    try:
-        run_job(folder, config, watch=show, share_device=chosen.share_device)
-    finally:
-        bar.close()
-    state = folder.state()
-    if state.error:
-        print(state.error, file=sys.stderr)
-    elif state.state == "stopped":
-        print("Stopped. What was recorded is kept.")
-    print(f"Run folder: {folder.path}")
-    return 0 if state.state in ("finished", "stopped") else FAILED
+    return carry_out(folder.id, quiet=chosen.quiet, share_device=chosen.share_device)
 
 
 def _config(chosen: argparse.Namespace) -> RunConfig:
@@ -155,23 +134,21 @@ def _config(chosen: argparse.Namespace) -> RunConfig:
     return build_config(values, base)
 
 
-def _print_scores(scores: Any) -> None:
-    rows: dict[tuple[str, str], dict[str, float]] = {}
-    for name, value in scores.items():
-        role, split, score = name.split("/")
-        rows.setdefault((split, role.replace("_", " ")), {})[score] = value
-    for (split, role), row in sorted(rows.items()):
-        print(f"{split:>12}  {role:<16}" + "  ".join(f"{score} {value:.4f}" for score, value in row.items()))
-
-
 def _runs(chosen: argparse.Namespace) -> int:
+    from ikd.runs import queued_runs
+    from ikd.trace.notes import read_notes
     from ikd.trace.store import list_runs
 
+    waiting = [folder.id for folder in queued_runs()]
     for folder in list_runs():
-        state = folder.state()
+        state, notes = folder.state(), read_notes(folder.path)
         known = [(split, state.scores.get(f"student/{split}/accuracy")) for split in ("test", "validation")]
         accuracy = next((f"  student's {split} accuracy {value:.3f}" for split, value in known if value is not None), "")
-        print(f"{folder.id}  {state.state:<10} {state.step}/{state.total}{accuracy}" + (f"  {state.error}" if state.error else ""))
+        place = f"  position {waiting.index(folder.id) + 1} in the queue" if folder.id in waiting else ""
+        named = f"  “{notes.label}”" if notes.label else ""
+        fork = f"  forked from {notes.parent} at step {notes.parent_step}" if notes.parent else ""
+        error = f"  {state.error}" if state.error else ""
+        print(f"{folder.id}  {state.state:<11} {state.step}/{state.total}{place}{named}{accuracy}{fork}{error}")
     return 0
 
 

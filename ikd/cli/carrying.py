@@ -1,0 +1,67 @@
+"""Carrying out a run in the foreground: a progress bar, its scores, and the exit code."""
+
+from __future__ import annotations
+
+import signal
+import sys
+import threading
+from collections.abc import Mapping
+from typing import Any, NoReturn
+
+FAILED = 1
+
+
+def carry_out(run_id: str, *, quiet: bool, share_device: bool = False) -> int:
+    """Carry out a run, new or resumed, and return the exit code: 0 where it finished or was stopped."""
+    from tqdm import tqdm
+
+    from ikd.events import Event, RunFinished, Stage, StepTaken, TeacherProgress
+    from ikd.runs.job import run_job
+    from ikd.trace.store import open_run
+
+    folder = open_run(run_id)
+    bar: tqdm[NoReturn] = tqdm(disable=quiet, unit="step", dynamic_ncols=True)
+
+    def show(event: Event) -> None:
+        if isinstance(event, Stage):
+            bar.reset(event.total)
+            bar.set_description(event.name)
+        elif isinstance(event, (TeacherProgress, StepTaken)):
+            bar.update(event.step + 1 - bar.n if isinstance(event, TeacherProgress) or event.course is not None else 0)
+            if isinstance(event, StepTaken) and event.course is not None and event.step % 10 == 0:
+                bar.set_postfix(course_loss=f"{event.scalars['course_loss']:.3f}")
+        elif isinstance(event, RunFinished):
+            bar.close()
+            print_scores(event.scores)
+
+    _end_as_by_keyboard()
+    try:
+        run_job(folder, folder.config(), watch=show, share_device=share_device)
+    finally:
+        bar.close()
+    state = folder.state()
+    if state.error:
+        print(state.error, file=sys.stderr)
+    elif state.state == "stopped":
+        print(f"Stopped. What was recorded is kept: python -m ikd resume {folder.id} goes on.")
+    print(f"Run folder: {folder.path}")
+    return 0 if state.state in ("finished", "stopped") else FAILED
+
+
+def print_scores(scores: Mapping[str, float]) -> None:
+    """Print final scores named role/split/score, one line a role and split."""
+    rows: dict[tuple[str, str], dict[str, float]] = {}
+    for name, value in scores.items():
+        role, split, score = name.split("/")
+        rows.setdefault((split, role.replace("_", " ")), {})[score] = value
+    for (split, role), row in sorted(rows.items()):
+        print(f"{split:>12}  {role:<16}" + "  ".join(f"{score} {value:.4f}" for score, value in row.items()))
+
+
+def _end_as_by_keyboard() -> None:
+    """Let a machine that stops end the run as Ctrl-C does, so that it is marked."""
+    def interrupt(number: int, frame: Any) -> NoReturn:
+        raise KeyboardInterrupt
+
+    if threading.current_thread() is threading.main_thread():
+        signal.signal(signal.SIGTERM, interrupt)

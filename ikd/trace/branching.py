@@ -1,0 +1,113 @@
+"""A fork's folder: the parent's trace up to a step, the checkpoint to go on from, and the one config that gives the whole run."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import sqlite3
+from collections.abc import Mapping
+from contextlib import closing
+from pathlib import Path
+
+from ikd.config import AT_A_FORK, PlannedChange, RunConfig, Timeline, build_config
+from ikd.errors import RunError
+from ikd.trace.commands import Value
+from ikd.trace.connection import disk_full, reading
+from ikd.trace.continuing import forget_from
+from ikd.trace.folder import RunFolder
+from ikd.trace.kept import checkpoint_path, checkpoints_of
+from ikd.trace.notes import Notes, write_notes
+from ikd.trace.opening import bring_up_to_date
+from ikd.trace.reader import TraceReader
+from ikd.trace.state import RunState, cannot_write
+from ikd.trace.store import new_run
+
+
+def recorded_config(folder: RunFolder) -> RunConfig:
+    """Return the one config that gives this run from its start: that of its start, with every change made in flight as its plan.
+
+    Raises:
+        RunError: the config or the trace is damaged.
+    """
+    return _timeline(folder).record()
+
+
+def fork_config(folder: RunFolder, step: int, changes: Mapping[str, Value], *, label: str = "") -> RunConfig:
+    """Return the config of a fork: as the parent up to a step, from there on with changed settings.
+
+    Raises:
+        RunError: a step that the parent has not reached, or a damaged parent.
+        ConfigError: a setting that a fork cannot change, or a value that it cannot have.
+    """
+    last = TraceReader(folder).last_step()
+    if not 0 <= step <= last:
+        there = f"the steps 0 to {last}" if last >= 0 else "no step yet"
+        raise RunError(f"A fork at step {step} is not possible: run {folder.id} has recorded {there}.")
+    timeline = Timeline(_timeline(folder).record(before=step))
+    for path, value in changes.items():
+        timeline.add(PlannedChange(step=step, path=path, value=value), allowed=AT_A_FORK)
+    return build_config({"label": label}, timeline.record())
+
+
+def make_fork(parent: RunFolder, step: int, changes: Mapping[str, Value], *, root: Path, label: str = "") -> RunFolder:
+    """Make the folder of a fork, ready to be resumed: it goes on from the parent's newest checkpoint up to the step.
+
+    Args:
+        parent: any run, also one at work or a recorded one.
+        step: completed student updates at the fork; steps after the checkpoint are computed again and compared.
+        changes: new values by dotted path; none gives the same run again.
+        root: folder of all runs.
+        label: name of the fork.
+
+    Raises:
+        RunError, ConfigError: as `fork_config`; or the disk is full.
+    """
+    config = fork_config(parent, step, changes, label=label)
+    folder = new_run(config, root)
+    try:
+        _copy_trace(parent.trace_path, folder.trace_path, before=step, immutable=parent.recorded)
+        start = max((one for one in checkpoints_of(parent) if one <= step), default=0)
+        if start:
+            _copy_checkpoint(checkpoint_path(parent, start), checkpoint_path(folder, start))
+        write_notes(folder.path, Notes(parent=parent.id, parent_step=step))
+        folder.write_state(RunState(state="interrupted", stage="done", step=step, total=Timeline(config).last.training.steps, attempt=0))
+    except BaseException as fault:
+        shutil.rmtree(folder.path, ignore_errors=True)
+        if isinstance(fault, sqlite3.Error):
+            why = "the disk is full" if disk_full(fault) else str(fault)
+            raise RunError(f"The trace of run {parent.id} could not be copied ({why}): free some space and fork again.") from fault
+        if isinstance(fault, OSError):
+            raise RunError(cannot_write(f"The fork of run {parent.id}", fault)) from fault
+        raise
+    return folder
+
+
+def _timeline(folder: RunFolder) -> Timeline:
+    changes = [PlannedChange(step=one.step, path=one.path, value=one.value) for one in TraceReader(folder).interventions()]
+    return Timeline(folder.config(), changes)
+
+
+def _copy_trace(source: Path, target: Path, *, before: int, immutable: bool) -> None:
+    with closing(sqlite3.connect(target, isolation_level=None)) as copy:
+        with reading(source, immutable=immutable) as trace:
+            assert trace is not None, "a run with a recorded step has a trace"
+            trace.backup(copy)
+        copy.execute("PRAGMA journal_mode=DELETE")
+        bring_up_to_date(copy)
+        width = copy.execute("SELECT value FROM meta WHERE key = 'bin_steps'").fetchone()
+        cursor = copy.cursor()
+        cursor.execute("BEGIN IMMEDIATE")
+        forget_from(cursor, before, bin_steps=int(width[0]) if width else 1)
+        # What the parent changed in flight before the fork stands in the fork's plan.
+        cursor.execute("DELETE FROM interventions")
+        cursor.execute("COMMIT")
+        copy.execute("VACUUM")
+
+
+def _copy_checkpoint(source: Path, target: Path) -> None:
+    target.mkdir(parents=True)
+    for path in source.iterdir():
+        try:
+            os.link(path, target / path.name)  # they never change: no room is taken twice
+        except OSError:
+            shutil.copy2(path, target / path.name)

@@ -22,6 +22,7 @@ from ikd.ui.example_panel import CHOICE, KEY
 from ikd.ui.example_words import FIGURES
 from tests.conftest import REPOSITORY
 from tests.course_run import ALPHA, T, course_run
+from tests.small_runs import at_step, carried_out, small
 from tests.synthetic import HOSTILE, synthetic_run
 
 SECONDS = 30
@@ -238,3 +239,21 @@ def test_every_table_has_names_that_do_not_collide() -> None:
     page = opened(course_run(20), split="course", ex="1")
     shown: pd.DataFrame = page.dataframe[0].value
     assert shown.columns.is_unique and len(shown) == 5
+
+
+@pytest.mark.parametrize("split", ["course", "probe"])
+def test_after_a_change_in_flight_the_formulas_hold_the_settings_of_their_step(split: str) -> None:
+    def change(folder: RunFolder) -> None:
+        folder.ask("change", path="objective.temperature", value=5.0)
+        folder.ask("change", path="objective.alpha", value=0.25)
+
+    folder = carried_out(small(record__probe_every=1), at_step(7, change))
+    reader = TraceReader(folder)
+    for step, temperature, alpha in ((6, "2", "0.7"), (12, "5", "0.25")):
+        course = reader.course(step)
+        assert course is not None
+        one = int(course.examples[0]) if split == "course" else 3
+        page = opened(folder, ex=str(one), split=split, step=str(step))
+        assert faultless(page) and f"Step {step} in numbers" in [str(head.value) for head in page.subheader]
+        assert re.search(rf"t = {re.escape(temperature)}(?![\d.])", formulas(page)), formulas(page)
+        assert alpha in formulas(page) and "differ" not in words(page)

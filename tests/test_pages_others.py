@@ -156,13 +156,16 @@ def test_another_tab_that_was_quicker_is_named(monkeypatch: pytest.MonkeyPatch) 
     assert not page.exception and "is still at work" in page.error[0].value
 
 
-def test_while_a_run_is_at_work_start_is_off_and_links_to_it(monkeypatch: pytest.MonkeyPatch) -> None:
-    folder = synthetic_run(3, n_steps=12)
+def test_while_a_run_is_at_work_start_queues_and_links_to_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    folder, asked = synthetic_run(3, n_steps=12), []
     monkeypatch.setattr(start, "active_run", lambda device: folder.id)
-    for name, label in (("home", "Start the demo"), ("train", "Start the run")):
+    monkeypatch.setattr(start, "start_run", lambda config, queue: asked.append(queue) or folder.id)
+    for name, label in (("home", "Queue the demo"), ("train", "Queue the run")):
         page = opened(name)
-        assert button(page, label).disabled
         assert any("at work" in str(one.proto.label) for one in page.get("page_link"))
+        button(page, label).click().run()
+        assert not page.exception
+    assert asked == [True, True]
 
 
 def test_the_command_line_names_what_differs() -> None:

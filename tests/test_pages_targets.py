@@ -64,7 +64,7 @@ def test_every_view_of_few_and_many_classes(n_classes: int, view: str) -> None:
     assert not app.warning
 
 
-@pytest.mark.parametrize("state", ["running", "stopped", "failed", "lost", "finished"])
+@pytest.mark.parametrize("state", ["queued", "running", "paused", "stopped", "interrupted", "failed", "lost", "finished"])
 @pytest.mark.parametrize("view", VIEWS)
 def test_every_state_of_a_run(state: str, view: str) -> None:
     app = clean(opened(synthetic_run(3, state=state, stop_before=31), view=view))

@@ -14,9 +14,10 @@ import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike
 
-from ikd.plots.theme import CHART_HEIGHT_PIXELS, MARK, PADDING, ROLES, TEACHER, Look
+from ikd.plots.marks import beside, lanes
+from ikd.plots.theme import CHART_HEIGHT_PIXELS, FROZEN, MARK, PADDING, ROLES, TEACHER, Look
 
-COLUMNS = ["kind", "who", "step", "value", "low", "high", "name"]
+COLUMNS = ["kind", "who", "step", "value", "low", "high", "name", "lane"]
 Window = tuple[float, float] | None
 SMALLEST_CEILING = 0.01
 FEW_POINTS = 40
@@ -29,6 +30,7 @@ def score_table(
     frozen: float | None = None,
     marks: Mapping[str, int] | None = None,
     exams: Sequence[int] = (),
+    thin: Sequence[str] = (),
 ) -> pd.DataFrame:
     """Return the one table of a score chart.
 
@@ -38,12 +40,13 @@ def score_table(
         frozen: the frozen teacher's value, drawn as a dotted line.
         marks: words such as "first exam" to the step they belong to.
         exams: steps of single exams, drawn as ticks; leave empty where every step has one.
+        thin: those of the series that are drawn thinner, as belonging to another run.
     """
-    parts = [_rows("line", who, steps, values) for who, (steps, values) in series.items()]
-    parts += [part.assign(kind="point") for part in parts if len(part) <= FEW_POINTS]
+    parts = [_rows("thin" if who in thin else "line", who, steps, values) for who, (steps, values) in series.items()]
+    parts += [part.assign(kind="point") for part in parts if len(part) <= FEW_POINTS and not (part["kind"] == "thin").any()]
     if frozen is not None:
         parts.append(_rows("line", "frozen teacher", [0, n_steps], [frozen, frozen]))
-    return _joined([*parts, *_mark_rows(marks, exams)])
+    return _joined([*parts, *_mark_rows(marks, exams, reach=n_steps)])
 
 
 def drift_table(
@@ -52,6 +55,8 @@ def drift_table(
     ceiling: float = 0.0,
     marks: Mapping[str, int] | None = None,
     exams: Sequence[int] = (),
+    n_steps: int = 0,
+    parent: tuple[ArrayLike, ArrayLike] | None = None,
 ) -> pd.DataFrame:
     """Return the one table of a drift chart.
 
@@ -60,6 +65,8 @@ def drift_table(
         ceiling: the axis reaches at least this far, so that a replay keeps its scale.
         marks: words to the step they belong to.
         exams: steps of single exams, or none.
+        n_steps: of the whole run: how near two marks are.
+        parent: steps (S,) and medians (S,) of the run this one was forked from.
     """
     steps = bands["step"].to_numpy()
     wide = _rows("wide", "5 % to 95 %", steps, bands["median"]).assign(low=bands["q05"].to_numpy(), high=bands["q95"].to_numpy())
@@ -69,7 +76,11 @@ def drift_table(
     line = _rows("line", "median", steps, bands["median"])
     points = line.assign(kind="point") if len(line) <= FEW_POINTS else line.iloc[:0]
     top = _rows("ceiling", "", [0], [max(ceiling, SMALLEST_CEILING)])
-    return _joined([wide, middle, line, points, top, *_mark_rows(marks, exams)])
+    beside_it = []
+    if parent is not None and len(np.asarray(parent[0])):
+        of_parent = _rows("thin", "parent", *parent).assign(name="parent")
+        beside_it = [of_parent, of_parent.iloc[-1:].assign(kind="word")]
+    return _joined([wide, middle, line, points, top, *beside_it, *_mark_rows(marks, exams, reach=n_steps)])
 
 
 def score_chart(
@@ -93,7 +104,8 @@ def score_chart(
     """
     scale = alt.Scale(domain=[0, 1]) if unit_interval else alt.Scale(zero=False, nice=True)
     y = alt.Y("value:Q", title=title, scale=scale)
-    legend = alt.Legend(title=None, orient="top", symbolType="stroke", symbolStrokeWidth=2.5, symbolSize=420)
+    legend = alt.Legend(title=None, orient="top", symbolType="stroke", symbolStrokeWidth=2.5, symbolSize=420,
+                        columns=3 if len(looks) > 3 else alt.Undefined)  # fmt: skip
     colours, dashes = zip(*looks.values(), strict=True)
     colour = alt.Color("who:N", scale=alt.Scale(domain=list(looks), range=list(colours)), legend=legend)
     dash = alt.StrokeDash("who:N", scale=alt.Scale(domain=list(looks), range=list(dashes)), legend=legend)
@@ -101,7 +113,9 @@ def score_chart(
     hover = [alt.Tooltip("who:N", title="Who"), _step_hover(), alt.Tooltip("value:Q", title=title, format=".4f")]
     line = base.mark_line(clip=True, strokeWidth=2).encode(y=y, color=colour, strokeDash=dash, tooltip=hover)
     point = base.mark_point(clip=True, size=22, filled=True).encode(y=y, color=colour, tooltip=hover)
-    return _layered([_only(line, "line").add_params(_zoom(zoom_name)), _only(point, "point"), *_mark_layers(base, words_at="bottom")])
+    thin = base.mark_line(clip=True, strokeWidth=1.2).encode(y=y, color=colour, strokeDash=dash, tooltip=hover)
+    return _layered([_only(line, "line").add_params(_zoom(zoom_name)), _only(thin, "thin"), _only(point, "point"),
+                     *_mark_layers(base, words_at="bottom")])  # fmt: skip
 
 
 def drift_chart(table: pd.DataFrame, *, window: Window, zoom_name: str) -> alt.LayerChart:
@@ -123,8 +137,12 @@ def drift_chart(table: pd.DataFrame, *, window: Window, zoom_name: str) -> alt.L
     )
     point = base.mark_point(clip=True, size=22, filled=True, color=TEACHER).encode(y=y)
     top = base.mark_point(opacity=0, size=1).encode(y=y)
-    layers = [_only(line, "line").add_params(_zoom(zoom_name)), _only(wide, "wide"), _only(middle, "middle"),
-              _only(point, "point"), _only(top, "ceiling")]  # fmt: skip
+    thin = base.mark_line(clip=True, strokeWidth=1.2, strokeDash=[2, 2], color=FROZEN).encode(
+        y=y, tooltip=[alt.Tooltip("who:N", title="Who"), _step_hover(), alt.Tooltip("value:Q", title="Median (nats)", format=".5f")]
+    )
+    word = base.mark_text(clip=True, color=FROZEN, baseline="bottom", dy=-3, fontSize=11, **beside(4)).encode(y=y, text="name:N")
+    layers = [_only(thin, "thin"), _only(word, "word"), _only(line, "line").add_params(_zoom(zoom_name)), _only(wide, "wide"),
+              _only(middle, "middle"), _only(point, "point"), _only(top, "ceiling")]  # fmt: skip
     return _layered([*layers, *_mark_layers(base, words_at="top")])
 
 
@@ -149,22 +167,22 @@ def _layered(layers: Sequence[alt.Chart]) -> alt.LayerChart:
 
 def _mark_layers(base: alt.Chart, *, words_at: Literal["top", "bottom"]) -> list[alt.Chart]:
     rule = base.mark_rule(clip=True, color=MARK, strokeDash=[2, 2]).encode(tooltip=["name:N", "step:Q"])
-    height, gap = (0, 2) if words_at == "top" else ("height", -8)
-    word = base.mark_text(clip=True, color=MARK, align="left", baseline=words_at, dx=4, dy=gap, fontSize=11).encode(
+    height, line = (0, "2 + 13 * datum.lane") if words_at == "top" else ("height", "-8 - 13 * datum.lane")
+    word = base.mark_text(clip=True, color=MARK, baseline=words_at, dy=alt.expr(line), fontSize=11, **beside(4)).encode(
         y=alt.value(height), text="name:N"
     )
     tick = base.mark_tick(clip=True, color=MARK, orient="vertical", height=6).encode(y=alt.value("height"))
     return [_only(rule, "rule"), _only(word, "rule"), _only(tick, "exam")]
 
 
-def _mark_rows(marks: Mapping[str, int] | None, exams: Sequence[int]) -> list[pd.DataFrame]:
-    rules = [_rows("rule", "", [step], [np.nan]).assign(name=name) for name, step in (marks or {}).items()]
+def _mark_rows(marks: Mapping[str, int] | None, exams: Sequence[int], *, reach: float) -> list[pd.DataFrame]:
+    rules = [_rows("rule", "", [step], [np.nan]).assign(name=name, lane=lane) for name, step, lane in lanes(marks or {}, reach)]
     return [*rules, _rows("exam", "", list(exams), [np.nan] * len(exams))]
 
 
 def _rows(kind: str, who: str, steps: ArrayLike, values: ArrayLike) -> pd.DataFrame:
     places, heights = np.asarray(steps, dtype=np.float64), np.asarray(values, dtype=np.float64)
-    columns = {"kind": kind, "who": who, "step": places, "value": heights, "low": np.nan, "high": np.nan, "name": ""}
+    columns = {"kind": kind, "who": who, "step": places, "value": heights, "low": np.nan, "high": np.nan, "name": "", "lane": 0}
     return pd.DataFrame(columns, columns=COLUMNS, index=range(len(places)))
 
 

@@ -11,7 +11,8 @@ import pandas as pd
 from numpy.typing import ArrayLike
 
 from ikd.plots.data_map import MAP_HEIGHT_PIXELS, PICKED, pick, ring_layers, short_text
-from ikd.plots.ribbons import LETTER_PIXELS, only
+from ikd.plots.marks import LETTER_PIXELS
+from ikd.plots.ribbons import only
 from ikd.plots.theme import CLASS_COLOURS, MARK, PADDING
 
 COLUMNS = ["kind", "example", "x", "y", "slot", "label", "name"]

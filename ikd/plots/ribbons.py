@@ -6,7 +6,6 @@ Every chart draws from one table with a column `kind`, so that its specification
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any
 
 import altair as alt
 import numpy as np
@@ -14,12 +13,10 @@ import pandas as pd
 from numpy.typing import ArrayLike
 
 from ikd.plots.curves import FEW_POINTS, SMALLEST_CEILING, Window
+from ikd.plots.marks import beside, lanes
 from ikd.plots.theme import INK, MARK
 
 COLUMNS = ["kind", "step", "value", "low", "high", "name", "lane"]
-LETTER_PIXELS = 6.2
-NARROW_PIXELS = 420
-"""The words of two marks are put on two lines where they would meet in a chart as narrow as this."""
 
 
 def ribbon_table(
@@ -73,7 +70,7 @@ def frame_rows(
         ceiling: how far a vertical axis from zero reaches at least; None draws no such row.
         span: first and last step of exams that are too many for ticks, and words about them.
     """
-    rules = [_rows("rule", [step], [np.nan], name=name, lane=lane) for name, step, lane in _lanes(marks, reach)]
+    rules = [_rows("rule", [step], [np.nan], name=name, lane=lane) for name, step, lane in lanes(marks, reach)]
     pinned = [] if cursor is None else [_rows("cursor", [cursor], [np.nan], name="pinned step")]
     top = [] if ceiling is None else [_rows("ceiling", [0], [max(ceiling, SMALLEST_CEILING)])]
     many = [] if span is None else [_rows("span", [span[0]], [np.nan], high=[float(span[1])], name=span[2])]
@@ -139,26 +136,8 @@ def step_hover() -> alt.Tooltip:
     return alt.Tooltip("step:Q", title="Step", format=",.0f")
 
 
-def beside(gap: int) -> dict[str, Any]:
-    """Return the side of its place on which a word has room: the right one, but near the right end the left one."""
-    late = f"scale('x', datum.step) + {LETTER_PIXELS} * length(datum.name) + {gap} > width"
-    return {"align": alt.ExprRef(expr=f"{late} ? 'right' : 'left'"), "dx": alt.ExprRef(expr=f"{late} ? -{gap} : {gap}")}
-
-
 def _reach(steps: ArrayLike, n_steps: int) -> float:
     return float(max(np.max(np.asarray(steps), initial=0), n_steps))
-
-
-def _lanes(marks: Mapping[str, int], reach: float) -> list[tuple[str, int, int]]:
-    """Return each mark with its step and the line its words stand on, so that near words do not meet."""
-    reach = max([reach, *marks.values()])
-    ends: list[float] = []
-    placed = []
-    for name, step in sorted(marks.items(), key=lambda one: one[1]):
-        lane = next((k for k, end in enumerate(ends) if step >= end), len(ends))
-        ends[lane : lane + 1] = [step + reach * LETTER_PIXELS * (len(name) + 2) / NARROW_PIXELS]
-        placed.append((name, step, lane))
-    return placed
 
 
 def _points(line: pd.DataFrame) -> pd.DataFrame:

@@ -15,9 +15,9 @@ import pandas as pd
 from numpy.typing import ArrayLike
 
 from ikd.plots.curves import FEW_POINTS, Window
+from ikd.plots.marks import beside
 from ikd.plots.ribbons import (
     COLUMNS,
-    beside,
     frame_layers,
     frame_rows,
     joined,

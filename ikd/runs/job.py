@@ -50,15 +50,17 @@ def run_job(folder: RunFolder, config: RunConfig, *, watch: Watcher | None = Non
         BusyError: another thread or process carries this run out already; nothing was changed.
         RunError: its folder is gone.
     """
-    with hold_run(folder.path), Heart(folder, beginning(folder, config)) as heart:
-        carry_out(folder, config, heart=heart, watch=watch, share_device=share_device)
+    with hold_run(folder.path):
+        if folder.trace_path.exists():
+            clear_spent(folder.path)
+        with Heart(folder, beginning(folder, config)) as heart:
+            carry_out(folder, config, heart=heart, watch=watch, share_device=share_device)
 
 
 def carry_out(
     folder: RunFolder, config: RunConfig, *, heart: Heart, watch: Watcher | None = None, share_device: bool = False
 ) -> None:
     """Carry out a run whose heart beats already; otherwise as `run_job`."""
-    clear_spent(folder.path)
     try:
         device = resolve_device(config.machine.device)
         with device_lock(folder.path.parent, str(device), run_id=folder.id, share=share_device):
@@ -195,11 +197,11 @@ def _follow(heart: Heart, event: Event, *, catching_up: bool) -> None:
 
 
 def _end(heart: Heart, folder: RunFolder, state: str, error: str | None) -> None:
-    clear(folder.path)
     try:
         heart.now(state=state, stage="done", ended=time.time(), error=error)
     except IKDError as fault:
         folder.append_log(f"The end of the run could not be written: {fault}")
+    clear(folder.path)
 
 
 def _causes(fault: BaseException) -> Iterator[str]:

@@ -13,7 +13,7 @@ import threading
 import time
 import traceback
 from collections.abc import Callable
-from contextlib import AbstractContextManager, suppress
+from contextlib import AbstractContextManager, ExitStack, suppress
 from dataclasses import replace
 from pathlib import Path
 
@@ -21,10 +21,11 @@ from filelock import FileLock, Timeout
 
 from ikd.config import RunConfig, Timeline
 from ikd.errors import BusyError, IKDError, RunError
+from ikd.runs.devices import hold_run
 from ikd.runs.heart import Heart, beginning
 from ikd.runs.loading import load_job
 from ikd.runs.permission import MOST_QUEUED, read_only, require_room, require_steps, require_writable
-from ikd.trace.commands import clear
+from ikd.trace.commands import clear_spent
 from ikd.trace.folder import RunFolder
 from ikd.trace.state import RunState
 from ikd.trace.store import list_runs, new_run, open_run, runs_root
@@ -32,6 +33,7 @@ from ikd.trace.store import list_runs, new_run, open_run, runs_root
 THREAD_PREFIX = "ikd-run:"
 NEWEST_LOOKED_AT = 20
 SECONDS_TO_END = 2.0
+SECONDS_TO_START = 30.0
 PLACE_DIGITS = 20
 SWITCH_SECONDS = 0.0005
 INTERRUPTED = "The program that computed the run was ended. What it recorded is kept: resume it to go on."
@@ -59,30 +61,49 @@ def start_run(config: RunConfig, root: Path | None = None, *, queue: bool = Fals
 
 
 def start_folder(folder: RunFolder, *, queue: bool = True) -> str:
-    """Start a run whose folder is there: a fork, or a run that is resumed; as `start_run`."""
+    """Start a run whose folder is there: a fork, or a run that is resumed; as `start_run`. One that waits already stays where it is."""
     require_writable()
     config = folder.config()
     require_steps(Timeline(config).last.training.steps)
     with _one_at_a_time(folder.path.parent):
+        state = folder.state()
+        if state.live:  # another tab was quicker
+            raise BusyError(f"Run {folder.id} is at work already: open it, stop it, or wait for its end.")
+        if state.state == "queued":
+            return folder.id
         return _begin(lambda: folder, config, folder.path.parent, queue=queue)
 
 
-def tend_queue(root: Path | None = None) -> None:
-    """Start the run that has waited longest, if its device is free. Never raises: called by pages, and by a run that ends."""
+def tend_queue(root: Path | None = None, *, seconds: float = 0) -> None:
+    """Start the run that has waited longest, if its device is free. Never raises: called by pages, and by a run that ends.
+
+    Args:
+        root: folder of all runs.
+        seconds: how long to wait while another run is being started.
+    """
     root = runs_root() if root is None else root
     if read_only() or not queued_runs(root):
         return
     try:
-        with _one_at_a_time(root, seconds=0):
+        with _one_at_a_time(root, seconds=seconds):
             for folder in queued_runs(root):
-                config = folder.config()
-                if active_run(config.machine.device, root) is None:
-                    _start_thread(folder, config)
+                if _started(folder, root):
                     return
     except (Timeout, OSError):
         return
+
+
+def _started(folder: RunFolder, root: Path) -> bool:
+    try:
+        config = folder.config()
+        if active_run(config.machine.device, root) is not None:
+            return False
+        _start_thread(folder, config)
     except IKDError as fault:
-        folder.write_state(RunState(state="failed", stage="done", error=str(fault), ended=time.time()))
+        with suppress(IKDError):  # deleted just now, say: those behind it go on all the same
+            folder.write_state(replace(folder.state(), state="failed", stage="done", error=str(fault), ended=time.time()))
+        return False
+    return True
 
 
 def queued_runs(root: Path | None = None) -> list[RunFolder]:
@@ -120,10 +141,13 @@ def _begin(make: Callable[[], RunFolder], config: RunConfig, root: Path, *, queu
 def _start_thread(folder: RunFolder, config: RunConfig) -> None:
     for place in (folder.path.parent / "_queue").glob(f"*-{folder.id}"):
         place.unlink(missing_ok=True)
-    clear(folder.path)
-    state = beginning(folder, config)
-    folder.write_state(state)
-    threading.Thread(target=_work, args=(folder, config, state), name=THREAD_PREFIX + folder.id, daemon=True).start()
+    with ExitStack() as holding:
+        holding.enter_context(hold_run(folder.path))
+        clear_spent(folder.path)
+        state = beginning(folder, config)
+        folder.write_state(state)
+        held = holding.pop_all()
+    threading.Thread(target=_work, args=(folder, config, state, held), name=THREAD_PREFIX + folder.id, daemon=True).start()
 
 
 def _one_at_a_time(root: Path, *, seconds: float = -1) -> AbstractContextManager[object]:
@@ -163,24 +187,25 @@ def active_run(device: str = "auto", root: Path | None = None) -> str | None:
     return None
 
 
-def _work(folder: RunFolder, config: RunConfig, state: RunState) -> None:
+def _work(folder: RunFolder, config: RunConfig, state: RunState, held: ExitStack) -> None:
     # A page at work would otherwise keep the interpreter for 5 ms each time the training comes back from a kernel.
     sys.setswitchinterval(SWITCH_SECONDS)
-    with Heart(folder, state) as heart:  # beats before torch is there, which can take long
+    with held, Heart(folder, state) as heart:  # beats before torch is there, which can take long
         try:
             job = load_job()  # torch, in this thread and not in a page
         except Exception as fault:  # a broken installation: nothing of the job can say it
             folder.append_log(traceback.format_exc())
             sentence = f"The run could not be loaded ({type(fault).__name__}: {fault}): install requirements.txt again."
-            heart.now(state="failed", stage="done", ended=time.time(), error=sentence)
-            return
-        job.carry_out(folder, config, heart=heart)
+            with suppress(RunError):
+                heart.now(state="failed", stage="done", ended=time.time(), error=sentence)
+        else:
+            job.carry_out(folder, config, heart=heart)
     threading.Thread(target=_next, args=(folder.path.parent, threading.current_thread()), name="ikd-next", daemon=True).start()
 
 
 def _next(root: Path, ended: threading.Thread) -> None:
     ended.join(timeout=60)  # it counts as at work to its last moment
-    tend_queue(root)
+    tend_queue(root, seconds=SECONDS_TO_START)
 
 
 @atexit.register

@@ -294,6 +294,6 @@ class Recorder:
         kept = f"everything up to step {self._last_step} is kept" if self._last_step >= 0 else "no step was recorded"
         if disk_full(fault):
             return (f"The disk is full: {what} could not be recorded, {kept}. "
-                    "Free some space or delete old runs, then start the run again.")
+                    "Free some space or delete old runs, then resume the run.")
         return (f"The trace could not be written ({fault}): {what} is missing, {kept}. "
-                "Check the disk of the run's folder, then start the run again.")
+                "Check the disk of the run's folder, then resume the run.")

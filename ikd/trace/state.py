@@ -107,7 +107,7 @@ def replace_state(path: Path, state: RunState) -> None:
     except OSError as fault:
         with suppress(OSError):  # on a disk that turned read-only this fails too
             waiting.unlink()
-        if fault.errno in (errno.ENOSPC, errno.EDQUOT) and _written_in_place(path, text):
+        if fault.errno in (errno.ENOSPC, errno.EDQUOT) and state.ended is not None and _written_in_place(path, text):
             return
         raise RunError(cannot_write(f"The state of run {path.parent.name}", fault)) from fault
 
@@ -117,8 +117,10 @@ def _written_in_place(path: Path, text: str) -> bool:
     data = text.encode("utf-8")
     try:
         with path.open("r+b", buffering=0) as file:
-            if file.write(data + b"\n" * max(0, os.fstat(file.fileno()).st_size - len(data))) < len(data):
-                return False
+            there = os.fstat(file.fileno())
+            if len(data) > max(there.st_size, 512 * getattr(there, "st_blocks", 0)):
+                return False  # it would be cut off in the middle
+            file.write(data.ljust(there.st_size, b"\n"))
             file.truncate(len(data))
     except OSError:
         return False

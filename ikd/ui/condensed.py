@@ -72,7 +72,13 @@ def trace_key(folder: RunFolder) -> Hashable | None:
         stat = folder.trace_path.stat()
     except OSError:
         return None
-    return str(folder.trace_path.absolute()), stat.st_ino, folder.state().started
+    return str(folder.trace_path.absolute()), stat.st_ino, folder.state().started, *attempt_of(folder)
+
+
+def attempt_of(folder: RunFolder) -> tuple[int, bool]:
+    """Return which attempt of the run writes its trace, and whether it computes again what is recorded and may replace it."""
+    run = folder.state()
+    return run.attempt, run.live and run.stage == "catching up"
 
 
 def growing_of(trace: Hashable, what: Hashable) -> Growing:

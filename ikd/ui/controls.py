@@ -87,13 +87,25 @@ def _draw_bool(one: Setting, key: str) -> bool:
     return st.toggle(_label(one), key=key, help=help_of(one))
 
 
-def _draw_number(one: Setting, key: str) -> int | float | None:
+def number_field(one: Setting, *, key: str, value: float | None = None, placeholder: str = "empty") -> int | float | None:
+    """Draw the field of a setting that is a number, and return what stands in it, None where it is empty.
+
+    Args:
+        one: the setting.
+        key: of the field.
+        value: that stands in it at first.
+        placeholder: of an empty field, where the setting may be empty.
+    """
     # Bounds are judged by the config alone: a widget would silently change what was typed.
     whole = one.kind == "int"
     return st.number_input(
-        _label(one), key=key, value=None, step=1 if whole else _step(one), format="%d" if whole else "%g", help=help_of(one),
-        placeholder="empty" if one.optional else None,
+        _label(one), key=key, value=value, step=1 if whole else _step(one), format="%d" if whole else "%g", help=help_of(one),
+        placeholder=placeholder if one.optional else None,
     )  # fmt: skip
+
+
+def _draw_number(one: Setting, key: str) -> int | float | None:
+    return number_field(one, key=key)
 
 
 def _draw_choice(one: Setting, key: str) -> str:

@@ -11,8 +11,8 @@ from ikd.config import RunConfig
 from ikd.trace.measures import course_log, gain
 from ikd.ui import board_choice
 from ikd.ui.example_words import NOT_WEIGHED
-from ikd.ui.run_curves import marks_of
 from ikd.ui.tail import Tail
+from ikd.ui.timeline import marks_of, timeline_of
 
 PROBE_WAYS = {
     **board_choice.WAYS,
@@ -74,7 +74,7 @@ def _by_label(tail: Tail, cursor: int, config: RunConfig | None) -> tuple[Scores
 def _by_gain(tail: Tail, cursor: int, config: RunConfig | None) -> tuple[Scores, str]:
     """Return the growth of the student's probability of the label since the first exam."""
     digest, labels = tail.digest(), tail.probe()["label"].to_numpy(dtype=np.int64)
-    first = marks_of(config, int(tail.meta["n_steps"]))[0].get("first exam", 0)
+    first = marks_of(timeline_of(tail, config), int(tail.meta["n_steps"]))[0].get("first exam", 0)
     since = 0 if digest is None else digest.reading_at(min(first, cursor))
     now, before = (tail.reader.reading_at("student", step) for step in (cursor, since))
     if now is None or before is None:

@@ -14,8 +14,8 @@ from ikd.events import Floats, Integers
 from ikd.trace.measures import feedback_on_simplex, softmax
 from ikd.trace.reader import TraceReader
 from ikd.trace.thin import thin
-from ikd.ui.run_curves import marks_of
 from ikd.ui.tail import Tail
+from ikd.ui.timeline import RunTimeline, marks_of, timeline_of
 
 SPLITS = ("probe", "course")
 
@@ -92,7 +92,7 @@ def read_story(tail: Tail, split: str, example: pd.Series, config: RunConfig | N
     one, n_classes = int(example["id"]), len(tail.meta["label_names"])
     parts = _probe(tail, one, n_classes) if split == "probe" else _course(tail.reader, one, n_classes)
     steps, teacher, student, feedback, influence = parts
-    frozen = _frozen(split, steps, teacher, config, int(tail.meta["n_steps"]))
+    frozen = _frozen(split, steps, teacher, timeline_of(tail, config), int(tail.meta["n_steps"]))
     return Story(
         split=split, example=one, text=str(example["text"]), text_pair=_text(example["text_pair"]), label=int(example["label"]),
         truth=None if example["truth"] is None else np.asarray(example["truth"], dtype=np.float64),
@@ -140,16 +140,16 @@ def _course(reader: TraceReader, example: int, n_classes: int) -> Parts:
     return issued["step"].to_numpy(), rows[0], rows[1], rows[2], issued["influence"].to_numpy()
 
 
-def _frozen(split: str, steps: Integers, teacher: Floats, config: RunConfig | None, n_steps: int) -> Floats | None:
+def _frozen(split: str, steps: Integers, teacher: Floats, timeline: RunTimeline | None, n_steps: int) -> Floats | None:
     """Return what the teacher said before it first learned: at the first exam itself it still is as it was."""
     if not len(steps):
         return None
     if split == "probe":
         return teacher[0] if steps[0] == 0 else None
-    if config is None:
+    if timeline is None:
         return None
-    never = n_steps if config.policy.name in ("exam", "fixed") else 0
-    return teacher[0] if steps[0] <= marks_of(config, n_steps)[0].get("first exam", never) else None
+    never = n_steps if timeline.at(0).policy.name in ("exam", "fixed") else 0
+    return teacher[0] if steps[0] <= marks_of(timeline, n_steps)[0].get("first exam", never) else None
 
 
 def _text(value: object) -> str | None:

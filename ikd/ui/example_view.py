@@ -22,10 +22,10 @@ from ikd.ui.example_formulas import fill, numbers_table
 from ikd.ui.example_panel import draw_panel
 from ikd.ui.example_story import Story, read_story
 from ikd.ui.example_words import NOT_TRAINED
-from ikd.ui.run_curves import exam_span, marks_of
 from ikd.ui.run_head import badge
 from ikd.ui.shell import notice, page_link, sentences
 from ikd.ui.tail import Tail, tail_of
+from ikd.ui.timeline import exam_span, marks_of, timeline_of
 from ikd.ui.wording import plain, visible
 
 WAITING_SECONDS = 2.0
@@ -75,7 +75,7 @@ def _waiting_part(folder: RunFolder, drawn: str, split: str) -> None:
         run = folder.state()
         if run.state != drawn or (tail.started() and not tail.reader.examples(split).empty):
             st.rerun()
-        if run.live:
+        if run.live or run.state == "queued":
             st.info("No example is there yet: this page shows the first one as soon as the teaching has begun.")
         else:
             st.info("This run has recorded no such example, so there is nothing to show. Choose another run, or the other kind of "
@@ -91,7 +91,7 @@ def _story_part(folder: RunFolder, example: pd.Series, split: str, config: RunCo
         newest = tail.reader.last_step()
         story = read_story(tail, split, example, config)
         if not len(story.steps):
-            st.info("The first reading of this example is not there yet." if run.live else
+            st.info("The first reading of this example is not there yet." if run.live or run.state == "queued" else
                     "The run ended before it read this example: there is nothing to show of it.")  # fmt: skip
             return
         _draw_story(folder, story, run, tail, config, newest)
@@ -123,10 +123,11 @@ def _draw_story(folder: RunFolder, story: Story, run: RunState, tail: Tail, conf
 def _look(story: Story, run: RunState, tail: Tail, config: RunConfig | None) -> Look:
     n_steps, temperature = int(tail.meta["n_steps"]), float(tail.meta["temperature"])
     scale, stacked = _draw_switches(temperature)
-    marks, exams = marks_of(config, n_steps)
+    timeline = timeline_of(tail, config)
+    marks, exams = marks_of(timeline, n_steps)
     return Look(
         names=[str(name) for name in tail.meta["label_names"]], shown=classes_of(story, temperature), n_steps=n_steps, stacked=stacked,
-        temperature=temperature if scale == "training" else 1.0, marks=marks, exams=exams, span=exam_span(config, n_steps),
+        temperature=temperature if scale == "training" else 1.0, marks=marks, exams=exams, span=exam_span(timeline, n_steps),
         era=ERAS * int(story.steps[-1]) // max(n_steps, 1) if run.live else None,
     )  # fmt: skip
 
@@ -136,7 +137,10 @@ def _draw_numbers(story: Story, row: int, look: Look, tail: Tail, config: RunCon
     course = tail.reader.course(step)
     rates = tail.scalars("student_learning_rate")
     rate = rates.loc[rates["step"] == step, "value"].to_numpy()
-    filled = fill(story, row, temperature=float(tail.meta["temperature"]), config=config, rate=float(rate[0]) if len(rate) else None,
+    timeline = timeline_of(tail, config)
+    now = timeline.at(step) if timeline is not None else None
+    temperature = now.objective.temperature if now is not None else float(tail.meta["temperature"])
+    filled = fill(story, row, temperature=temperature, config=now, rate=float(rate[0]) if len(rate) else None,
                   batch_size=None if course is None else len(course.examples), largest=_largest(course, story, tail, step),
                   halved=story.split == "probe" and tail.meta.get("probe_dtype") == "float16")  # fmt: skip
     st.subheader(f"Step {filled.step} in numbers", anchor=False)
@@ -144,7 +148,8 @@ def _draw_numbers(story: Story, row: int, look: Look, tail: Tail, config: RunCon
     with st.expander("The same numbers as a table", key="example-numbers"):
         st.dataframe(numbers_table(filled, story, row, look.shown, look.names), hide_index=True, key="example-numbers-table",
                      alt=f"The numbers of step {filled.step}, by class.")  # fmt: skip
-        st.caption("At the training temperature. f is the recorded feedback; the direction is what it makes of the soft target.")
+        st.caption("At the temperature of the training at this step. f is the recorded feedback; the direction is what it makes of the "
+                   "soft target.")  # fmt: skip
 
 
 def _largest(course: Course | None, story: Story, tail: Tail, step: int) -> float:

@@ -96,6 +96,8 @@ def every(run: RunState, live_seconds: float) -> float | None:
         seconds = max(live_seconds, pace_seconds() / LOOKS_A_DRAWING)
         crowded = float(st.session_state[_CROWD_PACE]) > PACES_SECONDS[0]
         return seconds * (1 + SPREAD * int(_seat(), 16) / 16**SEAT_DIGITS) if crowded else seconds
+    if run.state == "queued":
+        return LOST_SECONDS
     # On a starved machine a heart can miss its beats, and the run go on.
     returns = run.state == "lost" and time.time() - run.heartbeat < MAY_RETURN_SECONDS
     return LOST_SECONDS if returns else None

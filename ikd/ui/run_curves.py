@@ -13,14 +13,15 @@ from numpy.typing import NDArray
 
 from ikd.config import RunConfig
 from ikd.plots.curves import drift_chart, drift_table, score_chart, score_table
-from ikd.plots.theme import LOSSES, ROLES
+from ikd.plots.theme import FROZEN, LOSSES, ROLES
 from ikd.trace.thin import thin
 from ikd.ui.figures import show_figure
 from ikd.ui.pace import PACES_SECONDS, pace_seconds
+from ikd.ui.parentage import parent_series
 from ikd.ui.tail import Tail
+from ikd.ui.timeline import RunTimeline, marks_of, timeline_of
 
 MOST_POINTS = 600
-MOST_EXAM_TICKS = 150
 SHOWN = {"All steps": 0, "Last 200": 200, "Last 50": 50}
 SLOWED = " Drawn every {:g} s, to leave this machine to the run."
 LEFT = {"Accuracy": "accuracy", "Likelihood": "nll", "Agreement": "agreement"}
@@ -34,6 +35,7 @@ MEANINGS = {
     "losses": "Course loss: the objective of each course batch. Exam loss: cross-entropy of the exam batch after the course step.",
     "update": "Norm of the teacher's update over the norm of its trained weights; much above 0.001 it risks collapse.",
 }
+PARENT = {"parent's teacher": (FROZEN, [1, 0]), "parent's student": (FROZEN, [6, 3]), "parent's agreement": (FROZEN, [6, 3])}
 DRIFT = ("drift_q05", "drift_q25", "drift_median", "drift_q75", "drift_q95")
 
 
@@ -57,6 +59,11 @@ class Scene:
     replayed: bool
     era: int | None
 
+    @property
+    def timeline(self) -> RunTimeline | None:
+        """Return the run's settings with all changes so far."""
+        return timeline_of(self.tail, self.config)
+
 
 def draw_curves(scene: Scene) -> None:
     """Draw the two charts with the choice of what each shows."""
@@ -77,39 +84,6 @@ def draw_curves(scene: Scene) -> None:
         st.caption(f"Drag to move along the steps, scroll to zoom, double-click for the whole run.{slowed}")
 
 
-def exams_of(config: RunConfig | None, n_steps: int) -> range:
-    """Return the steps of a run's exams, none where its settings are damaged or its teacher is fixed."""
-    if config is None or config.policy.name != "exam":
-        return range(0)
-    every, freeze = config.policy.exam_every, config.policy.teacher_freeze_at
-    first = -(-config.policy.exam_start // every) * every
-    return range(first, n_steps if freeze is None else min(freeze, n_steps), every)
-
-
-def marks_of(config: RunConfig | None, n_steps: int) -> tuple[dict[str, int], list[int]]:
-    """Return the words for the first exam and the end of exams, and the steps of single exams where they are few."""
-    exams = exams_of(config, n_steps)
-    marks = {"first exam": exams[0]} if exams else {}
-    if config is not None and config.policy.name == "exam":
-        freeze = config.policy.teacher_freeze_at
-        if freeze is not None and freeze < n_steps:
-            marks["exams end"] = freeze
-    return marks, list(exams) if exams.step > 1 and len(exams) <= MOST_EXAM_TICKS else []
-
-
-def exam_span(config: RunConfig | None, n_steps: int) -> tuple[int, int, str] | None:
-    """Return first and last step of a run's exams with words about them, where they are too many for ticks of their own."""
-    exams = exams_of(config, n_steps)
-    if not exams or marks_of(config, n_steps)[1]:
-        return None
-    return exams[0], exams[-1], f"an exam {often(exams)}, {exams[0]} to {exams[-1]}"
-
-
-def often(exams: range) -> str:
-    """Return how often there is an exam, in words."""
-    return "at every step" if exams.step == 1 else f"every {exams.step} steps"
-
-
 def _draw_scores(scene: Scene, what: str, shown: str) -> None:
     table = scene.tail.scalars("student_accuracy", "teacher_accuracy", "student_nll", "teacher_nll", "agreement")
     names = {"student": "agreement"} if what == "agreement" else {"teacher": f"teacher_{what}", "student": f"student_{what}"}
@@ -118,7 +92,8 @@ def _draw_scores(scene: Scene, what: str, shown: str) -> None:
     looks = {"agreement": ROLES["student"]} if what == "agreement" else ROLES
     frozen = _first(table, names["teacher"]) if "teacher" in names else None
     title = {"accuracy": "accuracy", "nll": "negative log-likelihood (nats)", "agreement": "agreement"}[what]
-    _draw_lines(scene, table, names, what=what, shown=shown, title=title, looks=looks, frozen=frozen, unit=what != "nll")
+    _draw_lines(scene, table, names, what=what, shown=shown, title=title, looks=looks, frozen=frozen, unit=what != "nll",
+                parent=True)  # fmt: skip
 
 
 def _draw_losses(scene: Scene, shown: str) -> None:
@@ -136,12 +111,14 @@ def _draw_update(scene: Scene, shown: str) -> None:
 
 def _draw_lines(
     scene: Scene, table: pd.DataFrame, names: dict[str, str], *, what: str, shown: str, title: str, looks: Any,
-    frozen: float | None = None, unit: bool = False,
+    frozen: float | None = None, unit: bool = False, parent: bool = False,
 ) -> None:  # fmt: skip
     first = _first_shown(scene, shown)
     series = {who: _series(table, name, first, scene.cursor) for who, name in names.items()}
-    marks, exams = marks_of(scene.config, scene.n_steps)
-    rows = score_table(series, n_steps=scene.n_steps, frozen=frozen, marks=marks, exams=exams)
+    of_parent = _parent_lines(scene, names, first) if parent else {}
+    looks = {**looks, **{who: PARENT[who] for who in of_parent}}
+    marks, exams = marks_of(scene.timeline, scene.n_steps)
+    rows = score_table({**series, **of_parent}, n_steps=scene.n_steps, frozen=frozen, marks=marks, exams=exams, thin=list(of_parent))
     rows = rows[rows["step"].between(first, scene.cursor)] if shown != "All steps" else rows
     zoom = f"zoom_{what}"
     spoken = "; ".join(_spoken(who, steps, values) for who, (steps, values) in series.items())
@@ -162,14 +139,21 @@ def _draw_drift(scene: Scene, shown: str) -> None:
     ceiling = float(wide["drift_q95"].max()) if scene.replayed and len(wide) else 0.0
     bands = wide[wide["step"].between(first, scene.cursor)]
     bands = bands[bands["step"].isin(_kept_steps(bands))].rename(columns=lambda name: str(name).removeprefix("drift_"))
-    marks, exams = marks_of(scene.config, scene.n_steps)
-    rows = drift_table(bands, ceiling=0.0 if np.isnan(ceiling) else ceiling, marks=marks, exams=exams)
+    marks, exams = marks_of(scene.timeline, scene.n_steps)
+    parent = parent_series(scene.tail, "drift_median", scene.cursor)
+    rows = drift_table(bands, ceiling=0.0 if np.isnan(ceiling) else ceiling, marks=marks, exams=exams, n_steps=scene.n_steps,
+                       parent=thin(*parent, MOST_POINTS) if len(parent[0]) else None)  # fmt: skip
     if shown != "All steps":
         rows = rows[rows["step"].between(first, scene.cursor)]
     spoken = _spoken("median drift", bands["step"].to_numpy(), bands["median"].to_numpy())
     show_figure(drift_chart, rows, key=_key("drift", shown), zoom="zoom_drift", era=scene.era,
                 spoken=f"Drift of the soft targets in nats: {spoken}.", window=_window(scene, shown), zoom_name="zoom_drift")  # fmt: skip
     st.caption(MEANINGS["drift"])
+
+
+def _parent_lines(scene: Scene, names: dict[str, str], first: int) -> dict[str, tuple[NDArray[Any], NDArray[Any]]]:
+    found = {f"parent's {who}": parent_series(scene.tail, name, scene.cursor) for who, name in names.items()}
+    return {who: thin(steps[steps >= first], values[steps >= first], MOST_POINTS) for who, (steps, values) in found.items() if len(steps)}
 
 
 def _key(what: str, shown: str) -> str:

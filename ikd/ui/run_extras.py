@@ -1,4 +1,4 @@
-"""Beside a run's figures: its settings, final scores, download, log and the stop button."""
+"""Beside a run's figures: its settings, final scores, download and log."""
 
 from __future__ import annotations
 
@@ -11,21 +11,14 @@ import pandas as pd
 import streamlit as st
 
 from ikd.config import RunConfig, all_settings, applies
-from ikd.runs import stop_run
 from ikd.trace.export import export_parquet
 from ikd.trace.folder import RunFolder
 from ikd.trace.state import RunState
-from ikd.ui.shell import sentences
 from ikd.ui.wording import visible
 
 SPLITS = ("validation", "test")
 ROLES = {"frozen_teacher": "frozen teacher", "teacher": "teacher", "student": "student"}
 LOG_LINES = 40
-
-
-def draw_stop(folder: RunFolder) -> None:
-    """Draw the stop button in a fragment of its own, so that no slow figure delays it."""
-    st.fragment(_stop)(folder)
 
 
 def draw_settings(config: RunConfig) -> None:
@@ -96,17 +89,6 @@ def draw_log(folder: RunFolder) -> None:
     """Draw the last lines of the run's log."""
     lines = folder.log_tail(LOG_LINES)
     st.code(visible("\n".join(lines), longest=20_000) if lines else "The log is empty.", language=None, height=220, wrap_lines=True)
-
-
-def _stop(folder: RunFolder) -> None:
-    with sentences():
-        asked = folder.stop_requested()
-        if st.button("Stop", icon=":material/stop_circle:", key="stop-run", disabled=asked,
-                     help="Ends the run after its present step. What it recorded is kept."):  # fmt: skip
-            stop_run(folder.id)
-            st.rerun(scope="fragment")
-        if asked:
-            st.caption("Asked to stop: it ends after its present step.")
 
 
 def _word(value: object) -> str:

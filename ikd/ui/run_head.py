@@ -27,20 +27,27 @@ RECENT_STEPS = 50
 NEWEST = ("student_accuracy", "teacher_accuracy", "student_nll", "agreement", "drift_median")
 
 
-def badge(folder: RunFolder, run: RunState) -> None:
-    """Draw the state of a run in a word, an icon and a colour."""
+def badge(folder: RunFolder, run: RunState, *, position: int | None = None) -> None:
+    """Draw the state of a run in a word, an icon and a colour, with its position in the queue where it is given."""
     colour, word, icon = BADGES[run.state]
+    word = word if position is None else f"{word}, position {position}"
     st.badge(f"recorded, {word}" if folder.recorded else word, icon=icon, color=colour)  # type: ignore[arg-type]
 
 
 def draw_progress(run: RunState, tail: Tail) -> None:
     """Draw a run's progress: 99 % at most until it is really done."""
-    if run.stage in ("teaching", "done"):
+    if run.stage == "catching up":
+        share = min(run.stage_step / max(run.total, 1), 0.99)
+        words = f"Computing again what was recorded up to step {run.step}: step {run.stage_step}"
+    elif run.state == "paused" and run.stage == "teaching":
+        share, words = run.fraction(), f"Paused after step {run.step} of {run.total}"
+    elif run.stage in ("teaching", "done"):
         share, words = run.fraction(), f"Step {run.step} of {run.total}"
     else:
         share = min(run.stage_step / run.stage_total, 0.99) if run.stage_total else run.fraction()
         part = f", step {run.stage_step} of {run.stage_total}" if run.stage_total else ""
-        words = f"{run.stage.capitalize()}{part}"
+        words = f"{'Paused: ' if run.state == 'paused' else ''}{run.stage.capitalize()}{part}"
+    words += f" · stops at step {run.stop_at}" if run.live and run.stop_at is not None else ""
     st.progress(share, text=f"{words} · {share:.0%}")
     st.caption(" · ".join(_times(run, tail)))
 
@@ -73,7 +80,7 @@ def _number(label: str, value: float | None, meaning: str, *, than: float | None
 def _times(run: RunState, tail: Tail) -> list[str]:
     words = [f"{duration((run.ended or time.time()) - run.started)} elapsed"]
     speed = steps_per_second(tail, run.step)
-    if run.stage == "teaching" and speed:
+    if run.stage == "teaching" and run.state != "paused" and speed:
         words += [f"about {duration((run.total - run.step) / speed)} remaining", f"{speed:.1f} steps/s"]
     if run.device:
         words.append(run.device)

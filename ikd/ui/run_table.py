@@ -9,6 +9,7 @@ from streamlit.delta_generator import DeltaGenerator
 
 from ikd.config import RunConfig
 from ikd.errors import RunError
+from ikd.runs import queued_runs
 from ikd.trace.folder import RunFolder
 from ikd.trace.notes import read_notes
 from ikd.ui.run_head import badge
@@ -28,17 +29,18 @@ def draw_runs(folders: Sequence[RunFolder], *, manage: Callable[[RunFolder], Non
         manage: draws what can be done with a run, at the end of its line.
     """
     widths, titles = (WIDTHS, TITLES) if manage is None else ([*WIDTHS, 1], [*TITLES, ""])
+    waiting = [one.id for one in queued_runs()] if any(one.state().state == "queued" for one in folders) else []
     with st.container(key=f"runs-head-{'recorded' if folders and folders[0].recorded else 'own'}"):
         for column, title in zip(st.columns(widths, vertical_alignment="center"), titles, strict=True):
             column.caption(title)
     for folder in folders:
-        columns = _draw_run(folder, widths)
+        columns = _draw_run(folder, widths, position=waiting.index(folder.id) + 1 if folder.id in waiting else None)
         if manage is not None:
             with columns[-1]:
                 manage(folder)
 
 
-def _draw_run(folder: RunFolder, widths: Sequence[int]) -> list[DeltaGenerator]:
+def _draw_run(folder: RunFolder, widths: Sequence[int], *, position: int | None) -> list[DeltaGenerator]:
     run = folder.state()
     try:
         config: RunConfig | None = folder.config()
@@ -50,7 +52,7 @@ def _draw_run(folder: RunFolder, widths: Sequence[int]) -> list[DeltaGenerator]:
         name = read_notes(folder.path).label or (config.label if config else "") or folder.id
         page_link("run", label=plain(name), icon=":material/monitoring:", run=folder.id, key=f"open-{folder.id.replace(':', '-')}")
     with columns[1]:
-        badge(folder, run)
+        badge(folder, run, position=position)
     words = ["damaged", ""] if config is None else [plain(config.task.name), POLICIES[config.policy.name]]
     known = [(split, run.scores.get(f"student/{split}/accuracy")) for split in ("test", "validation")]
     score = next((f"{value:.3f} {split}" for split, value in known if value is not None), "–")

@@ -8,18 +8,23 @@ import streamlit as st
 
 from ikd.config import RunConfig
 from ikd.errors import RunError
-from ikd.runs.permission import read_only
+from ikd.runs import tend_queue
 from ikd.trace.folder import RunFolder
 from ikd.trace.notes import read_notes
 from ikd.trace.state import RunState
 from ikd.ui import pace, replay, state
 from ikd.ui.board_choice import choose_examples
+from ikd.ui.parentage import draw_family
 from ikd.ui.run_board import draw_board
 from ikd.ui.run_curves import Scene, draw_curves
-from ikd.ui.run_extras import draw_download, draw_log, draw_scores, draw_settings, draw_stop
+from ikd.ui.run_extras import draw_download, draw_log, draw_scores, draw_settings
+from ikd.ui.run_fork import draw_fork
 from ikd.ui.run_head import badge, draw_newest, draw_progress
+from ikd.ui.run_steer import draw_steer
+from ikd.ui.run_step import draw_step
 from ikd.ui.shell import notice, page_link, sentences
 from ikd.ui.tail import Tail, tail_of
+from ikd.ui.timeline import draw_changes, timeline_of
 from ikd.ui.wording import moment, plain, visible
 
 POLICY_WORDS = {"exam": "the teacher learns from exams", "fixed": "fixed teacher"}
@@ -31,6 +36,8 @@ def show_run(folder: RunFolder) -> None:
     """Draw the page of a run."""
     state.take_up(folder.id, board=True)
     run, tail = folder.state(), tail_of(folder)
+    if run.state != "queued":
+        tend_queue()
     config = _config(folder)
     started = tail.started()
     n_steps = int(tail.meta.get("n_steps", 0)) or run.total
@@ -41,7 +48,7 @@ def show_run(folder: RunFolder) -> None:
     if started and not run.live:
         replay.draw_player(_end(run, tail, n_steps))
     read = tail.reader.last_step() >= 0
-    _timed(_progress_part, run, LIVE_SECONDS)(folder, (run.state, started, read))
+    _timed(_progress_part, run, LIVE_SECONDS)(folder, (run.state, started, read), config)
     if not started:
         return
     _timed(_figures_part, run, pace.pace_seconds())(folder, n_steps, config)
@@ -58,15 +65,19 @@ def _timed(part: Callable[..., None], run: RunState, live_seconds: float) -> Cal
     return st.fragment(part, run_every=pace.every(run, live_seconds) or (replay.TICK_SECONDS if replay.playing() else None))
 
 
-def _progress_part(folder: RunFolder, drawn: tuple[str, bool, bool]) -> None:
+def _progress_part(folder: RunFolder, drawn: tuple[str, bool, bool], config: RunConfig | None) -> None:
     with sentences():
         run, tail = folder.state(), tail_of(folder)
+        if run.state == "queued":
+            tend_queue()
         started = tail.started()
         if (run.state, started, tail.reader.last_step() >= 0) != drawn or (run.live and pace.slow_down()):
             # Something new stands on the page, or its timers end: once, the whole page is drawn.
             st.rerun()
         if run.live or (run.state == "finished" and not folder.recorded):
             draw_progress(run, tail)
+        if run.state == "paused" and started:
+            draw_step(tail, timeline_of(tail, config))
         if started:
             draw_newest(tail, _cursor(run, tail, int(tail.meta["n_steps"])))
         with st.expander("Log", expanded=not started, key=f"log-{started}"):
@@ -76,6 +87,7 @@ def _progress_part(folder: RunFolder, drawn: tuple[str, bool, bool]) -> None:
 def _figures_part(folder: RunFolder, n_steps: int, config: RunConfig | None) -> None:
     with sentences(), pace.timed("curves"):
         draw_curves(_scene(folder, n_steps, config))
+        draw_changes(timeline_of(tail_of(folder), config))
 
 
 def _board_part(folder: RunFolder, n_steps: int, config: RunConfig | None, ids: Sequence[int]) -> None:
@@ -107,9 +119,8 @@ def _title(folder: RunFolder, run: RunState, config: RunConfig | None, *, starte
             st.header(plain(name), width="content", anchor=False)
             badge(folder, run)
         with st.container(horizontal=True, width="content", vertical_alignment="center"):
-            if run.live and not read_only():
-                with st.container(width="content"):
-                    draw_stop(folder)
+            with st.container(width="content"):
+                draw_fork(folder, config)
             if config is not None:
                 with st.popover("Settings", icon=":material/tune:"):
                     draw_settings(config)
@@ -118,6 +129,7 @@ def _title(folder: RunFolder, run: RunState, config: RunConfig | None, *, starte
                 shown = state.carried(state.EXAMPLES, state.STEP)
                 first = {state.EXAMPLES: shown[state.EXAMPLES].split(",")[0]} if state.EXAMPLES in shown else {}
                 page_link("targets", label="Soft targets", icon=":material/scatter_plot:", run=folder.id, more={**shown, **first})
+    draw_steer(folder, config)
     when = [f"`{folder.id}`"] + ([f"started {moment(run.started)}"] if run.started and not folder.recorded else [])
     if config is not None:
         when += [plain(config.task.name), f"{plain(config.teacher.name)} teaches {plain(config.student.name)}",
@@ -126,9 +138,10 @@ def _title(folder: RunFolder, run: RunState, config: RunConfig | None, *, starte
     if note := read_notes(folder.path).text:
         with st.container(key="run-note"):
             st.text(visible(note))
+    draw_family(folder)
     if run.error and not run.live:
         st.error(plain(run.error, longest=1000), icon=":material/error:")
-    if run.state == "stopped":
+    if run.state in ("stopped", "interrupted") and run.step < run.total:
         st.caption(f"It ended after {run.step} of {run.total} steps: what it recorded is here, but there are no final scores and no saved "
                    "student.")  # fmt: skip
     for warning in folder.warnings()[-3:]:

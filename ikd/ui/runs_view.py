@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import streamlit as st
 
+from ikd.runs import tend_queue
 from ikd.runs.permission import read_only
 from ikd.trace.store import list_recorded, list_runs
 from ikd.ui import state
@@ -33,6 +34,7 @@ def show_runs() -> None:
 
 def _own() -> None:
     with sentences():
+        tend_queue()
         folders = list_runs()
         shown = st.session_state.setdefault(state.SHOWN_RUNS, AT_ONCE)
         if folders:

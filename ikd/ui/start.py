@@ -42,14 +42,15 @@ def draw_start() -> None:
 
 
 def draw_start_button(config: RunConfig, *, label: str, key: str) -> None:
-    """Draw a start button that is off while a run is at work on the same device, and names that run; none where nothing may start."""
+    """Draw a start button, which queues while a run is at work on the same device, and names that run; none where nothing may start."""
     if read_only():
         st.info("This lab is read-only: open a run and watch it.", icon=":material/visibility:")
         return
     busy = active_run(config.machine.device)
-    if st.button(label, icon=":material/play_arrow:", key=key, type="primary", disabled=busy is not None, width="stretch"):
+    words, icon = (label, ":material/play_arrow:") if busy is None else (label.replace("Start", "Queue", 1), ":material/schedule:")
+    if st.button(words, icon=icon, key=key, type="primary", width="stretch"):
         try:
-            run = start_run(config)
+            run = start_run(config) if busy is None else start_run(config, queue=True)
         except IKDError as fault:
             # Another tab may have been quicker: the sentence names its run.
             st.error(plain(str(fault), longest=1000), icon=":material/error:")
@@ -88,7 +89,7 @@ def _busy(run: str, device: str) -> None:
         if active_run(device) != run:
             st.rerun()
         page_link("run", label="Open the run at work", icon=":material/monitoring:", run=run)
-        st.caption(f"{plain(run)} is at work. One run at a time: stop it there, or wait for its end.")
+        st.caption(f"{plain(run)} is at work. One run at a time: a queued one starts when it has ended.")
 
 
 def _estimate(config: RunConfig) -> None:

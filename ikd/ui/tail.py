@@ -17,7 +17,7 @@ from ikd.trace.digest import Digest
 from ikd.trace.folder import RunFolder
 from ikd.trace.reader import TraceReader
 from ikd.ui import state
-from ikd.ui.condensed import Condensed, Growing, condensed_of, growing_of, trace_key
+from ikd.ui.condensed import Condensed, Growing, attempt_of, condensed_of, growing_of, trace_key
 
 MOST_RUNS = 3
 STEPS_AT_ONCE = 8
@@ -26,12 +26,14 @@ STEPS_AT_ONCE = 8
 class Tail:
     """The read part of one run's trace.
 
-    A step is committed whole and never changed afterwards, so what was read once stays true.
+    A step is committed whole and never changed afterwards, so what was read once stays true; but a run that is resumed may
+    replace steps that it computes again, and has a new tail then.
     """
 
     def __init__(self, folder: RunFolder) -> None:
         """Start with nothing read."""
-        self._folder = folder
+        self.folder = folder
+        self.attempt = attempt_of(folder)
         self.reader = TraceReader(folder)
         self.meta: dict[str, Any] = {}
         self._examples: pd.DataFrame | None = None
@@ -79,7 +81,7 @@ class Tail:
 
     def _growing(self, what: str, key: Hashable) -> Growing:
         # Held for one key at a time, like `once`: of an earlier choice nothing is kept, unless another visitor shows it.
-        now = trace_key(self._folder)
+        now = trace_key(self.folder)
         wanted = (now, what, key)
         if what not in self._held or self._held[what][0] != wanted:
             self._held[what] = (wanted, growing_of(now, (what, key)) if now is not None else Growing())
@@ -94,7 +96,7 @@ class Tail:
 
     def condensed(self) -> Condensed | None:
         """Return what all visitors share of the run, None while it is at work."""
-        return condensed_of(self._folder, self.reader)
+        return condensed_of(self.folder, self.reader)
 
     def frames(self, key: Hashable) -> dict[int, Any]:
         """Return the places of the player read so far for a plane, a temperature and a choice of examples, to be added to."""
@@ -135,7 +137,9 @@ class Tail:
 def tail_of(folder: RunFolder) -> Tail:
     """Return this visitor's tail of a run; the few runs looked at last are kept."""
     tails: dict[str, Tail] = st.session_state.setdefault(state.TAILS, {})
-    tail = tails.pop(folder.id, None) or Tail(folder)
+    tail = tails.pop(folder.id, None)
+    if tail is None or tail.attempt != attempt_of(folder):
+        tail = Tail(folder)
     tails[folder.id] = tail
     while len(tails) > MOST_RUNS:
         del tails[next(iter(tails))]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import streamlit as st
 
 from ikd.config import PRESETS
+from ikd.runs import tend_queue
 from ikd.ui import state
 from ikd.ui.controls import draw_group, put_values, values_of_session
 from ikd.ui.shell import notice, sentences
@@ -22,6 +23,7 @@ _CHOICE = "preset-choice"
 
 def show_train() -> None:
     """Draw the page."""
+    tend_queue()
     st.header("Train", anchor=False)
     _presets()
     *columns, panel = st.columns([4, 4, 4], gap="medium")

@@ -11,16 +11,16 @@ from ikd.plots.theme import REST_SLOT
 from ikd.trace.measures import drift, gain
 from ikd.ui import state
 from ikd.ui.figures import show_figure
-from ikd.ui.run_curves import marks_of
 from ikd.ui.targets.look import Look
 from ikd.ui.targets.panel import draw_words
 from ikd.ui.targets.words import VIEWS
+from ikd.ui.timeline import marks_of
 from ikd.ui.wording import snippet, visible
 
 
 def base_step(look: Look) -> int:
     """Return the step gains are counted from: the reading at the first exam, the first reading where there is none."""
-    marks, _ = marks_of(look.config, look.n_steps)
+    marks, _ = marks_of(look.timeline, look.n_steps)
     return look.digest.reading_at(min(marks.get("first exam", 0), look.cursor))
 
 

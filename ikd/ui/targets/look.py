@@ -18,6 +18,7 @@ from ikd.trace.state import RunState
 from ikd.ui import state
 from ikd.ui.shell import notice
 from ikd.ui.tail import Tail, tail_of
+from ikd.ui.timeline import RunTimeline, timeline_of
 from ikd.ui.wording import number
 
 ERAS = 10
@@ -55,6 +56,11 @@ class Look:
     def temperature(self) -> float:
         """Return the temperature of everything shown."""
         return 1.0 if self.scale == "1" else float(self.tail.meta["temperature"])
+
+    @property
+    def timeline(self) -> RunTimeline | None:
+        """Return the run's settings with all changes so far, None where they are damaged."""
+        return timeline_of(self.tail, self.config)
 
     @property
     def names(self) -> list[str]:

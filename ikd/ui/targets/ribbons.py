@@ -16,10 +16,10 @@ from ikd.plots.stack import Panel, shares_table, stack_chart, stack_table
 from ikd.plots.theme import ROLES, TRUTH
 from ikd.trace.thin import thin
 from ikd.ui.figures import show_figure
-from ikd.ui.run_curves import exam_span, exams_of, marks_of, often
 from ikd.ui.targets.look import Look
 from ikd.ui.targets.panel import draw_words
 from ikd.ui.targets.words import VIEWS
+from ikd.ui.timeline import exam_span, exams_of, marks_of
 
 MOST_POINTS = 180
 QUANTILES = ("q05", "q25", "median", "q75", "q95")
@@ -89,14 +89,14 @@ def _draw_window(look: Look) -> tuple[float, float]:
 
 
 def _shares_part(look: Look, series: Mapping[str, tuple[Integers, NDArray[np.float64]]]) -> pd.DataFrame:
-    marks, exams = marks_of(look.config, look.n_steps)
+    marks, exams = marks_of(look.timeline, look.n_steps)
     thinned = {who: thin(steps, values, MOST_POINTS) for who, (steps, values) in series.items()}
     return shares_table(thinned, cursor=look.cursor if look.pinned else None, marks=marks, exams=exams,
-                        span=exam_span(look.config, look.n_steps), n_steps=look.n_steps)  # fmt: skip
+                        span=exam_span(look.timeline, look.n_steps), n_steps=look.n_steps)  # fmt: skip
 
 
 def _ribbon_part(look: Look, name: str, frame: pd.DataFrame) -> pd.DataFrame:
-    marks, _ = marks_of(look.config, look.n_steps)
+    marks, _ = marks_of(look.timeline, look.n_steps)
     values = frame[list(QUANTILES)].to_numpy()
     kept = kept_places(values)
     steps, own = example_line(look, name)
@@ -106,13 +106,13 @@ def _ribbon_part(look: Look, name: str, frame: pd.DataFrame) -> pd.DataFrame:
 
 
 def _marks_words(look: Look) -> str:
-    exams = exams_of(look.config, look.n_steps)
+    exams = exams_of(look.timeline, look.n_steps)
     if look.config is None:
         return "The settings of this run cannot be read, so its exams are not marked."
     if not exams:
         return "A course step at every step; no exams, as the teacher is fixed."
-    return (f"A course step at every step, 0 to {look.n_steps - 1}; an exam step {often(exams)} from {exams[0]} to {exams[-1]}, marked "
-            f"at the foot of the first panel. Yellow: example {look.example}.")  # fmt: skip
+    return (f"A course step at every step, 0 to {look.n_steps - 1}; an exam step {exams.often()} from {exams.first} to {exams.last}, "
+            f"marked at the foot of the first panel. Yellow: example {look.example}.")  # fmt: skip
 
 
 def _spoken(series: Mapping[str, tuple[Integers, NDArray[np.float64]]], frames: Mapping[str, pd.DataFrame]) -> str:

@@ -55,7 +55,7 @@ def _body(folder: RunFolder, drawn: tuple[str, bool]) -> None:
             st.rerun()
         look = look_at(folder, run)
         if look is None:
-            st.info("The first reading of the probe set is not there yet." if run.live else
+            st.info("The first reading of the probe set is not there yet." if run.live or run.state == "queued" else
                     "This run ended before the first reading of its probe set: there are no soft targets to show.")  # fmt: skip
             return
         draw_bar(look)

@@ -1,0 +1,75 @@
+"""The newest step of a paused run in numbers: its course step and its exam step, apart."""
+
+from __future__ import annotations
+
+import streamlit as st
+
+from ikd.config import RunConfig, exam_is_due
+from ikd.trace.schema import SCALARS
+from ikd.ui.tail import Tail
+from ikd.ui.timeline import RunTimeline
+
+COURSE = {"course_loss": "Course loss", "course_gradient_norm": "Gradient norm", "student_learning_rate": "Student's rate"}
+EXAM = {"influence_sum": "Sum of influences", "teacher_gradient_norm": "Teacher's gradient", "teacher_update_ratio": "Update ratio",
+        "teacher_learning_rate": "Teacher's rate"}  # fmt: skip
+ISSUED = "Soft targets the teacher issued to this step's batch, one an example."
+
+
+def draw_step(tail: Tail, timeline: RunTimeline | None) -> None:
+    """Draw the newest recorded step as two cards."""
+    step = tail.reader.last_step()
+    if step < 0:
+        st.caption("No step is there yet: “Step” computes the first one.")
+        return
+    rows = tail.reader.scalars(after=step - 1)
+    values = {str(name): float(value) for at, name, value in rows.itertuples(index=False) if at == step}
+    course = tail.reader.course(step)
+    left, right = st.columns(2, gap="medium")
+    with left, st.container(border=True, key="course-card"):
+        st.markdown(f"**Course step {step}**")
+        with st.container(horizontal=True):
+            for name, label in COURSE.items():
+                _number(label, values.get(name), SCALARS[name])
+            _number("Soft targets issued", None if course is None else float(len(course.examples)), ISSUED)
+    with right, st.container(border=True, key="exam-card"):
+        if "exam_loss" in values:
+            _draw_exam(step, values)
+        else:
+            st.markdown(f"**No exam at step {step}**")
+            st.caption(why_no_exam(step, None if timeline is None else timeline.at(step)))
+
+
+def why_no_exam(step: int, config: RunConfig | None) -> str:
+    """Return why a step has no exam, in words."""
+    if config is None:
+        return "The settings of this run cannot be read, so it is not known why."
+    policy = config.policy
+    if policy.name != "exam":
+        return "The teacher of this run is fixed: it sits no exams."
+    if policy.teacher_freeze_at is not None and step >= policy.teacher_freeze_at:
+        return f"The teacher is frozen from step {policy.teacher_freeze_at} on (policy.teacher_freeze_at)."
+    if step < policy.exam_start:
+        return f"The first exam may be at step {policy.exam_start} (policy.exam_start)."
+    if not exam_is_due(step, config):
+        after = (step // policy.exam_every + 1) * policy.exam_every
+        return f"An exam only every {policy.exam_every} steps (policy.exam_every): the next one is at step {after}."
+    return "The trace has no exam of this step."
+
+
+def _draw_exam(step: int, values: dict[str, float]) -> None:
+    st.markdown(f"**Exam step {step}**")
+    before, after = values.get("exam_loss_before"), values["exam_loss"]
+    with st.container(horizontal=True):
+        both = f"{_word(before)} → {_word(after)}" if before is not None else _word(after)
+        words = f"Before: {SCALARS['exam_loss_before']}. After: {SCALARS['exam_loss']}."
+        st.metric("Exam loss before → after" if before is not None else "Exam loss after", both, help=words, width="content")
+        for name, label in EXAM.items():
+            _number(label, values.get(name), SCALARS[name])
+
+
+def _number(label: str, value: float | None, meaning: str) -> None:
+    st.metric(label, _word(value), help=meaning, width="content")
+
+
+def _word(value: float | None) -> str:
+    return "–" if value is None else f"{value:.4g}"

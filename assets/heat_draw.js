@@ -38,6 +38,7 @@ function paintHeat(ctx, heat, plan, look) {
   ctx.font = `${LETTERS}px ${look.font}`;
   drawRows(ctx, heat, plan, look);
   drawRuler(ctx, heat, plan, look);
+  drawMarks(ctx, heat, plan, look);
   drawCursor(ctx, heat, plan, look);
   drawScale(ctx, heat, plan, look);
 }
@@ -105,6 +106,32 @@ function drawRuler(ctx, heat, plan, look) {
     ctx.fillText(words, Math.max(plan.left - 20, Math.min(x - wide / 2, plan.width - wide - 2)), y + 7);
   }
   ctx.stroke();
+}
+
+/** What happened at single steps: a dotted line through its column, and a wedge at its foot. */
+function drawMarks(ctx, heat, plan, look) {
+  const foot = plan.top + plan.high;
+  for (const [, step] of heat.marks()) {
+    const x = Math.round(plan.left + ((heat.columnOf(step) + 0.5) * plan.inner) / heat.steps.length) + 0.5;
+    ctx.lineWidth = 1;
+    for (const [colour, offset] of [[look.paper, 2], [look.ink, 0]]) {
+      ctx.beginPath();
+      ctx.strokeStyle = colour;
+      ctx.setLineDash([1, 3]);
+      ctx.lineDashOffset = offset;
+      ctx.moveTo(x, plan.top);
+      ctx.lineTo(x, foot);
+      ctx.stroke();
+    }
+    ctx.setLineDash([]);
+    ctx.beginPath();
+    ctx.moveTo(x, foot);
+    ctx.lineTo(x - 4, foot + 6);
+    ctx.lineTo(x + 4, foot + 6);
+    ctx.closePath();
+    ctx.fillStyle = look.ink;
+    ctx.fill();
+  }
 }
 
 function drawCursor(ctx, heat, plan, look) {

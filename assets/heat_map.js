@@ -94,6 +94,11 @@ class Heat {
     return found < 0 ? this.steps.length - 1 : found;
   }
 
+  /** The marks within the columns there are, as [words, step]. */
+  marks() {
+    return (this.data.marks ?? []).filter(([, step]) => step <= this.steps.at(-1));
+  }
+
   plan(width) {
     const rows = this.rows;
     // Every row has a whole number of pixels, so that none is lost.
@@ -124,6 +129,11 @@ class Heat {
     this.root.dataset.drawMs = (performance.now() - started).toFixed(2);
   }
 
+  markLines() {
+    const said = this.marks().map(([words, step]) => `${words} (step ${grouped(step)})`);
+    return said.length ? [`Marks: ${said.join(", ")}.`] : [];
+  }
+
   cursorWords() {
     const example = this.selected === null ? "No example selected" : `Example ${this.selected}`;
     if (!this.data.moves) return example;
@@ -144,7 +154,8 @@ class Heat {
     const level = this.raster.values[row * this.steps.length + column];
     const [low, high] = this.data.span;
     const value = level === NOTHING ? "no value" : Number((low + (level / LEVELS) * (high - low)).toPrecision(3));
-    return `Example ${this.raster.ids[row]} at step ${grouped(this.steps[column])}\n${this.data.what}: ${value}\n${this.raster.words[row]}`;
+    const marks = this.marks().filter(([, step]) => this.columnOf(step) === column).map(([words]) => `\n${words}`); // prettier-ignore
+    return `Example ${this.raster.ids[row]} at step ${grouped(this.steps[column])}\n${this.data.what}: ${value}\n${this.raster.words[row]}${marks.join("")}`;
   }
 
   hover(event) {
@@ -205,7 +216,7 @@ class Heat {
     savePicture({
       width: this.at.width, height: this.at.height, look, run: this.data.run,
       name: this.data.moves ? `heat-map-step-${this.steps[this.columnOf(this.shownStep)]}` : `course-log-step-${this.steps.at(-1)}`,
-      lines: [this.data.shown, `Colour: ${this.data.what}. ${this.cursorWords()}.`],
+      lines: [this.data.shown, `Colour: ${this.data.what}. ${this.cursorWords()}.`, ...this.markLines()],
       paint: (ctx) => paintHeat(ctx, this, this.at, look),
     }); // prettier-ignore
   }

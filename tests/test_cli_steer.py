@@ -84,7 +84,7 @@ def test_the_record_of_a_changed_run_is_a_config_that_the_command_line_takes(tmp
     (["fork", "recorded:reviews-exam", "3", "--set", "seed=4"], "Unknown change"), (["step", "recorded:reviews-exam"], "finished"),
     (["resume", "recorded:reviews-exam"], "recorded run"), (["delete", "recorded:reviews-exam", "--yes"], "recorded run"),
     (["change", "recorded:reviews-exam", "seed", "3"], "finished"), (["stop", "no-run", "--at", "x"], "invalid int value"),
-    (["fork", "recorded:reviews-exam", "1000000"], "has recorded the steps"), (["rename", "recorded:reviews-exam"], "Nothing to write"),
+    (["fork", "recorded:reviews-exam", "1000000"], "Give a step from 0 to"), (["rename", "recorded:reviews-exam"], "Nothing to write"),
 ])  # fmt: skip
 def test_what_cannot_be_done_is_said_in_one_sentence(words: list[str], said: str, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(words) == 2

@@ -213,7 +213,7 @@ def test_a_fork_is_started_with_its_step_name_and_changes(monkeypatch: pytest.Mo
     page.session_state[f"fork-{folder.id}"] = True
     page.run()
     step = page.number_input(key=f"fork-step-{folder.id}-20")
-    assert (step.min, step.max, step.value) == (0, 29, 20)
+    assert (step.min, step.max, step.value) == (0, 30, 20)
     assert "There is no checkpoint up to there: 20 steps" in words(page)
     page.checkbox(key=f"fork-freeze-{folder.id}").check()
     page.number_input(key=f"fork-{folder.id}-objective.temperature-2.0").set_value(3.0)

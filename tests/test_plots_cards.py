@@ -75,6 +75,14 @@ def test_a_path_has_a_dash_for_each_role_and_the_class_named_at_its_end() -> Non
     assert line["encoding"]["y"]["scale"]["domain"] == [0, 1] and line["encoding"]["x"]["scale"]["domain"] == [0, 20]
 
 
+def test_a_path_has_its_marks() -> None:
+    p = np.array([[0.2, 0.8]])
+    table = path_table({"teacher": ([0], p)}, p[0], names=["a", "b"], slots=[0, 1], n_steps=20, marks={"alpha 0.5": 7, "fork": 12})
+    marks = table[table["kind"] == "mark"]
+    assert dict(zip(marks["name"], marks["step"], strict=True)) == {"alpha 0.5": 7, "fork": 12}
+    assert any(layer["mark"]["type"] == "rule" for layer in path_chart(table, n_steps=20).to_dict()["layer"])
+
+
 def test_names_that_would_overlap_are_moved_apart() -> None:
     p = np.array([[0.98, 0.99, 1.0]])
     table = path_table({"teacher": ([0], p)}, p[0], names=["a", "b", "c"], slots=[0, 1, 2], n_steps=5)

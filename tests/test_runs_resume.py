@@ -209,6 +209,16 @@ def test_a_fork_that_changes_nothing_is_its_parent() -> None:
     assert_same(parent, child)
 
 
+def test_a_finished_run_goes_on_in_a_fork_with_more_steps_and_a_stopped_one_from_where_it_stands() -> None:
+    whole = carried_out(small())
+    again(longer := make_fork(whole, 20, {"training.steps": 26}, root=runs_root()))
+    assert TraceReader(longer).last_step() == 26
+    assert_same(longer, carried_out(longer.config()))
+    stopped = carried_out(small(), at_step(7, stop))
+    again(child := make_fork(stopped, 8, {}, root=runs_root()))
+    assert_same(child, whole)
+
+
 def test_a_fork_of_a_changed_run_and_of_a_fork() -> None:
     parent = carried_out(small(), at_step(6, lambda one: one.ask("change", path="objective.alpha", value=0.3)))
     child = make_fork(parent, 10, {"training.steps": 25, "training.batch_size": 4}, root=runs_root())
@@ -222,7 +232,7 @@ def test_a_fork_of_a_changed_run_and_of_a_fork() -> None:
 
 
 @pytest.mark.parametrize("step, changes, words", [
-    (21, {}, "the steps 0 to 20"), (-1, {}, "the steps 0 to 20"), (5, {"seed": 3}, "Unknown change 'seed'"),
+    (21, {}, "from 0 to 20"), (-1, {}, "from 0 to 20"), (20, {}, "has nothing left to do"), (5, {"seed": 3}, "Unknown change 'seed'"),
     (5, {"teacher.name": "builtin/2x64"}, "Unknown change"), (5, {"objective.alpha": 7}, "objective.alpha cannot be 7"),
     (5, {"training.steps": 4}, "training.steps cannot be 4 from step 5 on"),
 ])  # fmt: skip

@@ -11,7 +11,7 @@ import pandas as pd
 from numpy.typing import ArrayLike, NDArray
 
 from ikd.plots.belief import slot_colour
-from ikd.plots.theme import CARD_HEIGHT_PIXELS, FROZEN, INK, PADDING, ROLES, STAR
+from ikd.plots.theme import CARD_HEIGHT_PIXELS, FROZEN, INK, MARK, PADDING, ROLES, STAR
 
 NAME_LENGTH = 18
 CLEAR_GAP = 0.09
@@ -28,6 +28,7 @@ def path_table(
     slots: Sequence[int],
     n_steps: int,
     truth: ArrayLike | None = None,
+    marks: Mapping[str, int] | None = None,
 ) -> pd.DataFrame:
     """Return the one table of a path chart.
 
@@ -38,6 +39,7 @@ def path_table(
         slots: their colour slots.
         n_steps: steps of the whole run.
         truth: (K,) the true posterior, drawn as a star at the right end.
+        marks: words of what happened at single steps.
     """
     classes, colours = np.asarray(names, dtype=object), np.asarray([str(slot) for slot in slots], dtype=object)
     parts = [_lines(who, np.asarray(steps), np.asarray(values), classes, colours) for who, (steps, values) in paths.items()]
@@ -48,6 +50,10 @@ def path_table(
     teacher = next((part for part in parts if part["who"][:1] == ["teacher"]), None)
     if teacher is not None:
         parts += _end_labels(teacher, len(classes))
+    said = np.asarray(list(marks or {}), dtype=object)
+    blank = np.full(len(said), "", dtype=object)
+    parts.append({"kind": np.full(len(said), "mark", dtype=object), "who": blank, "name": said, "slot": blank,
+                  "step": np.asarray(list((marks or {}).values()), np.float64), "p": np.full(len(said), np.nan)})  # fmt: skip
     return pd.DataFrame({column: np.concatenate([part[column] for part in parts]) for column in COLUMNS})
 
 
@@ -71,7 +77,8 @@ def path_chart(table: pd.DataFrame, *, n_steps: int, title: str = "probability")
     dot = base.mark_point(filled=True, size=26).encode(color=slot_colour())
     star = base.mark_text(text="★", fontSize=13, color=STAR, stroke=INK, strokeWidth=0.6).encode()
     word = base.mark_text(align="left", dx=6, fontSize=10.5, color=FROZEN).encode(x=alt.value("width"), text="name:N")
-    layers = [(line, "line"), (dot, "end"), (star, "truth"), (word, "word")]
+    rule = alt.Chart(table).mark_rule(color=MARK, strokeDash=[2, 2]).encode(x=x, tooltip=["name:N", "step:Q"])
+    layers = [(line, "line"), (dot, "end"), (star, "truth"), (word, "word"), (rule, "mark")]
     chart = alt.LayerChart(layer=[one.transform_filter(alt.datum.kind == kind) for one, kind in layers])
     return chart.properties(height=CARD_HEIGHT_PIXELS, padding=PADDING)
 

@@ -32,6 +32,17 @@ def recorded_config(folder: RunFolder) -> RunConfig:
     return _timeline(folder).record()
 
 
+def completed_steps(folder: RunFolder) -> int:
+    """Return how many student updates a run has completed and recorded: the latest step at which it can be forked.
+
+    Raises:
+        RunError: the trace is damaged.
+    """
+    reader = TraceReader(folder)
+    last = reader.last_step()
+    return last + 1 if reader.course(last) is not None else max(last, 0)  # the last reading follows the last update
+
+
 def fork_config(folder: RunFolder, step: int, changes: Mapping[str, Value], *, label: str = "") -> RunConfig:
     """Return the config of a fork: as the parent up to a step, from there on with changed settings.
 
@@ -39,13 +50,16 @@ def fork_config(folder: RunFolder, step: int, changes: Mapping[str, Value], *, l
         RunError: a step that the parent has not reached, or a damaged parent.
         ConfigError: a setting that a fork cannot change, or a value that it cannot have.
     """
-    last = TraceReader(folder).last_step()
-    if not 0 <= step <= last:
-        there = f"the steps 0 to {last}" if last >= 0 else "no step yet"
-        raise RunError(f"A fork at step {step} is not possible: run {folder.id} has recorded {there}.")
+    most = completed_steps(folder)
+    if not 0 <= step <= most:
+        raise RunError(f"A fork at step {step} is not possible: run {folder.id} has completed {most} steps. Give a step from 0 to {most}.")
     timeline = Timeline(_timeline(folder).record(before=step))
     for path, value in changes.items():
         timeline.add(PlannedChange(step=step, path=path, value=value), allowed=AT_A_FORK)
+    total = timeline.at(step).training.steps
+    if step >= total:
+        raise RunError(f"A fork at step {step} has nothing left to do, as the run has {total} steps: raise training.steps, or give an "
+                       "earlier step.")  # fmt: skip
     return build_config({"label": label}, timeline.record())
 
 

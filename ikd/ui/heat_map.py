@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -24,7 +24,7 @@ LONGEST_WORDS = 60
 def heat_map(
     values: NDArray[np.uint8], *, key: str, rows: ArrayLike, row_words: Sequence[str], columns: ArrayLike,
     palette: Sequence[str], low: str, high: str, span: tuple[float, float], what: str, selected: int | None,
-    step: int | None, shown: str, spoken: str, run: str = "", moves: bool = True,
+    step: int | None, shown: str, spoken: str, run: str = "", moves: bool = True, marks: Mapping[str, int] | None = None,
 ) -> Picked:  # fmt: skip
     """Show the heat map, and return the cell a person picked on it since the last run.
 
@@ -45,6 +45,7 @@ def heat_map(
         run: id of the run, for the name of the saved picture and the words beneath it.
         moves: whether it has the line of a step: one that a person sets with a click, and that the player of the same run moves
             while it plays.
+        marks: words of what happened at single steps, drawn at their columns and said at their cells.
 
     Raises:
         ValueError: shapes do not fit together, or there are too many rows or columns.
@@ -54,6 +55,7 @@ def heat_map(
         "raster": raster.digest, "palette": list(palette), "low": low, "high": high, "span": [float(one) for one in span],
         "what": what, "selected": None if selected is None else int(selected), "step": None if step is None else int(step),
         "shown": shown, "spoken": spoken, "run": run, "moves": moves,
+        "marks": [[snippet(name, longest=LONGEST_WORDS), int(at)] for name, at in (marks or {}).items()],
     }  # fmt: skip
     return _mounted(raster, small, key)
 

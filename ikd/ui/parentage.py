@@ -76,4 +76,7 @@ def parent_series(tail: Tail, name: str, last: int) -> tuple[NDArray[Any], NDArr
 
 
 def _name(folder: RunFolder) -> str:
-    return read_notes(folder.path).label or folder.id
+    try:
+        return read_notes(folder.path).label or folder.config().label or folder.id
+    except RunError:
+        return folder.id

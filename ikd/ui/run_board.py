@@ -17,6 +17,7 @@ from ikd.plots.simplex import WIDTH_PIXELS, simplex_chart, simplex_table
 from ikd.trace.measures import drift, feedback_on_simplex, softmax
 from ikd.ui.figures import show_figure
 from ikd.ui.run_curves import Scene
+from ikd.ui.timeline import marks_of
 from ikd.ui.wording import plain, visible
 
 MOST_PATH_POINTS = 120
@@ -149,6 +150,7 @@ def _draw_path(
     table = path_table(
         paths, gathered(beliefs.frozen[place], shown)[only], names=list(rows)[only], slots=list(slots)[only],
         n_steps=scene.n_steps, truth=None if truth is None else gathered(truth, shown)[only],
+        marks=marks_of(scene.timeline, scene.n_steps)[0],
     )  # fmt: skip
     title = f"p({rows[1][:16]})" if binary else "probability"
     show_figure(path_chart, table, key=f"path-{key}", era=scene.era, spoken=_spoken_path(beliefs, place, shown, rows),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -59,7 +60,7 @@ class Scene:
     replayed: bool
     era: int | None
 
-    @property
+    @cached_property
     def timeline(self) -> RunTimeline | None:
         """Return the run's settings with all changes so far."""
         return timeline_of(self.tail, self.config)

@@ -11,6 +11,8 @@ import pandas as pd
 import streamlit as st
 
 from ikd.config import RunConfig, all_settings, applies
+from ikd.errors import IKDError
+from ikd.trace.branching import recorded_config
 from ikd.trace.export import export_parquet
 from ikd.trace.folder import RunFolder
 from ikd.trace.state import RunState
@@ -21,14 +23,21 @@ ROLES = {"frozen_teacher": "frozen teacher", "teacher": "teacher", "student": "s
 LOG_LINES = 40
 
 
-def draw_settings(config: RunConfig) -> None:
-    """Draw the settings that differ from the defaults, and the whole config to download."""
+def draw_settings(folder: RunFolder, config: RunConfig) -> None:
+    """Draw the settings that differ from the defaults, and to download the one config that gives the same run again."""
     rows = changed_settings(config)
     if rows:
         st.dataframe(pd.DataFrame(rows, columns=["setting", "value", "default"]), hide_index=True, key="settings-table")
     else:
         st.caption("Every setting has its default.")
-    st.download_button("Config as JSON", config.model_dump_json(indent=1), "config.json", "application/json",
+    try:
+        record = recorded_config(folder)
+    except IKDError:
+        record = config
+    if record.plan:
+        st.caption("These are the settings at the start. The config has the changes made on the way as its plan: with it, "
+                   "`python -m ikd train --config` gives the same run.")  # fmt: skip
+    st.download_button("Config as JSON", record.model_dump_json(indent=1), "config.json", "application/json",
                        icon=":material/download:", key="download-config", on_click="ignore")  # fmt: skip
 
 

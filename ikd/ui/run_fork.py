@@ -9,6 +9,7 @@ import streamlit as st
 from ikd.config import RunConfig
 from ikd.runs.control import fork_run
 from ikd.runs.permission import read_only
+from ikd.trace.branching import completed_steps
 from ikd.trace.commands import Value
 from ikd.trace.folder import RunFolder
 from ikd.trace.kept import checkpoints_of
@@ -39,10 +40,10 @@ def _fork(folder: RunFolder, config: RunConfig) -> None:
         return
     with box, sentences():
         # Of a run at work the last step moves; while the form is open its bounds stand.
-        last = int(st.session_state.setdefault(kept, tail_of(folder).reader.last_step()))
+        last = int(st.session_state.setdefault(kept, completed_steps(folder)))
         shown = last if folder.state().live else min(replay.cursor(last), last)
         step = st.number_input("From step", 0, last, value=shown, key=f"fork-step-{folder.id}-{shown}")
-        st.caption(f"Recorded are the steps 0 to {last}. {way_there(checkpoints_of(folder), int(step))}")
+        st.caption(f"{last} steps are completed. {way_there(checkpoints_of(folder), int(step))}")
         _draw_form(folder, config, int(step))
 
 

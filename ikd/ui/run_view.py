@@ -123,7 +123,7 @@ def _title(folder: RunFolder, run: RunState, config: RunConfig | None, *, starte
                 draw_fork(folder, config)
             if config is not None:
                 with st.popover("Settings", icon=":material/tune:"):
-                    draw_settings(config)
+                    draw_settings(folder, config)
             if started:
                 draw_download(folder)
                 shown = state.carried(state.EXAMPLES, state.STEP)

@@ -203,5 +203,5 @@ def _joined(words: list[str]) -> str:
 def _end_of_exams(timeline: RunTimeline) -> int | None:
     """Return the step at which the exams end as the settings say from afar; a freeze at its own step has its own word."""
     last = timeline.last.policy
-    own = any(one.path == FREEZE and one.value == one.step for one in timeline.changes)
+    own = any(one.path == FREEZE and one.value is not None and int(one.value) <= one.step for one in timeline.changes)
     return None if last.name != "exam" or own else last.teacher_freeze_at

@@ -24,6 +24,7 @@ from ikd.ui.targets.look import Look
 from ikd.ui.targets.panel import draw_words
 from ikd.ui.targets.places import Plane
 from ikd.ui.targets.words import TOP
+from ikd.ui.timeline import marks_of
 from ikd.ui.wording import plain, visible
 
 NAME_LENGTH = 24
@@ -84,7 +85,7 @@ def draw_heat(look: Look) -> Wish:
         heat.raster(values, low, high), key="heat", rows=ids, row_words=words, columns=look.digest.bin_ends, palette=CIVIDIS,
         low=f"{low:g}", high=f"{high:.3g}", span=(low, high), what=heat.MEASURES[measure], selected=look.example,
         step=look.cursor if look.pinned else None, shown=f"Every example, at every step, {look.scale_words()}", spoken=spoken,
-        run=look.folder.id,
+        run=look.folder.id, marks=marks_of(look.timeline, look.n_steps)[0],
     )  # fmt: skip
     if words_of_order := heat.order_words(look, order, sorted_at):
         st.caption(words_of_order)

@@ -12,6 +12,7 @@ from ikd.trace.measures import course_cells
 from ikd.ui.heat_map import Picked, heat_map
 from ikd.ui.targets.heat import raster
 from ikd.ui.targets.look import Look
+from ikd.ui.timeline import marks_of
 from ikd.ui.wording import visible
 
 SMALLEST_REACH = 1e-12
@@ -42,6 +43,7 @@ def draw_course_heat(look: Look, shown: pd.DataFrame) -> Picked:
         high=f"{reach:.2g}{' harms' if signed else ''}", span=(low, reach), what=MEASURES[measure],
         selected=selected if selected in set(ids.tolist()) else None, step=None,
         shown="Course log", spoken=spoken, run=look.folder.id, moves=False,
+        marks=marks_of(look.timeline, look.n_steps)[0],
     )  # fmt: skip
 
 

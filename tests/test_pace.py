@@ -78,7 +78,7 @@ def test_looks_are_seldomer_in_a_crowd_and_as_ever_alone(crowd: pace.Crowd, cloc
     drawn(crowd, 30, 0.1, now=0.0)
     sit(monkeypatch)
     looks, drawings = pace.every(live, 1.0), pace.every(live, pace.pace_seconds())
-    assert looks is not None and 6.0 <= looks <= 7.5 and drawings is not None and 30.0 <= drawings <= 37.5
+    assert looks is not None and 10.0 <= looks <= 12.5 and drawings is not None and 30.0 <= drawings <= 37.5
     sit(monkeypatch)
     assert pace.every(live, pace.pace_seconds()) != drawings, "pages are not drawn at one moment for ever"
     assert pace.every(RunState(state="finished"), 1.0) is None

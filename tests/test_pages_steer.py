@@ -90,13 +90,20 @@ def test_a_button_asks_the_run(state: str, label: str, kind: str) -> None:
 
 def test_a_change_is_posted_with_its_path_and_value_and_said_to_wait() -> None:
     folder = run_in("paused")
-    page = opened(folder)
+    page = steered(folder)
     page.number_input(key="steer-objective.alpha-0.7").set_value(0.4)
     page = press_key(page, "change-now")
     assert posted(folder) == [("change", "objective.alpha", 0.4)] and not page.error
     assert "Waiting to be carried out: alpha 0\\.4" in words(page.run())
     press(page, "Freeze the teacher")
     assert posted(folder)[-1] == ("change", FREEZE, 30)
+
+
+def steered(folder: RunFolder) -> AppTest:
+    """Return the page of a run with its box "Steer" open."""
+    page = opened(folder)
+    page.session_state["steer-box"] = True
+    return page.run()
 
 
 def press_key(page: AppTest, key: str) -> AppTest:
@@ -107,7 +114,7 @@ def press_key(page: AppTest, key: str) -> AppTest:
                                               ("objective.temperature-2.0", -1.0), ("policy.exam_every-1", 0)])  # fmt: skip
 def test_a_value_that_cannot_be_is_a_sentence_and_nothing_is_asked(field: str, value: float | None) -> None:
     folder = run_in("running")
-    page = opened(folder)
+    page = steered(folder)
     page.number_input(key=f"steer-{field}").set_value(value)
     press_key(page, "change-now")
     assert not page.exception and len(page.error) == 1 and not posted(folder)
@@ -116,7 +123,7 @@ def test_a_value_that_cannot_be_is_a_sentence_and_nothing_is_asked(field: str, v
 
 def test_a_stop_at_a_step_is_asked_or_refused() -> None:
     folder = run_in("running")
-    page = opened(folder)
+    page = steered(folder)
     page.number_input(key="stop-at-step").set_value(45)
     press_key(page, "stop-at")
     assert [(one.kind, one.at) for one in waiting(folder.path)] == [("stop", 45)]

@@ -24,7 +24,6 @@ from ikd.ui.tail import tail_of
 from ikd.ui.timeline import FREEZE, RunTimeline, change_word, timeline_of
 from ikd.ui.wording import plain
 
-LOOK_SECONDS = 1.0
 CHANGEABLE = (
     "objective.temperature", "objective.alpha", "training.learning_rate", "policy.teacher_learning_rate", "policy.exam_every",
     "policy.anchor_weight", "record.probe_every",
@@ -38,7 +37,8 @@ def draw_steer(folder: RunFolder, config: RunConfig | None) -> None:
     run = folder.state()
     if read_only() or folder.recorded or not (run.live or run.resumable or run.state == "queued"):
         return
-    st.fragment(_steer, run_every=pace.every(run, LOOK_SECONDS))(folder, config, run.state)
+    # As often as the figures: a button that is pressed answers at once, and a change of state draws the whole page anew.
+    st.fragment(_steer, run_every=pace.every(run, pace.pace_seconds()))(folder, config, run.state)
 
 
 def _steer(folder: RunFolder, config: RunConfig | None, drawn: str) -> None:
@@ -70,7 +70,10 @@ def _draw_live(folder: RunFolder, run: RunState, config: RunConfig | None) -> No
             words="One more step, then it is paused again. To step, pause first.")  # fmt: skip
     _button("Stop", ":material/stop_circle:", "stop-run", stop_run, folder.id, off=stopping,
             words="Ends the run after its present step. What it recorded is kept, and it can be resumed.")  # fmt: skip
-    with st.popover("Steer", icon=":material/tune:", key="steer-box"):
+    box = st.popover("Steer", icon=":material/tune:", key="steer-box", on_change="rerun")
+    if not box.open:  # thirty who watch would otherwise have all of it drawn at every look
+        return
+    with box:
         _draw_stop_at(folder, run)
         timeline = None if config is None else timeline_of(tail_of(folder), config)
         if config is not None and timeline is not None:

@@ -66,8 +66,8 @@ PARTS: dict[str, Allowed] = {
 ROOT_PACKAGE = "ikd"
 
 LONGEST_FILE, LONGEST_PAGE, LONGEST_FUNCTION = 300, 80, 40
-LIGHT_RUNS = ("ikd.runs", "ikd.runs.cost", "ikd.runs.estimate", "ikd.runs.launch", "ikd.runs.permission", "ikd.runs.speed",
-              "ikd.runs.devices")
+LIGHT_RUNS = ("ikd.runs", "ikd.runs.cost", "ikd.runs.estimate", "ikd.runs.launch", "ikd.runs.memory", "ikd.runs.permission",
+              "ikd.runs.speed", "ikd.runs.devices")
 NO_NAME_FOR_A_FILE = {"utils", "util", "helpers", "helper", "common", "misc", "lib", "tools"}
 
 

@@ -111,7 +111,7 @@ scripts = st.lists(moments, max_size=8).map(lambda found: sorted(found, key=lamb
 
 @pytest.mark.usefixtures("drawn")
 @settings(max_examples=100, deadline=None, derandomize=True, phases=[Phase.generate],
-          suppress_health_check=[HealthCheck.function_scoped_fixture])
+          suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
 @given(attempts=st.lists(scripts, min_size=1, max_size=3), woken=st.lists(st.sampled_from(COMMANDS), max_size=4), forked=st.booleans())
 def test_any_commands_in_any_order(attempts: list[Any], woken: list[Any], forked: bool, tmp_path_factory: pytest.TempPathFactory) -> None:
     root: Path = tmp_path_factory.mktemp("runs")

@@ -44,7 +44,7 @@ def test_missing_notes_and_a_folder_in_their_place_are_empty_ones(tmp_path: Path
     assert read_notes(tmp_path) == Notes()
 
 
-@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=60)
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow], max_examples=60)
 @given(tree=st.fixed_dictionaries({}, optional=dict.fromkeys(("label", "text", "parent", "parent_step", "more"), ANY_JSON)))
 def test_reading_never_raises_and_keeps_the_bounds(tmp_path: Path, tree: dict[str, object]) -> None:
     (tmp_path / "notes.json").write_text(json.dumps(tree), "utf-8")

@@ -297,7 +297,7 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     yield tmp_path_factory.mktemp("any")
 
 
-@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=150, deadline=None)
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow], max_examples=150, deadline=None)
 @given(data=st.data())
 def test_no_file_whatever_gives_anything_but_a_run_or_a_sentence(place: Path, data: Any) -> None:
     content = bytearray(data.draw(st.one_of(st.binary(max_size=200), st.just(WHOLE))))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import subprocess
 import sys
 import tempfile
@@ -50,6 +51,7 @@ class Training:
         self.process = subprocess.Popen(
             [sys.executable, "-u", "-m", "ikd", "train", "--quiet", *flags], cwd=REPOSITORY,
             env={**os.environ, "IKD_HOME": str(self._home)}, stdout=self._said, stderr=self._said,
+            preexec_fn=_hears_interrupts,
         )  # fmt: skip
         end = time.monotonic() + START_SECONDS
         while not self.said().startswith("Run "):
@@ -75,3 +77,8 @@ class Training:
         """Return what the command has printed so far."""
         # The child writes through the same open file: reading at a place of our own must not move its end.
         return os.pread(self._said.fileno(), 1_000_000, 0).decode("utf-8", "replace")
+
+
+def _hears_interrupts() -> None:
+    # A shell starts what it puts in the background, these tests too, with Ctrl-C ignored.
+    signal.signal(signal.SIGINT, signal.SIG_DFL)

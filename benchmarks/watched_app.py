@@ -12,11 +12,9 @@ sys.path.insert(0, str(Path(__file__).parents[1]))
 
 from ikd.config import config_from_json
 from ikd.runs import active_run, start_run
-from ikd.runs.memory import keep_few_arenas
 from ikd.trace.store import open_run, runs_root
 from ikd.ui.run_view import show_run
 
-keep_few_arenas()  # as every page of the lab does
 st.set_page_config(layout="wide")
 marker = runs_root() / "run_id"
 if not marker.exists() and active_run() is None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import platform
 import subprocess
 import sys
 from pathlib import Path
@@ -76,12 +75,3 @@ def test_a_lab_may_bound_the_steps_of_a_run(monkeypatch: pytest.MonkeyPatch) -> 
     with pytest.raises(RunError, match="from 1 to 50"):
         start_run(build_config({"training.steps": 51}))
     assert not list_runs()
-
-
-def test_the_heaps_of_threads_are_few_where_the_c_library_lets_them() -> None:
-    """In a process of its own, as it holds for a whole process."""
-    script = "from ikd.runs.memory import keep_few_arenas; import sys; print(keep_few_arenas(), 'torch' in sys.modules)"
-    said = subprocess.run([sys.executable, "-c", script], cwd=REPOSITORY, capture_output=True, text=True, check=True).stdout.split()
-    assert said[1] == "False" and said[0] in ("True", "False")
-    if sys.platform.startswith("linux") and platform.libc_ver()[0] == "glibc":
-        assert said[0] == "True"

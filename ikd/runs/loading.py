@@ -6,12 +6,14 @@ transformers fills its modules lazily; two threads importing it for the first ti
 from __future__ import annotations
 
 import gc
+import sys
 import threading
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from types import ModuleType
 
+SWITCH_SECONDS = 0.0005
 _one_at_a_time = threading.Lock()
 
 
@@ -25,4 +27,7 @@ def load_job() -> ModuleType:
         # Streamlit collects garbage after every rerun of a page. With torch and transformers loaded one collection holds
         # the interpreter for half a second and the training waits: what the libraries hold is taken out of its sight.
         gc.freeze()
+        # A training thread lets go of the interpreter at every step of its arithmetic. Where thirty pages are drawn beside it, it would
+        # wait Python's usual 5 ms for each return.
+        sys.setswitchinterval(SWITCH_SECONDS)
         return ikd.runs.job

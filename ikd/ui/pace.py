@@ -15,6 +15,7 @@ from dataclasses import dataclass, field
 
 import streamlit as st
 
+from ikd.runs.memory import give_back_freed_memory
 from ikd.trace.state import RunState
 from ikd.ui import state
 
@@ -113,6 +114,7 @@ def timed(part: str) -> Iterator[None]:
     # By the processor's clock: on a crowded machine a drawing also waits for others, and is not dearer for it.
     if st.session_state.get(_WATCHES):
         crowd.add(_seat(), part, time.thread_time() - worked, pace=pace_seconds(), now=time.monotonic())
+    give_back_freed_memory()
 
 
 def slow_down() -> bool:

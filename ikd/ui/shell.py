@@ -13,7 +13,6 @@ import streamlit as st
 from streamlit.errors import StreamlitAPIException
 
 from ikd.errors import IKDError
-from ikd.runs.memory import keep_few_arenas
 from ikd.runs.permission import read_only
 from ikd.ui import state
 from ikd.ui.wording import plain
@@ -56,7 +55,6 @@ def open_page(title: str) -> Iterator[None]:
     Args:
         title: of the browser's tab, before the lab's name.
     """
-    keep_few_arenas()
     st.set_page_config(page_title=f"{title} · IKD Lab", page_icon=str(ICON), layout="wide", initial_sidebar_state=SIDEBAR_PIXELS)
     st.html(STYLE)
     if login_wanted() and not logged_in():

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 import time
 from pathlib import Path
 
@@ -11,11 +13,14 @@ from ikd.cli import main
 from ikd.config import config_from_json
 from ikd.runs import start_run
 from ikd.runs.control import fork_run, resume_run
-from ikd.trace.branching import recorded_config
+from ikd.trace.branching import make_fork, recorded_config
+from ikd.trace.commands import waiting
 from ikd.trace.folder import RunFolder
+from ikd.trace.kept import checkpoints_of
 from ikd.trace.notes import read_notes
 from ikd.trace.reader import TraceReader
 from ikd.trace.store import list_runs, open_run
+from tests.conftest import REPOSITORY
 from tests.small_runs import assert_same, at_step, carried_out, small
 
 
@@ -111,3 +116,44 @@ def test_an_ended_run_resumed_from_a_page_goes_on_in_a_thread() -> None:
     wait_until(broken, "finished", "failed")
     assert broken.state().attempt == 2
     assert_same(broken, carried_out(small()))
+
+
+def test_what_a_run_at_work_cannot_do_is_said_at_once_and_not_asked_of_it(capsys: pytest.CaptureFixture[str]) -> None:
+    folder = open_run(start_run(small(training__steps=100_000)))
+    wait_until(folder, "running")
+    assert main(["pause", folder.id]) == 0
+    wait_until(folder, "paused")
+    stood = folder.state().step
+    for arguments, words in (
+        (["stop", folder.id, "--at", str(stood)], f"it has completed {stood}. Give a step from {stood + 1}"),
+        (["stop", folder.id, "--at", "100001"], "to 100000"),
+        (["change", folder.id, "objective.alpha", "abc"], "objective.alpha cannot be 'abc'"),
+        (["change", folder.id, "objective.alpha", "7"], "a number from 0 up to 1"),
+    ):
+        assert main(arguments) == 2
+        assert words in capsys.readouterr().err
+    assert not waiting(folder.path) and folder.state().state == "paused"
+    assert main(["stop", folder.id]) == 0
+    wait_until(folder, "stopped")
+
+
+def test_a_teacher_frozen_now_is_frozen_at_the_step_of_the_change() -> None:
+    """The page says the step it knows; the run may be further, and its record says where it happened."""
+    folder = carried_out(small(), at_step(12, lambda one: one.ask("change", path="policy.teacher_freeze_at", value=3)))
+    (made,) = TraceReader(folder).interventions()
+    assert made.value == made.step > 3
+
+
+def test_a_fork_of_a_fork_goes_on_from_a_checkpoint_of_its_grandparent() -> None:
+    whole = carried_out(small(record__checkpoint_every=5, record__checkpoint_keep_every=1))
+    child = make_fork(whole, 16, {"objective.alpha": 0.5}, root=whole.path.parent)
+    grandchild = make_fork(child, 10, {}, root=whole.path.parent)
+    assert checkpoints_of(child) == [15] and checkpoints_of(grandchild) == [10]
+
+
+def test_a_reader_that_has_seen_enough_is_no_error() -> None:
+    carried_out(small())
+    closed = "import os, sys; os.close(1); r, w = os.pipe(); os.close(r); os.dup2(w, 1)"
+    program = f"{closed}; from ikd.cli import main; sys.exit(main(['runs']))"
+    done = subprocess.run([sys.executable, "-c", program], cwd=REPOSITORY, capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stderr) == (0, "")

@@ -219,14 +219,24 @@ def test_a_fork_is_started_with_its_step_name_and_changes(monkeypatch: pytest.Mo
     page = opened(folder, step="20")
     page.session_state[f"fork-{folder.id}"] = True
     page.run()
-    step = page.number_input(key=f"fork-step-{folder.id}-20")
-    assert (step.min, step.max, step.value) == (0, 30, 20)
+    assert page.number_input(key=f"fork-step-{folder.id}-20").value == 20
     assert "There is no checkpoint up to there: 20 steps" in words(page)
     page.checkbox(key=f"fork-freeze-{folder.id}").check()
     page.number_input(key=f"fork-{folder.id}-objective.temperature-2.0").set_value(3.0)
     page.text_input(key=f"fork-name-{folder.id}").set_value(" two  words ")
     press_key(page, f"fork-start-{folder.id}")
     assert given == [(folder.id, 20, {"objective.temperature": 3.0, FREEZE: 20}, "two words")]
+
+
+@pytest.mark.parametrize("step", [31, 99_999, -1])
+def test_a_fork_from_a_step_that_is_not_there_is_refused_and_has_no_button(step: int) -> None:
+    folder = run_in("finished")
+    page = opened(folder, step="20")
+    page.session_state[f"fork-{folder.id}"] = True
+    page.run()
+    page.number_input(key=f"fork-step-{folder.id}-20").set_value(step).run()
+    assert f"A fork at step {step} is not possible" in page.error[0].value and "from 0 to 30" in page.error[0].value
+    assert not [one for one in page.button if one.key == f"fork-start-{folder.id}"]
 
 
 def test_the_way_to_a_fork_in_words() -> None:

@@ -48,7 +48,7 @@ class Parser(argparse.ArgumentParser):
         if message.startswith("unrecognized arguments: "):
             flag = message.removeprefix("unrecognized arguments: ").split()[0].partition("=")[0]
             message = unknown_name("argument", flag, [o for a in self._actions for o in a.option_strings])
-        raise Refusal(f"{message.rstrip('.')}{'' if message.endswith('?') else '.'} See python -m ikd {self.prog.split()[-1]} --help.")
+        raise Refusal(f"{message.rstrip('.')}{'' if message.endswith('?') else '.'} See {self.prog} --help.")
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -57,10 +57,15 @@ def main(arguments: Sequence[str] | None = None) -> int:
         chosen, unknown = _parser().parse_known_args(arguments)
         if unknown:
             chosen.parser.error(f"unrecognized arguments: {' '.join(unknown)}")
-        return int(chosen.command(chosen))
+        code = int(chosen.command(chosen))
+        sys.stdout.flush()
+        return code
     except (Refusal, IKDError) as fault:
         print(fault, file=sys.stderr)
         return BAD_INPUT
+    except BrokenPipeError:  # whoever read the output has seen enough; what is left must not complain at the end
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
     except KeyboardInterrupt:
         print("Interrupted. What was recorded is kept: python -m ikd resume RUN goes on.", file=sys.stderr)
         return INTERRUPTED

@@ -100,7 +100,7 @@ def _change(chosen: argparse.Namespace) -> int:
 
     path = chosen.setting.replace("-", "_")
     change_run(chosen.run, path, _value(chosen.value))
-    print(f"Asked: {path} becomes {chosen.value} at the next step; the log says so, or why not.")
+    print(f"Asked: {path} becomes {chosen.value} at the next step; the log says so.")
     return 0
 
 

@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 from pathlib import Path
 
-from ikd.config import IN_FLIGHT
+from ikd.config import IN_FLIGHT, PlannedChange
 from ikd.errors import RunError, unknown_name
 from ikd.runs.launch import start_folder
 from ikd.runs.permission import require_room, require_writable
-from ikd.trace.branching import make_fork
+from ikd.trace.branching import make_fork, recorded_timeline
 from ikd.trace.commands import Value
 from ikd.trace.folder import RunFolder
 from ikd.trace.store import open_run, runs_root
@@ -32,21 +32,26 @@ def step_run(run_id: str, root: Path | None = None) -> None:
 def stop_run_at(run_id: str, step: int, root: Path | None = None) -> None:
     """Ask a run to stop as soon as it has completed so many steps, with a checkpoint; errors as `pause_run`."""
     folder = _live(run_id, root, "stopped at a step")
-    total = folder.state().total
-    if not 1 <= step <= total:
-        raise RunError(f"Run {folder.id} cannot stop at step {step}: give a step from 1 to {total}.")
+    state = folder.state()
+    first = min(state.step + 1, state.total)
+    if not first <= step <= state.total:
+        raise RunError(f"Run {folder.id} cannot stop at step {step}: it has completed {state.step}. Give a step from {first} to "
+                       f"{state.total}, or stop it now.")  # fmt: skip
     folder.ask("stop", at=step)
 
 
 def change_run(run_id: str, path: str, value: Value, root: Path | None = None) -> None:
-    """Ask a run to go on with another value of a setting, one of `IN_FLIGHT`; a value that cannot be is refused in its log.
+    """Ask a run to go on with another value of a setting, one of `IN_FLIGHT`.
 
     Raises:
         RunError: as `pause_run`, or a setting that cannot be changed in flight.
+        ConfigError: a value that it cannot have, or a setting without effect in this run.
     """
     folder = _live(run_id, root, "changed")
     if path not in IN_FLIGHT:
         raise RunError(unknown_name("change", path, IN_FLIGHT, hint="Other settings can be changed in a fork, or in a run of their own."))
+    # By the settings as they stand now; the run judges once more when it comes to it, and says in its log what it then refuses.
+    recorded_timeline(folder).add(PlannedChange(step=folder.state().step, path=path, value=value))
     folder.ask("change", path=path, value=value)
 
 

@@ -18,6 +18,7 @@ from ikd.trace.state import StateName
 from ikd.trainer import Training
 
 LOOK_SECONDS = 0.05
+FREEZE = "policy.teacher_freeze_at"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -118,8 +119,10 @@ class Desk:
         if step >= self.timeline.at(step).training.steps:
             self._folder.append_log(f"A change of {one.path[:60]} came after the last step: it was not made.", warning=True)
             return
+        # Frozen "now" was said a moment ago: it holds from here on.
+        late = one.path == FREEZE and isinstance(one.value, int) and one.value < step
         try:
-            kept = self.timeline.add(PlannedChange(step=step, path=one.path[:60], value=one.value))
+            kept = self.timeline.add(PlannedChange(step=step, path=one.path[:60], value=step if late else one.value))
         except (ConfigError, ValueError) as fault:
             why = str(fault).splitlines()[0] if isinstance(fault, ConfigError) else f"{one.path[:60]} cannot be {str(one.value)[:60]}."
             self._folder.append_log(f"A change at step {step} was refused. {why}", warning=True)

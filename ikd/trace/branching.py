@@ -16,11 +16,11 @@ from ikd.trace.connection import disk_full, reading
 from ikd.trace.continuing import forget_from
 from ikd.trace.folder import RunFolder
 from ikd.trace.kept import checkpoint_path, checkpoints_of
-from ikd.trace.notes import Notes, write_notes
+from ikd.trace.notes import Notes, read_notes, write_notes
 from ikd.trace.opening import bring_up_to_date
 from ikd.trace.reader import TraceReader
 from ikd.trace.state import RunState, cannot_write
-from ikd.trace.store import new_run
+from ikd.trace.store import new_run, open_run
 
 
 def recorded_config(folder: RunFolder) -> RunConfig:
@@ -29,7 +29,7 @@ def recorded_config(folder: RunFolder) -> RunConfig:
     Raises:
         RunError: the config or the trace is damaged.
     """
-    return _timeline(folder).record()
+    return recorded_timeline(folder).record()
 
 
 def completed_steps(folder: RunFolder) -> int:
@@ -53,7 +53,7 @@ def fork_config(folder: RunFolder, step: int, changes: Mapping[str, Value], *, l
     most = completed_steps(folder)
     if not 0 <= step <= most:
         raise RunError(f"A fork at step {step} is not possible: run {folder.id} has completed {most} steps. Give a step from 0 to {most}.")
-    timeline = Timeline(_timeline(folder).record(before=step))
+    timeline = Timeline(recorded_timeline(folder).record(before=step))
     for path, value in changes.items():
         timeline.add(PlannedChange(step=step, path=path, value=value), allowed=AT_A_FORK)
     total = timeline.at(step).training.steps
@@ -80,9 +80,9 @@ def make_fork(parent: RunFolder, step: int, changes: Mapping[str, Value], *, roo
     folder = new_run(config, root)
     try:
         _copy_trace(parent.trace_path, folder.trace_path, before=step, immutable=parent.recorded)
-        start = max((one for one in checkpoints_of(parent) if one <= step), default=0)
+        owner, start = _nearest_checkpoint(parent, step)
         if start:
-            _copy_checkpoint(checkpoint_path(parent, start), checkpoint_path(folder, start))
+            _copy_checkpoint(checkpoint_path(owner, start), checkpoint_path(folder, start))
         write_notes(folder.path, Notes(parent=parent.id, parent_step=step))
         folder.write_state(RunState(state="interrupted", stage="done", step=step, total=Timeline(config).last.training.steps, attempt=0))
     except BaseException as fault:
@@ -96,9 +96,30 @@ def make_fork(parent: RunFolder, step: int, changes: Mapping[str, Value], *, roo
     return folder
 
 
-def _timeline(folder: RunFolder) -> Timeline:
+def recorded_timeline(folder: RunFolder) -> Timeline:
+    """Return the settings of a run at each step, with every change recorded so far.
+
+    Raises:
+        RunError: the config or the trace is damaged.
+    """
     changes = [PlannedChange(step=one.step, path=one.path, value=one.value) for one in TraceReader(folder).interventions()]
     return Timeline(folder.config(), changes)
+
+
+def _nearest_checkpoint(parent: RunFolder, step: int) -> tuple[RunFolder, int]:
+    """Return the newest checkpoint up to a step, of a run or of those it was forked from itself, and whose it is; 0 where none is."""
+    owner, known = parent, set[str]()
+    while owner.id not in known:
+        known.add(owner.id)
+        start = max((one for one in checkpoints_of(owner) if one <= step), default=0)
+        notes = read_notes(owner.path)
+        if start or not notes.parent or step > (notes.parent_step or 0):
+            return owner, start
+        try:
+            owner = open_run(notes.parent, parent.path.parent)
+        except RunError:  # gone
+            break
+    return parent, 0
 
 
 def _copy_trace(source: Path, target: Path, *, before: int, immutable: bool) -> None:

@@ -12,6 +12,7 @@ from ikd.config import RunConfig
 from ikd.errors import RunError
 from ikd.events import Course
 from ikd.trace.folder import RunFolder
+from ikd.trace.notes import read_notes
 from ikd.trace.state import RunState
 from ikd.ui import example_step, pace, state
 from ikd.ui.downloads import draw_downloads
@@ -219,7 +220,8 @@ def _title(folder: RunFolder, run: RunState, config: RunConfig | None) -> None:
             page_link("targets", label="Soft targets", icon=":material/scatter_plot:", run=folder.id,
                       more=state.carried(state.EXAMPLES, state.STEP) if probe else None)  # fmt: skip
     # A link is cut where it is too long; a caption goes on in the next line.
-    name = f"**{plain(config.label, longest=200)}** · " if config and config.label else ""
+    label = read_notes(folder.path).label or (config.label if config else "")
+    name = f"**{plain(label, longest=200)}** · " if label else ""
     st.caption(f"Of the run {name}{plain(folder.id, longest=200)}")
 
 

@@ -42,9 +42,14 @@ def _fork(folder: RunFolder, config: RunConfig) -> None:
         # Of a run at work the last step moves; while the form is open its bounds stand.
         last = int(st.session_state.setdefault(kept, completed_steps(folder)))
         shown = last if folder.state().live else min(replay.cursor(last), last)
-        step = st.number_input("From step", 0, last, value=shown, key=f"fork-step-{folder.id}-{shown}")
-        st.caption(f"{last} steps are completed. {way_there(checkpoints_of(folder), int(step))}")
-        _draw_form(folder, config, int(step))
+        # No bounds here: a field with bounds keeps its old number behind the one that was typed, and the fork would start there.
+        step = int(st.number_input("From step", value=shown, step=1, key=f"fork-step-{folder.id}-{shown}") or 0)
+        if not 0 <= step <= last:
+            st.error(f"A fork at step {step} is not possible: {last} steps are completed. Give a step from 0 to {last}.",
+                     icon=":material/error:")  # fmt: skip
+            return
+        st.caption(f"{last} steps are completed. {way_there(checkpoints_of(folder), step)}")
+        _draw_form(folder, config, step)
 
 
 def way_there(checkpoints: list[int], step: int) -> str:
@@ -68,9 +73,10 @@ def _draw_form(folder: RunFolder, config: RunConfig, step: int) -> None:
         frozen = now.policy.teacher_freeze_at is not None and now.policy.teacher_freeze_at <= step
         freeze = now.policy.name == "exam" and not frozen and st.checkbox(
             "The feedback stops here", key=f"fork-freeze-{folder.id}", help="From that step on there are no exams: the teacher is frozen.")
+        complaint = st.container()  # above the fields: below them it would be out of sight
         changes: dict[str, Value] = draw_fields(FORKABLE, now, key=f"fork-{folder.id}")
         if freeze:
             changes[FREEZE] = step
         if st.form_submit_button("Start the fork", icon=":material/fork_right:", key=f"fork-start-{folder.id}", type="primary"):
-            run = fork_run(folder.id, step, changes, label=" ".join(label.split()))
-            go_to_run(run)
+            with complaint, sentences():
+                go_to_run(fork_run(folder.id, step, changes, label=" ".join(label.split())))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 
+import numpy as np
 import pandas as pd
 import streamlit as st
 
@@ -23,7 +24,7 @@ BADGES = {
     "failed": ("red", "failed", ":material/error:"),
     "lost": ("red", "lost", ":material/link_off:"),
 }
-RECENT_STEPS = 50
+RECENT_STEPS, PAUSE_FACTOR = 50, 20
 NEWEST = ("student_accuracy", "teacher_accuracy", "student_nll", "agreement", "drift_median")
 
 
@@ -81,7 +82,8 @@ def _times(run: RunState, tail: Tail) -> list[str]:
     words = [f"{duration((run.ended or time.time()) - run.started)} elapsed"]
     speed = steps_per_second(tail, run.step)
     if run.stage == "teaching" and run.state != "paused" and speed:
-        words += [f"about {duration((run.total - run.step) / speed)} remaining", f"{speed:.1f} steps/s"]
+        end = run.total if run.stop_at is None else min(run.total, run.stop_at)
+        words += [f"about {duration((end - run.step) / speed)} remaining", f"{speed:.1f} steps/s"]
     if run.device:
         words.append(run.device)
     if run.peak_memory_bytes:
@@ -90,9 +92,10 @@ def _times(run: RunState, tail: Tail) -> list[str]:
 
 
 def steps_per_second(tail: Tail, step: int) -> float | None:
-    """Return the speed over the newest steps, None before there are two."""
+    """Return the speed of most of the newest steps, None before there are two: a pause among them does not count."""
     table = tail.reader.steps(after=step - RECENT_STEPS)
     if len(table) < 2:
         return None
-    seconds = float(table["seconds"].iloc[-1] - table["seconds"].iloc[0])
-    return float(table["step"].iloc[-1] - table["step"].iloc[0]) / seconds if seconds > 0 else None
+    taken = np.diff(table["seconds"].to_numpy()) / np.diff(table["step"].to_numpy())
+    ordinary = taken[taken <= PAUSE_FACTOR * np.median(taken)]  # readings, which take longer, do count
+    return float(1 / ordinary.mean()) if ordinary.mean() > 0 else None

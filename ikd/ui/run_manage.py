@@ -91,7 +91,9 @@ def _draw_zip(folder: RunFolder) -> None:
 
 
 def _draw_delete(folder: RunFolder) -> None:
-    sure = st.checkbox("Yes, delete this run for good", key=f"sure-{folder.id}")
+    live = folder.state().live
+    sure = st.checkbox("Yes, delete this run for good", key=f"sure-{folder.id}", disabled=live,
+                       help="A run at work cannot be deleted: stop it first." if live else None)  # fmt: skip
     if st.button("Delete", icon=":material/delete:", key=f"delete-{folder.id}", disabled=not sure):
         require_writable()
         delete_run(folder)

@@ -103,13 +103,15 @@ def _draw_changes(folder: RunFolder, run: RunState, config: RunConfig, timeline:
                     words="No more exams: what if the feedback stopped here?")  # fmt: skip
     with st.form("change-form", border=False):
         st.caption("From the next step on")
+        complaint = st.container()  # above the fields: below them it would be out of sight
         wanted = draw_fields(CHANGEABLE, now, key="steer")
         if st.form_submit_button("Change", icon=":material/check:", key="change-now"):
             if not wanted:
                 st.caption("Nothing differs from what holds now.")
             made = [one for one in timeline.changes if one not in timeline.planned]
             _carry_out("change", _post, folder, config, made, wanted, run.step)
-        _show_fault("change")
+        with complaint:
+            _show_fault("change")
 
 
 def _post(folder: RunFolder, config: RunConfig, made: list[PlannedChange], wanted: dict[str, Value], step: int) -> None:
@@ -127,6 +129,8 @@ def _words(folder: RunFolder, run: RunState) -> str:
         kept = [one for one in checkpoints_of(folder) if one <= run.step]
         if not kept:
             return "Resume starts it from the beginning: there is no checkpoint yet. Recorded steps are computed again and compared."
+        if kept[-1] == run.step:
+            return f"Resume goes on from step {run.step}, where a checkpoint is: nothing is computed again."
         return f"Resume goes on from the checkpoint at step {kept[-1]}; steps after it are computed again and compared."
     asked = waiting(folder.path)
     kinds = {one.kind for one in asked if one.at is None}

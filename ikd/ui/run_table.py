@@ -49,8 +49,11 @@ def _draw_run(folder: RunFolder, widths: Sequence[int], *, position: int | None)
     with st.container(key=f"line-{folder.id.replace(':', '-')}"):
         columns = st.columns(widths, vertical_alignment="center")
     with columns[0]:
-        name = read_notes(folder.path).label or (config.label if config else "") or folder.id
+        notes = read_notes(folder.path)
+        name = notes.label or (config.label if config else "") or folder.id
         page_link("run", label=plain(name), icon=":material/monitoring:", run=folder.id, key=f"open-{folder.id.replace(':', '-')}")
+        if notes.parent:
+            st.caption(f"fork at step {notes.parent_step} of {plain(notes.parent)}")
     with columns[1]:
         badge(folder, run, position=position)
     words = ["damaged", ""] if config is None else [plain(config.task.name), POLICIES[config.policy.name]]

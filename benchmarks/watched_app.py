@@ -1,4 +1,4 @@
-"""The page of one run, started by this server's own thread: what `step_cost.py` watches in a real browser."""
+"""The page of one run, started by this server's own thread: what `watched_cost.py` watches in a real browser."""
 
 from __future__ import annotations
 

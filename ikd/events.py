@@ -3,7 +3,7 @@
 A step index `step` counts completed student updates. Everything reported at step s was measured with the
 teacher and the student as they stand after s updates; the update reported with it leads to step s + 1.
 
-Shapes: B course examples in the batch, P probe examples, C classes.
+Shapes: B course examples in the batch, P probe examples, C classes, K hidden states and attentions beside the logits.
 """
 
 from __future__ import annotations
@@ -63,13 +63,18 @@ class TeacherProgress:
 
 @dataclass(frozen=True, kw_only=True)
 class RunStarted:
-    """What is fixed for the whole run: names, sizes and the probe set."""
+    """What is fixed for the whole run: names, sizes and the probe set.
+
+    Attributes:
+        shown: a name for each hidden state, then each attention, that the objective looks at beside the logits; K in all.
+    """
 
     label_names: Sequence[str]
     n_steps: int
     temperature: float
     probe: Sequence[Example]
     facts: Mapping[str, float | int | str]
+    shown: Sequence[str] = field(default_factory=tuple)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -83,6 +88,8 @@ class Course:
         feedback: (B, C) minus the hypergradient at each teacher logit (METHOD: feedback), in exam loss per unit
             of logit, or None at a step with no exam.
         influence: (B,) marginal effect of each example's gradient on the exam loss (negative helps), or None.
+        hidden_feedback: (B, K) norm of each example's hypergradient at each hidden state and attention of `RunStarted.shown`, in exam
+            loss per unit of it, or None where there is none.
     """
 
     examples: Integers
@@ -90,6 +97,7 @@ class Course:
     student_logits: Floats
     feedback: Floats | None = None
     influence: Floats | None = None
+    hidden_feedback: Floats | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -102,12 +110,14 @@ class Reading:
         feedback: (P, C) what the feedback at each teacher logit would be if the example had a place in this step's
             course batch (weight 1/B), or None at a step with no exam.
         influence: (P,) what the influence of each example would be with that place (negative helps), or None.
+        hidden_feedback: (P, K) what the norms of `Course.hidden_feedback` would be with that place, or None.
     """
 
     teacher_logits: Floats
     student_logits: Floats
     feedback: Floats | None = None
     influence: Floats | None = None
+    hidden_feedback: Floats | None = None
 
 
 @dataclass(frozen=True, kw_only=True)

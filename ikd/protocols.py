@@ -5,8 +5,9 @@ Shapes: B examples in a batch, T tokens, C classes, H hidden width.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import islice
 from typing import NamedTuple, Protocol
 
 import torch
@@ -21,13 +22,41 @@ Inputs = Mapping[str, Tensor]
 class Outputs(NamedTuple):
     """What an objective may look at. Fields an objective does not ask for stay empty.
 
+    The student's and the teacher's layers stand in pairs: hidden_states[i] of the one is compared with hidden_states[i] of the
+    other, and so for queries, keys and values (`ikd.objectives.layers` says which layers those are).
+
     Attributes:
         logits: (B, C), before temperature.
-        hidden_states: per layer (B, T, H), the embedding's first.
+        hidden_states: (B, T, H) each, the student's already projected to the teacher's width where the widths differ.
+        queries, keys, values: (B, A, T, D) each, A heads D wide, of self-attention, before any scaling.
+        mask: (B, T) 1 for tokens, 0 for padding; None: no padding. Has no gradient.
     """
 
     logits: Tensor
     hidden_states: tuple[Tensor, ...] = ()
+    queries: tuple[Tensor, ...] = ()
+    keys: tuple[Tensor, ...] = ()
+    values: tuple[Tensor, ...] = ()
+    mask: Tensor | None = None
+
+    @property
+    def leaves(self) -> tuple[Tensor, ...]:
+        """Return all tensors that have a gradient, logits first; each has the batch as its first dimension."""
+        return (self.logits, *self.hidden_states, *self.queries, *self.keys, *self.values)
+
+    def replaced(self, leaves: Sequence[Tensor]) -> Outputs:
+        """Return outputs of the same structure and mask with other tensors, in the order of `leaves`."""
+        rest = iter(leaves[1:])
+        hidden, queries, keys, values = (
+            tuple(islice(rest, len(group))) for group in (self.hidden_states, self.queries, self.keys, self.values)
+        )
+        return Outputs(leaves[0], hidden, queries, keys, values, self.mask)
+
+    def cut(self, n_pieces: int) -> list[Outputs]:
+        """Return the same outputs in pieces of the batch, as `cut` cuts inputs."""
+        masks = [None] * n_pieces if self.mask is None else self.mask.tensor_split(n_pieces)
+        columns = zip(*(leaf.tensor_split(n_pieces) for leaf in self.leaves), strict=True)
+        return [self._replace(mask=mask).replaced(leaves) for mask, leaves in zip(masks, columns, strict=True)]
 
 
 class Batch(NamedTuple):
@@ -120,9 +149,10 @@ class TaskRequest(Protocol):
 
 
 class Objective(Protocol):
-    """A distillation objective: per-example losses, so that each example's share is known.
+    """A distillation objective: per-example losses. The course loss is their mean.
 
-    The course loss is their mean. Members of `ikd.objectives.OBJECTIVES` are built with their own parameters.
+    An example's influence is what the course loss's gradient takes through the outputs of that example, so an objective may
+    compare the examples of a batch with each other too. Members of `ikd.objectives.OBJECTIVES` are built with their own parameters.
     """
 
     def __call__(self, student: Outputs, teacher: Outputs, labels: Tensor) -> Tensor:
@@ -133,8 +163,17 @@ class Objective(Protocol):
 Parameters = dict[str, Tensor]
 """Name to tensor, as `named_parameters()` lists them (tied weights once)."""
 
-ExamLoss = Callable[[Parameters], Tensor]
-"""The exam: from the student's parameters to a scalar loss on the exam batch."""
+
+class ExamLoss(Protocol):
+    """The exam: from the student's parameters to a scalar loss on the exam batch."""
+
+    def __call__(self, parameters: Parameters) -> Tensor:
+        """Return the loss with its graph."""
+        ...
+
+    def gradient(self, parameters: Parameters) -> tuple[Tensor, Parameters]:
+        """Return the loss and its gradient at the given weights, without any graph."""
+        ...
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -167,7 +206,22 @@ class Recorder(Protocol):
 
 def detached(outputs: Outputs) -> Outputs:
     """Return the same outputs without their graph."""
-    return Outputs(outputs.logits.detach(), tuple(state.detach() for state in outputs.hidden_states))
+    return outputs.replaced([leaf.detach() for leaf in outputs.leaves])
+
+
+def joined(pieces: Sequence[Outputs]) -> Outputs:
+    """Return the outputs of a whole batch from those of its pieces."""
+    first = pieces[0]
+    if len(pieces) == 1:
+        return first
+    mask = None if first.mask is None else torch.cat([piece.mask for piece in pieces if piece.mask is not None])
+    return first._replace(mask=mask).replaced([torch.cat(column) for column in zip(*(piece.leaves for piece in pieces), strict=True)])
+
+
+def cut(inputs: Inputs, n_pieces: int) -> list[dict[str, Tensor]]:
+    """Return the inputs of a batch in pieces, the first ones larger by one example where they cannot be equal."""
+    rows = {name: tensor.tensor_split(n_pieces) for name, tensor in inputs.items()}
+    return [{name: parts[index] for name, parts in rows.items()} for index in range(n_pieces)]
 
 
 def to_device(inputs: Inputs, device: torch.device) -> dict[str, Tensor]:

@@ -4,25 +4,41 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 
 import numpy as np
 import torch
 from torch import Tensor, nn
 
-from ikd.classroom import Classroom, LabelledSource, build_lesson, changed_lesson
-from ikd.config import RunConfig, Timeline, exam_is_due, student_rate
+from ikd.classroom import Classroom, LabelledSource, build_lesson, changed_lesson, layers_shown, scheduled_lesson
+from ikd.config import (
+    HIDDEN_OBJECTIVES,
+    MOVING_POLICIES,
+    RunConfig,
+    Timeline,
+    alpha_at,
+    exam_is_due,
+    is_scheduled,
+    objective_terms,
+    student_rate,
+    teacher_learns,
+    teacher_rate,
+    temperature_at,
+)
 from ikd.errors import TrainingError
 from ikd.events import Course, Event, Example, Reading, RunFinished, RunStarted, Stage, StepTaken
 from ikd.protocols import Batch
+from ikd.teaching.lesson import Lesson, Taught
 from ikd.teaching.optimizers import set_learning_rate
-from ikd.teaching.policies import POLICIES, Lesson, Taught
-from ikd.teaching.probe import ProbeAsked, ProbeReading
+from ikd.teaching.policies import POLICIES, fixed_step
+from ikd.teaching.probe import ProbeAsked, ProbeReading, hidden_norms
 from ikd.teaching.reading import on_device, read_probe, read_split, whole_split
 from ikd.teaching.schedule import Sampler, learning_rate_factor
 from ikd.teaching.scores import scores_of
 from ikd.teaching.snapshot import Snapshot, gather, restore
 
 SCORED = ("validation", "test")
+PEERS = MOVING_POLICIES - {"exam"}
 
 
 def train(room: Classroom, config: RunConfig) -> Iterator[Event]:
@@ -48,11 +64,14 @@ class Training:
         self._room, self._timeline, self._start = room, timeline, start
         self._config = timeline.at(0)
         anchored = any(one.path == "policy.anchor" and one.value == "initial_teacher" for one in timeline.changes)
-        self._lesson = build_lesson(room, self._config, anchored=anchored)
+        self._lesson, self._shown = build_lesson(room, self._config, anchored=anchored), layers_shown(room, self._config)
         self.step = 0
         seed, splits = self._config.seed, room.splits
         self._exam_split = splits.get("course" if self._config.policy.exam_source == "train" else "exam")
-        self._course = Sampler(len(splits["course"]), seed=(seed, 2))
+        self._course = Sampler(
+            len(splits["course"]), seed=(seed, 2), bucket=self._config.training.batch_size,
+            lengths=splits["course"].lengths if self._config.training.length_buckets else None,
+        )  # fmt: skip
         self._exams = Sampler(len(self._exam_split) if self._exam_split is not None else 0, seed=(seed, 3))
         self._known: set[int] = set()
         self._before: dict[str, float] = {}
@@ -68,8 +87,11 @@ class Training:
             ModelError: a snapshot of other models.
         """
         probe_batches = _probe_batches(self._room, self._config)
-        yield _started(self._room, self._config, n_steps=self._timeline.last.training.steps)
+        yield _started(self._room, self._config, n_steps=self._timeline.last.training.steps, shown=self._shown.names)
         yield from self._begin()
+        if caches_soft_targets(self._config, len(self._room.splits["course"])):
+            yield Stage(name="soft targets of the whole course split")
+            self._lesson = replace(self._lesson, soft_targets=self._said_once())
         yield Stage(name="teaching", total=self._timeline.at(self.step).training.steps)
         while self.step < self._config_now().training.steps:
             yield self._next_step(probe_batches)
@@ -91,7 +113,7 @@ class Training:
         start = self._start
         if start is None:
             yield Stage(name="scoring the teacher")
-            if self._config.policy.name == "exam":
+            if self._config.policy.name in MOVING_POLICIES:
                 self._before = _scores("frozen_teacher", self._lesson.teacher, self._room, self._config)
             torch.manual_seed(self._config.seed)
             return
@@ -104,8 +126,15 @@ class Training:
     def _config_now(self) -> RunConfig:
         config = self._timeline.at(self.step)
         if config is not self._config:
-            self._config, self._lesson = config, changed_lesson(self._lesson, config)
+            self._config = config
+            self._lesson = changed_lesson(self._lesson, config, self._shown, layers=self._room, step=self.step)
+        elif is_scheduled(config):
+            self._lesson = scheduled_lesson(self._lesson, config, self._shown, step=self.step)
         return config
+
+    def _said_once(self) -> Tensor:
+        room, precision = self._room, self._config.machine.precision
+        return read_split(room.teacher, "teacher", room.splits["course"], room.device, precision=precision).to(room.device)
 
     def _next_step(self, probe_batches: Sequence[Batch]) -> StepTaken:
         config, room, step = self._config, self._room, self.step
@@ -116,7 +145,12 @@ class Training:
         exam = None
         if exam_is_due(step, config) and self._exam_split is not None:
             exam = on_device(self._exam_split.batch(self._exams.take(config.policy.exam_batch_size)), room.device)
-        taught = POLICIES[config.policy.name](self._lesson, batch, exam, probe)
+        # The policy exam sees for itself whether there is an exam; one without exams knows nothing of a frozen teacher.
+        rests = config.policy.name in PEERS and not teacher_learns(step, config)
+        policy = fixed_step if rests else POLICIES[config.policy.name]
+        taught = policy(self._lesson, batch, exam, probe)
+        if is_scheduled(config):
+            taught.scalars.update(temperature=temperature_at(step, config), alpha=alpha_at(step, config))
         _check_finite(taught, step)
         self.step = step + 1
         return _taken(step, taught, batch, probe=probe, texts=room.splits["course"], known=self._known)
@@ -130,23 +164,37 @@ def _probe_batches(room: Classroom, config: RunConfig) -> list[Batch]:
     return whole_split(room.splits["validation"], room.device, first=config.record.probe_size)
 
 
+def caches_soft_targets(config: RunConfig, n_examples: int) -> bool:
+    """Return whether the soft targets of all course examples are computed before the first step (`policy.cached_targets`)."""
+    if config.policy.name not in ("fixed", "annealed") or config.policy.cached_targets == "never":
+        return False
+    again = config.training.steps * config.training.batch_size > n_examples
+    return not HIDDEN_OBJECTIVES & objective_terms(config.objective).keys() and (again or config.policy.cached_targets == "always")
+
+
 def _set_rates(lesson: Lesson, step: int, config: RunConfig) -> None:
-    training = config.training
+    training, policy = config.training, config.policy
     factor = learning_rate_factor(
         step, n_steps=training.steps, warmup_steps=training.warmup_steps, schedule=training.schedule
     )
     set_learning_rate(lesson.update.optimizer, student_rate(config) * factor)
+    if lesson.teacher_optimizer is not None:
+        factor = learning_rate_factor(
+            step, n_steps=training.steps, warmup_steps=policy.teacher_warmup_steps, schedule=policy.teacher_schedule
+        )
+        set_learning_rate(lesson.teacher_optimizer, teacher_rate(config) * factor)
 
 
-def _started(room: Classroom, config: RunConfig, *, n_steps: int) -> RunStarted:
+def _started(room: Classroom, config: RunConfig, *, n_steps: int, shown: Sequence[str]) -> RunStarted:
     validation = room.splits["validation"].split
     size = min(config.record.probe_size, len(validation))
     return RunStarted(
         label_names=list(room.label_names),
         n_steps=n_steps,
-        temperature=config.objective.temperature,
+        temperature=temperature_at(0, config),
         probe=[_example(room.splits["validation"], index, "probe") for index in range(size)],
         facts=room.facts,
+        shown=shown,
     )
 
 
@@ -169,9 +217,10 @@ def _taken(
     course = Course(
         examples=examples,
         teacher_logits=_array(taught.course.teacher_outputs.logits),
-        student_logits=_array(taught.course.student_outputs.logits),
+        student_logits=_array(taught.course.student_logits),
         feedback=_array(-feedback.scale * feedback.cotangent.logits) if feedback else None,
         influence=_array(feedback.influence) if feedback else None,
+        hidden_feedback=_hidden(feedback.scale * hidden_norms(feedback.cotangent)) if feedback else None,
     )
     return StepTaken(
         step=step, scalars=taught.scalars, course=course,
@@ -186,7 +235,12 @@ def _reading(probe: ProbeReading, asked: ProbeAsked | None) -> Reading:
         student_logits=_array(probe.in_order(probe.student_logits)),
         feedback=_array(asked.feedback) if asked else None,
         influence=_array(asked.influence) if asked else None,
+        hidden_feedback=_hidden(asked.hidden) if asked else None,
     )
+
+
+def _hidden(norms: Tensor) -> np.ndarray[tuple[int, ...], np.dtype[np.float32]] | None:
+    return _array(norms) if norms.shape[1] else None
 
 
 def _array(tensor: Tensor) -> np.ndarray[tuple[int, ...], np.dtype[np.float32]]:
@@ -200,7 +254,7 @@ def _scores(role: str, model: nn.Module, room: Classroom, config: RunConfig) -> 
         if split not in room.splits:
             continue
         source = room.splits[split]
-        logits = read_split(model, role, whole_split(source, room.device), precision=config.machine.precision)
+        logits = read_split(model, role, source, room.device, precision=config.machine.precision)
         truth = torch.tensor(source.split.truth, dtype=torch.float64) if source.split.truth is not None else None
         scores = scores_of(logits, torch.tensor(list(source.split.labels)), truth)
         named |= {f"{role}/{split}/{name}": value for name, value in scores.items()}

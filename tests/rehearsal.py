@@ -5,7 +5,8 @@ For tests, and for working on pages. Its facts say `rehearsal`, so it is never t
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -37,12 +38,34 @@ def rehearsal(
     reading_every: int = 5,
     exam_start: int = 3,
     seed: int = 0,
+    shown: Sequence[str] = (),
 ) -> Iterator[Event]:
     """Yield the events of an invented run of `n_steps` steps, from its first stage to its scores.
 
     The teacher drifts once exams begin and the student follows it; the last step has a reading, as every
-    `reading_every`-th has.
+    `reading_every`-th has. With names of hidden states `shown`, an exam asks something of these too.
     """
+    sizes = np.random.default_rng(seed)
+    for event in _events(n_steps, n_classes, n_probe, batch_size, reading_every, exam_start, seed):
+        match event:
+            case RunStarted():
+                yield replace(event, shown=tuple(shown))
+            case StepTaken(course=Course(feedback=np.ndarray() as asked) as course, reading=reading) if shown:
+                course = replace(course, hidden_feedback=_norms(len(asked), len(shown), sizes))
+                if reading is not None:
+                    reading = replace(reading, hidden_feedback=_norms(n_probe, len(shown), sizes))
+                yield replace(event, course=course, reading=reading)
+            case _:
+                yield event
+
+
+def _norms(n_examples: int, n_shown: int, draw: np.random.Generator) -> Floats:
+    return (0.001 * np.abs(draw.normal(size=(n_examples, n_shown)))).astype(np.float32)
+
+
+def _events(
+    n_steps: int, n_classes: int, n_probe: int, batch_size: int, reading_every: int, exam_start: int, seed: int
+) -> Iterator[Event]:
     draw = np.random.default_rng(seed)
     probe = [_example(number, "probe", n_classes, draw) for number in range(n_probe)]
     course = [_example(number, "course", n_classes, draw) for number in range(4 * batch_size)]

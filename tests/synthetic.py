@@ -32,6 +32,7 @@ def synthetic_run(
     texts: Sequence[str] = (),
     settings: dict[str, object] | None = None,
     stop_before: int | None = None,
+    shown: Sequence[str] = (),
 ) -> RunFolder:
     """Return the folder of a run that never took place.
 
@@ -43,6 +44,7 @@ def synthetic_run(
         texts: of the first probe examples.
         settings: of the config, by dotted path.
         stop_before: record only the steps before this one.
+        shown: names of hidden states that its exams ask something of.
     """
     config = build_config({"training.steps": n_steps, "record.probe_size": n_probe, **(settings or {})})
     folder = new_run(config)
@@ -51,7 +53,7 @@ def synthetic_run(
         for event in events(config, n_classes, texts=texts):
             if isinstance(event, StepTaken) and stop_before is not None and event.step >= stop_before:
                 continue
-            recorder.record(event)
+            recorder.record(with_layers(event, shown))
     scores = {f"{role}/{split}/{name}": value for role, value in (("frozen_teacher", 0.71), ("teacher", 0.72), ("student", 0.64))
               for split in ("validation", "test") for name in ("accuracy", "nll")}  # fmt: skip
     now = folder.state()
@@ -112,6 +114,18 @@ def _step(
                     student_logits=np.zeros((4, n_classes), np.float32))  # fmt: skip
     new = [Example(id=one, split="course", text=f"course text {one}", text_pair=None, label=0) for one in range(4)] if step == 0 else []
     return StepTaken(step=step, scalars=scalars, reading=reading, course=course if step < n_steps else None, new_examples=new)
+
+
+def with_layers(event: Event, shown: Sequence[str]) -> Event:
+    """Return an event with feedback at hidden states of these names where it has an exam: of layer k, k + 1 times a thousandth."""
+    if isinstance(event, RunStarted):
+        return replace(event, shown=tuple(shown))
+    if not shown or not isinstance(event, StepTaken) or "exam_loss" not in event.scalars:
+        return event
+    norms = 0.001 * (1 + np.arange(len(shown), dtype=np.float32)) * (1 + event.step)
+    course, reading = (part and replace(part, hidden_feedback=np.tile(norms, (len(part.student_logits), 1)))
+                       for part in (event.course, event.reading))  # fmt: skip
+    return replace(event, course=course, reading=reading)
 
 
 def _scores(reading: Reading, first: NDArray[np.float64], labels: NDArray[np.int64]) -> dict[str, float]:

@@ -8,7 +8,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from ikd.config import build_config
+from ikd.config import PlannedChange, build_config, teacher_learns
 from ikd.runs.job import run_job
 from ikd.trace.filled import fill_loss
 from ikd.trace.folder import RunFolder
@@ -23,6 +23,7 @@ from ikd.ui.example_ranking import PROBE_WAYS, ranked_probe
 from ikd.ui.example_story import Story, kept_places, read_story
 from ikd.ui.example_view import whole_history
 from ikd.ui.tail import Tail
+from ikd.ui.timeline import FREEZE, RunTimeline, first_learning
 from tests.course_run import course_run
 from tests.synthetic import synthetic_run
 
@@ -92,7 +93,9 @@ def test_why_there_is_no_feedback_or_loss_is_said() -> None:
         return build_config({name.replace("__", "."): value for name, value in values.items()})
 
     assert "first exam of this run is at step 10" in no_feedback(config(), 3)  # type: ignore[arg-type]
-    assert "policy of this run is fixed" in no_feedback(config(policy__name="fixed"), 30)  # type: ignore[arg-type]
+    for name in ("fixed", "mutual", "online", "annealed"):
+        said = no_feedback(config(policy__name=name), 30)  # type: ignore[arg-type]
+        assert name in said and "no feedback and no influence" in said
     assert "frozen" in no_feedback(config(policy__teacher_freeze_at=20), 30)  # type: ignore[arg-type]
     assert "last update" in no_feedback(config(training__steps=30), 30)  # type: ignore[arg-type]
     assert "hard label" in no_loss(config(), 7, 3)  # type: ignore[arg-type]
@@ -128,6 +131,21 @@ def test_the_frozen_teacher_of_a_course_example_is_what_it_said_before_the_first
                       open_run(RECORDED).config())  # fmt: skip
     first_exam = open_run(RECORDED).config().policy.exam_start
     assert (late.frozen is None) == (late.steps[0] > first_exam)
+
+
+@pytest.mark.parametrize(("policy", "changes", "first"), [
+    ({"policy.name": "exam", "policy.exam_start": 12, "policy.exam_every": 5}, [], 15),
+    ({"policy.name": "exam", "policy.exam_start": 0, FREEZE: 0}, [], 60),
+    ({"policy.name": "fixed"}, [], 60), ({"policy.name": "annealed"}, [], 60), ({"policy.name": "mutual"}, [], 0),
+    ({"policy.name": "online", FREEZE: 0}, [(30, FREEZE, None)], 30), ({"policy.name": "online", FREEZE: 0}, [], 60),
+])  # fmt: skip
+def test_the_frozen_teacher_is_what_it_was_before_its_first_update(
+    policy: dict[str, object], changes: list[tuple[int, str, None]], first: int
+) -> None:
+    config = build_config({"training.steps": 60, **policy})
+    timeline = RunTimeline(config, [PlannedChange(step=step, path=path, value=value) for step, path, value in changes])
+    learned = [step for step in range(60) if teacher_learns(step, timeline.at(step))]
+    assert first_learning(timeline, 60) == first == (learned[0] if learned else 60)
 
 
 def test_numbers_and_names_in_formulas() -> None:

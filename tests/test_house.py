@@ -45,7 +45,9 @@ PARTS: dict[str, Allowed] = {
     "tasks": Allowed(
         ikd="errors config protocols", packages="numpy pandas pyarrow", lazy_packages="datasets huggingface_hub"
     ),
-    "models": Allowed(ikd="errors config protocols", packages="torch transformers tokenizers safetensors"),
+    "models": Allowed(
+        ikd="errors config protocols", packages="torch transformers tokenizers safetensors", lazy_packages="peft"
+    ),
     "classroom": Allowed(ikd="errors config protocols objectives teaching", packages="torch"),
     "trainer": Allowed(ikd="errors events config protocols teaching classroom", packages="numpy torch"),
     "trace": Allowed(ikd="errors events config", packages="numpy pandas pyarrow"),
@@ -267,19 +269,20 @@ def test_task_names_are_the_tasks() -> None:
 
 
 def test_names_offered_by_the_config_are_the_names_there_are() -> None:
-    from ikd.config import all_settings
-    from ikd.objectives import OBJECTIVES
+    from ikd.config import HIDDEN_OBJECTIVES, OBJECTIVE_NAMES, all_settings
+    from ikd.objectives import HIDDEN, OBJECTIVES
     from ikd.teaching.hypergradients import HYPERGRADIENTS
     from ikd.teaching.policies import POLICIES
     from ikd.teaching.schedule import SCHEDULES
     from ikd.teaching.teacher_update import ANCHORS
 
     choices = {one.path: set(one.choices) for one in all_settings()}
-    assert choices["objective.name"] == set(OBJECTIVES)
+    assert choices["objective.name"] == {*OBJECTIVES, "sum"}
+    assert set(OBJECTIVE_NAMES) == set(OBJECTIVES) and HIDDEN_OBJECTIVES == HIDDEN
     assert choices["policy.name"] == set(POLICIES)
     assert choices["policy.hypergradient"] == set(HYPERGRADIENTS)
     assert choices["policy.anchor"] == {"none", *ANCHORS}
-    assert choices["training.schedule"] == set(SCHEDULES)
+    assert choices["training.schedule"] == choices["policy.teacher_schedule"] == set(SCHEDULES)
 
 
 @pytest.mark.parametrize("name", PRESETS)

@@ -14,19 +14,20 @@ import pytest
 import torch
 from torch import Tensor
 
-from ikd.objectives import KnowledgeDistillation
+from ikd.objectives import CourseObjective, KnowledgeDistillation, Term
 from ikd.protocols import Batch, Objective, Outputs
 from ikd.teaching.course import CourseStep, course_step
 from ikd.teaching.exam import exam_on
 from ikd.teaching.forward import forward_mode_attention, mode, outputs_of
 from ikd.teaching.hypergradients import HYPERGRADIENTS, predicted_change
-from ikd.teaching.policies import Lesson, exam_step, fixed_step
+from ikd.teaching.lesson import Lesson
+from ikd.teaching.policies import exam_step, fixed_step
 from ikd.teaching.probe import ProbeAsked, ProbeReading
 from ikd.teaching.reading import read_probe
 from ikd.teaching.student_update import StudentUpdate
 from tests.tiny import Flat, padded_batch, tiny
 
-OBJECTIVE = KnowledgeDistillation(temperature=2.0, alpha=0.7)
+OBJECTIVE = CourseObjective(alpha=0.7, terms=(Term(weight=1.0, objective=KnowledgeDistillation(temperature=2.0)),))
 COURSE, EXAM = padded_batch(5, seed=11), padded_batch(6, seed=12)
 FAMILIES = ["bert", "roberta", "distilbert", "electra"]
 CLIP = 0.05  # well below the norm of these gradients

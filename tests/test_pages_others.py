@@ -4,17 +4,19 @@ from __future__ import annotations
 
 import ast
 import re
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 from streamlit.testing.v1 import AppTest
 
-from ikd.config import PRESETS, RunConfig, all_settings
+from ikd.cli import main
+from ikd.config import PRESETS, RunConfig, all_settings, build_config, settings_of
 from ikd.errors import BusyError, TaskError
 from ikd.runs import Estimate
 from ikd.ui import start
-from ikd.ui.controls import applicable, draw_group
+from ikd.ui.controls import applicable, chosen_first, draw_group
 from ikd.ui.shell import OWN_FAULT, PAGES
 from ikd.ui.start import labelled
 from ikd.ui.uploads import keep_upload
@@ -92,6 +94,47 @@ def test_train_shows_every_setting_that_applies_and_says_what_a_step_costs() -> 
     keys = {one.key for kind in ("number_input", "selectbox", "text_input", "toggle") for one in page.get(kind)}
     assert {"set-policy-exam_every", "set-training-steps", "set-task-name", "set-seed"} <= keys
     assert "set-task-train_file" not in keys and "set-policy-fixed_studies_exam" not in keys
+
+
+@pytest.mark.parametrize(("settings", "found", "said"), [
+    ({}, {}, "One step costs 15.0 student forwards (ordinary distillation: 5.0)."),
+    ({"policy.name": "online"}, {"step_units": 9.0}, "One step costs 9.0 student forwards (ordinary distillation: 5.0)."),
+    ({"policy.name": "fixed"}, {"step_units": 5.0}, "5.0 student forwards, as in ordinary distillation: the teacher never changes."),
+    ({"policy.name": "annealed"}, {"step_units": 3.2, "cached": True}, "3.2 student forwards, as the teacher is asked only once"),
+    ({}, {"step_units": None}, ""),
+])  # fmt: skip
+def test_the_sentence_on_cost_is_that_of_the_policy(settings: dict[str, Any], found: dict[str, Any], said: str) -> None:
+    sentence = start.cost_sentence(replace(ESTIMATE, **found), build_config(settings))
+    assert said in sentence and bool(said) == bool(sentence)
+
+
+def test_a_choice_says_what_follows_from_it_and_its_formula_stands_first() -> None:
+    page = opened("train")
+    page.selectbox(key="set-objective-name").set_value("dkd").run()
+    page.selectbox(key="set-policy-name").set_value("online").run()
+    assert not page.exception and not page.error
+    captions = " ".join(one.value for one in page.caption)
+    assert "always zero" in captions and r"\mathrm{TCKD}" in captions and "cheap control" in captions
+    setting = next(one for one in settings_of("objective") if one.path == "objective.name")
+    assert chosen_first(setting, "dkd")[0] == "dkd" and sorted(chosen_first(setting, "dkd")) == sorted(setting.choices)
+
+
+def test_what_a_person_should_know_of_a_choice_stands_beside_it() -> None:
+    page = opened("train")
+    assert not page.info
+    page.selectbox(key="set-objective-name").set_value("dkd").run()
+    page.selectbox(key="set-task-name").set_value("irony").run()
+    assert any("With two classes the part of dkd" in one.value for one in page.info) and len(page.info) == 2
+    page.selectbox(key="set-objective-name").set_value("minilm").run()
+    assert len(page.info) == 1 and "looks at layers and never at soft targets" in page.info[0].value
+
+
+def test_the_command_line_says_it_too(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    monkeypatch.setattr("ikd.cli.carry_out", lambda *_, **__: 0)
+    assert main(["train", "--task", "irony", "--objective", "dkd"]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[0].startswith("Run ") and lines[1].startswith("Note: With two classes the part of dkd") and len(lines) == 3
+    assert main(["train", "--task", "reviews"]) == 0 and "Note:" not in capsys.readouterr().out
 
 
 def test_a_refused_combination_is_a_sentence_and_nothing_typed_is_lost() -> None:

@@ -8,17 +8,18 @@ from typing import Any
 import pytest
 from streamlit.testing.v1 import AppTest
 
-from ikd.config import PlannedChange, build_config, exam_is_due
-from ikd.events import Intervened
+from ikd.config import MOVING_POLICIES, PlannedChange, build_config, exam_is_due, settings_of
+from ikd.events import Intervened, RunStarted, StepTaken
 from ikd.trace.commands import waiting
 from ikd.trace.folder import RunFolder
 from ikd.trace.notes import Notes, write_notes
 from ikd.trace.reader import TraceReader
 from ikd.trace.recorder import Recorder
 from ikd.ui import run_fork, run_steer, run_table, run_view
+from ikd.ui.policies import IN_A_LINE, IN_A_WORD, WITHOUT_EXAMS
 from ikd.ui.run_fork import way_there
 from ikd.ui.run_step import why_no_exam
-from ikd.ui.timeline import FREEZE, RunTimeline, change_word, exams_of, marks_of
+from ikd.ui.timeline import FREEZE, RunTimeline, change_word, exams_of, marks_of, temperature_moves, temperature_words
 from tests.synthetic import synthetic_run
 from tests.test_pages_run import opened, words
 
@@ -152,7 +153,9 @@ def test_a_paused_run_shows_its_newest_step_as_the_trace_has_it() -> None:
 
 @pytest.mark.parametrize(("settings", "step", "said"), [
     ({"policy.name": "fixed"}, 5, "fixed"), ({"policy.exam_start": 9}, 5, "at step 9"), ({"policy.exam_every": 4}, 13, "at step 16"),
-    ({FREEZE: 12}, 13, "frozen from step 12"),
+    ({FREEZE: 12}, 13, "frozen from step 12"), ({"policy.name": "mutual", FREEZE: 12}, 13, "frozen from step 12"),
+    ({"policy.name": "online"}, 5, "No exams are sat under the policy online"),
+    ({"policy.name": "annealed", "policy.annealed_from": 8.0, "objective.temperature": 2.0, "training.steps": 61}, 30, "it is 5."),
 ])  # fmt: skip
 def test_why_there_is_no_exam(settings: dict[str, object], step: int, said: str) -> None:
     assert said in why_no_exam(step, build_config(settings))
@@ -166,6 +169,49 @@ def test_exams_are_those_that_are_due_step_by_step(changes: list[tuple[int, str,
     timeline = RunTimeline(config, [PlannedChange(step=step, path=path, value=value) for step, path, value in changes])
     found = [step for part in exams_of(timeline, 60).parts for step in part]
     assert found == [step for step in range(60) if exam_is_due(step, timeline.at(step))]
+
+
+@pytest.mark.parametrize("policy", IN_A_LINE)
+def test_every_policy_has_its_words_on_the_pages_of_a_run(policy: str) -> None:
+    folder = run_in("paused", settings={"policy.name": policy})
+    page = opened(folder)
+    assert not page.exception and not page.error and IN_A_LINE[policy] in words(page)
+    assert policy == "exam" or WITHOUT_EXAMS[policy] in words(page)
+    steered(folder)
+    labels = {one.label for one in steered(folder).button}
+    assert ("Freeze the teacher" in labels) == (policy in MOVING_POLICIES)
+
+
+def test_the_words_are_those_of_the_policies_there_are() -> None:
+    choices = next(one.choices for one in settings_of("policy") if one.path == "policy.name")
+    assert set(IN_A_LINE) == set(IN_A_WORD) == {"exam", *WITHOUT_EXAMS} == set(choices)
+
+
+def test_a_step_of_a_teacher_that_learns_without_exams_has_its_own_card() -> None:
+    folder = run_in("paused", settings={"policy.name": "online", "objective.temperature_end": 4.0})
+    with Recorder(folder, resume=True) as recorder:
+        started = RunStarted(label_names=["a", "b", "c"], n_steps=60, temperature=2.0, probe=[], facts={})
+        recorder.record(started)
+        recorder.record(StepTaken(step=30, scalars={"course_loss": 1.0, "teacher_loss": 0.25, "teacher_update_ratio": 1e-3,
+                                                    "temperature": 3.0, "alpha": 0.7}))  # fmt: skip
+    page = opened(folder)
+    shown = {one.label: one.value for one in page.metric}
+    assert shown["Teacher's loss"] == "0.25" and shown["Temperature"] == "3" and "The teacher's step 30" in words(page)
+
+
+def test_a_teacher_frozen_from_afar_is_marked_where_there_are_no_exams() -> None:
+    timeline = RunTimeline(build_config({"training.steps": 60, "policy.name": "mutual", FREEZE: 40}))
+    assert marks_of(timeline, 60)[0] == {"teacher frozen": 40}
+
+
+def test_the_training_temperature_is_said_to_be_that_of_the_start_where_it_moves() -> None:
+    def moves(settings: dict[str, object], *changes: PlannedChange) -> bool:
+        return temperature_moves(RunTimeline(build_config({"training.steps": 60, **settings}), changes), 60)
+
+    assert not moves({}) and not moves({"objective.alpha_end": 0.1}) and not temperature_moves(None, 60)
+    assert moves({"policy.name": "annealed"}) and moves({"objective.temperature_end": 4.0})
+    assert moves({}, PlannedChange(step=20, path="objective.temperature", value=3.0))
+    assert temperature_words(8.0, moves=True) == "temperature 8, that of the training's start"
 
 
 def test_marks_have_a_word_for_each_change_and_none_is_lost() -> None:

@@ -31,6 +31,10 @@ SWITCHES: list[dict[str, Any]] = [
     {"policy__anchor": "initial_teacher", "policy__student_update": "redo", "policy__exam_every": 3},
     {"policy__name": "fixed"},
     {"policy__teacher_scope": "head", "policy__exam_source": "train", "record__probe_dtype": "float16"},
+    {"policy__teacher_scope": "adapter", "objective__name": "dkd", "objective__temperature_end": 1.0, "training__pieces": 2},
+    {"objective__name": "tinybert", "policy__name": "online", "training__length_buckets": True},
+    {"objective__name": "sum", "objective__cosine_weight": 0.5, "objective__minilm_weight": 2.0, "policy__teacher_schedule": "cosine"},
+    {"policy__name": "annealed", "policy__cached_targets": "always", "objective__name": "dist"},
 ]
 
 

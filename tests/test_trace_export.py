@@ -25,7 +25,7 @@ from tests.rehearsal import rehearsal
 def exported(tmp_path_factory):
     folder = new_run(build_config({}), tmp_path_factory.mktemp("run"))
     with Recorder(folder) as recorder:
-        for event in rehearsal(23, n_probe=120):
+        for event in rehearsal(23, n_probe=120, shown=("hidden state 1", "attention 1")):
             recorder.record(event)
     out = folder.path / "export"
     return TraceReader(folder), folder, {path.name: path for path in export_parquet(folder, out)}
@@ -41,6 +41,7 @@ def test_the_files_and_columns_are_those_of_the_schema(exported):
         assert {one.name: str(one.type).replace("element: ", "").replace("item: ", "") for one in schema} == described
         assert pq.ParquetFile(path).metadata.row_group(0).column(0).compression == "ZSTD"
         assert schema.metadata[b"ikd_label_names"] == b"class 0\nclass 1\nclass 2"
+        assert schema.metadata[b"ikd_shown"] == b"hidden state 1\nattention 1"
 
 
 def test_course_equals_what_was_recorded(exported):
@@ -61,6 +62,8 @@ def test_course_equals_what_was_recorded(exported):
         else:
             np.testing.assert_array_equal(row.feedback, course.feedback[row.position])
             assert row.influence == course.influence[row.position]
+            np.testing.assert_array_equal(row.hidden_feedback, course.hidden_feedback[row.position])
+        assert (row.hidden_feedback is None) == (row.step < 3)
 
 
 def test_probe_equals_what_was_recorded(exported):
@@ -78,7 +81,22 @@ def test_probe_equals_what_was_recorded(exported):
     assert (table["influence"].isna() == (table["step"] < 3)).all()
     influence = table["influence"].dropna().to_numpy().reshape(120, 5).T
     np.testing.assert_array_equal(influence, np.stack([reader.influence_at(step) for step in steps.tolist() if step >= 3]))
+    hidden = np.stack(table["hidden_feedback"].dropna()).reshape(120, 5, 2).swapaxes(0, 1)
+    np.testing.assert_array_equal(hidden, reader.hidden_feedback_of(range(120))[1])
+    assert (table["hidden_feedback"].isna() == (table["step"] < 3)).all()
     assert table["label"].tolist() == np.repeat(reader.examples("probe")["label"], 6).tolist()
+
+
+def test_soft_targets_are_made_with_the_temperature_of_their_step(tmp_path):
+    config = build_config({"objective.temperature": 2.0, "objective.temperature_end": 6.0, "training.steps": 21})
+    folder = new_run(config, tmp_path)
+    with Recorder(folder) as recorder:
+        for event in rehearsal(21):
+            recorder.record(event)
+    table = pd.read_parquet(export_parquet(folder, tmp_path / "out")[1])
+    assert set(table["step"]) == set(range(21)) and set(table["hidden_feedback"]) == {None}
+    for row in table.itertuples():
+        np.testing.assert_allclose(row.soft_target, softmax(row.teacher_logits, 2.0 + row.step / 5), rtol=1e-5)
 
 
 def test_an_older_trace_is_exported_with_no_influence_of_the_probe_set(tmp_path):
@@ -88,6 +106,7 @@ def test_an_older_trace_is_exported_with_no_influence_of_the_probe_set(tmp_path)
             recorder.record(event)
     with sqlite3.connect(folder.trace_path) as trace:
         trace.execute("DROP TABLE probe_influence")
+        trace.execute("DROP TABLE hidden_feedback")
         trace.execute("UPDATE meta SET value = '2' WHERE key = 'schema_version'")
     trace.close()
     paths = {path.name: path for path in export_parquet(folder, tmp_path / "out")}

@@ -9,9 +9,9 @@ import numpy as np
 import pytest
 import torch
 
-from ikd.config import build_config
+from ikd.config import alpha_at, build_config, temperature_at
 from ikd.errors import RunError
-from ikd.objectives.kd import KnowledgeDistillation
+from ikd.objectives import CourseObjective, KnowledgeDistillation, Term
 from ikd.protocols import Outputs
 from ikd.runs.job import run_job
 from ikd.teaching.hypergradients import feedback_through
@@ -60,7 +60,7 @@ def test_the_loss_is_that_of_the_objective(alpha: float, temperature: float, n_c
     draw = np.random.default_rng(n_classes)
     teacher, student = 3 * draw.normal(size=(2, 50, n_classes))
     labels = draw.integers(n_classes, size=50)
-    objective = KnowledgeDistillation(temperature=temperature, alpha=alpha)
+    objective = CourseObjective(alpha=alpha, terms=(Term(1.0, KnowledgeDistillation(temperature=temperature)),))
     theirs = objective(Outputs(torch.tensor(student)), Outputs(torch.tensor(teacher)), torch.tensor(labels))
     ours = [fill_loss(*rows, int(label), temperature=temperature, alpha=alpha).total
             for *rows, label in zip(teacher, student, labels, strict=True)]  # fmt: skip
@@ -95,8 +95,9 @@ def test_any_tangent_gives_the_influence_of_the_hypergradient(temperature: float
     draw, alpha, rate = torch.Generator().manual_seed(3), 0.6, 2e-3
     student, teacher, tangent = torch.randn(3, 6, 5, generator=draw, dtype=torch.float64)
     labels = torch.randint(5, (6,), generator=draw)
-    objective = KnowledgeDistillation(temperature=temperature, alpha=alpha)
-    cotangent, influence = feedback_through(objective, Outputs(student), Outputs(teacher), labels, tangent)
+    objective = CourseObjective(alpha=alpha, terms=(Term(1.0, KnowledgeDistillation(temperature=temperature)),))
+    through, influences = feedback_through(objective, Outputs(student), Outputs(teacher), labels, Outputs(tangent))
+    cotangent, influence = through.logits / 6, influences / 6
     for one in range(6):
         filled = fill_influence(
             teacher[one].numpy(), student[one].numpy(), int(labels[one]), feedback=(-rate * cotangent[one]).numpy(),
@@ -119,8 +120,8 @@ def recorded_steps(folder: RunFolder) -> list[tuple[Influence, float]]:
         for row, example in enumerate(course.examples.tolist()):
             filled = fill_influence(
                 course.teacher_logits[row], course.student_logits[row], labels[example], feedback=course.feedback[row],
-                recorded=float(course.influence[row]), temperature=config.objective.temperature,
-                alpha=config.objective.alpha, batch_size=len(course.examples), largest=largest,
+                recorded=float(course.influence[row]), temperature=temperature_at(step, config),
+                alpha=alpha_at(step, config), batch_size=len(course.examples), largest=largest,
             )  # fmt: skip
             found.append((filled, largest))
     return found
@@ -129,7 +130,8 @@ def recorded_steps(folder: RunFolder) -> list[tuple[Influence, float]]:
 @pytest.mark.parametrize("changed", [
     {}, {"training.optimizer": "sgd", "policy.inner_update": "sgd"}, {"policy.hypergradient": "unrolled"},
     {"policy.student_update": "redo", "objective.temperature": 5.0, "objective.alpha": 0.3},
-], ids=["exact", "sgd", "unrolled", "redo"])  # fmt: skip
+    {"objective.temperature_end": 5.0, "objective.alpha_end": 0.2}, {"objective.schedule": "cosine", "objective.temperature_end": 1.0},
+], ids=["exact", "sgd", "unrolled", "redo", "line", "cosine"])  # fmt: skip
 def test_the_recomputed_influence_is_the_one_a_real_run_recorded(changed: dict[str, Any]) -> None:
     config = build_config({**SMALL, **changed})
     folder = new_run(config)

@@ -24,6 +24,7 @@ from ikd.trace.store import new_run
 from tests.rehearsal import rehearsal
 
 ROOT = Path(__file__).parents[1]
+SHOWN = ("hidden state 1 of the student, 2 of the teacher", "attention 1 of the student, 2 of the teacher")
 
 
 def recorded(root, events, **options):
@@ -36,7 +37,7 @@ def recorded(root, events, **options):
 
 @pytest.fixture(scope="module")
 def run(tmp_path_factory):
-    events = list(rehearsal(23, n_probe=120, n_classes=3))
+    events = list(rehearsal(23, n_probe=120, n_classes=3, shown=SHOWN))
     return TraceReader(recorded(tmp_path_factory.mktemp("run"), events)), events
 
 
@@ -50,7 +51,7 @@ def test_meta_and_examples_come_back(run):
     scores = next(one for one in events if isinstance(one, RunFinished)).scores
     assert reader.meta() == {"schema_version": SCHEMA_VERSION, "probe_dtype": "float32", "n_steps": 23,
                              "label_names": list(begun.label_names), "temperature": 2.0, "bin_steps": 1, "facts": {"rehearsal": 1},
-                             "scores": scores}
+                             "shown": list(SHOWN), "scores": scores}
     probe = reader.examples("probe")
     assert probe["id"].tolist() == list(range(120))
     assert probe["truth"].tolist() == [one.truth for one in begun.probe]
@@ -101,6 +102,30 @@ def test_influence_of_the_probe_set_comes_back_at_exactly_its_step(run):
     np.testing.assert_array_equal(influence, np.stack([taken[step][[119, 3, 50, 3]] for step in steps.tolist()]))
 
 
+def test_feedback_at_hidden_states_comes_back_at_exactly_its_step_and_by_example(run):
+    reader, events = run
+    taken = {one.step: one for one in steps_of(events)}
+    for step in range(24):
+        course = taken[step].course.hidden_feedback if step in taken else None
+        read = taken[step].reading.hidden_feedback if step in taken and taken[step].reading else None
+        assert (course is not None) == (3 <= step < 23) and (course is None or course.shape == (8, 2))
+        np.testing.assert_equal(reader.hidden_feedback_at("course", step), course)
+        np.testing.assert_equal(reader.hidden_feedback_at("probe", step), read)
+    steps, norms = reader.hidden_feedback_of([119, 3, 50, 3])
+    assert steps.tolist() == [5, 10, 15, 20, 22] and norms.shape == (5, 4, 2) and norms.dtype == np.float32
+    np.testing.assert_array_equal(norms, np.stack([taken[step].reading.hidden_feedback[[119, 3, 50, 3]] for step in steps.tolist()]))
+    with pytest.raises(RunError, match="Known: course, probe"):
+        reader.hidden_feedback_at("teacher", 5)
+    with pytest.raises(RunError, match="0 to 119"):
+        reader.hidden_feedback_of([120])
+
+
+def test_a_run_without_hidden_states_has_no_feedback_at_them(tmp_path):
+    reader = TraceReader(recorded(tmp_path, rehearsal(8)))
+    assert "shown" not in reader.meta() and reader.hidden_feedback_at("course", 5) is None
+    assert reader.hidden_feedback_of([0, 1])[1].shape == (0, 2, 0) and set(reader.course_of(0)["hidden_feedback"]) == {None}
+
+
 def test_reading_steps_and_beyond_the_last(run):
     reader, _ = run
     assert reader.reading_steps().tolist() == [0, 5, 10, 15, 20, 22]
@@ -115,7 +140,7 @@ def test_every_soft_target_comes_back_by_step_and_by_example(run):
     assert reader.course(99) is None
     for step, course in taken.items():
         found = reader.course(step)
-        for name in ("examples", "teacher_logits", "student_logits", "feedback", "influence"):
+        for name in ("examples", "teacher_logits", "student_logits", "feedback", "influence", "hidden_feedback"):
             np.testing.assert_array_equal(getattr(found, name), getattr(course, name))
     for example in (0, 7):
         table = reader.course_of(example)
@@ -128,6 +153,7 @@ def test_every_soft_target_comes_back_by_step_and_by_example(run):
             if row.feedback is not None:
                 np.testing.assert_array_equal(row.feedback, taken[step].feedback[place])
                 assert row.influence == taken[step].influence[place]
+                np.testing.assert_array_equal(row.hidden_feedback, taken[step].hidden_feedback[place])
     assert reader.course_of(10_000).empty
 
 
@@ -168,7 +194,9 @@ def empty_answers(reader):
     assert reader.scalars().columns.tolist() == ["step", "name", "value"] and reader.scalars().empty
     assert reader.steps().columns.tolist() == ["step", "seconds"]
     assert reader.examples("probe").columns.tolist() == ["id", "text", "text_pair", "label", "truth"]
-    assert reader.course_of(0).columns.tolist() == ["step", "teacher_logits", "student_logits", "feedback", "influence"]
+    assert reader.course_of(0).columns.tolist() == ["step", "teacher_logits", "student_logits", "feedback", "influence",
+                                                 "hidden_feedback"]
+    assert reader.hidden_feedback_at("probe", 5) is None
     assert reader.teacher_training().columns.tolist() == ["step", "loss"]
     assert reader.course(0) is None and reader.reading_at("teacher", 5) is None and reader.influence_at(5) is None
     steps, logits = reader.readings("student")
@@ -225,12 +253,14 @@ def test_a_reading_with_a_block_missing_is_left_out(tmp_path):
 
 
 def test_a_blob_of_the_wrong_size_is_a_plain_sentence(tmp_path):
-    folder = recorded(tmp_path, rehearsal(11))
+    folder = recorded(tmp_path, rehearsal(11, shown=SHOWN))
     changed(folder, "UPDATE probe SET logits = substr(logits, 1, 7)")
     changed(folder, "UPDATE course SET teacher_logits = substr(teacher_logits, 1, 7)")
     changed(folder, "UPDATE probe_influence SET influence = substr(influence, 1, 7)")
+    changed(folder, "UPDATE hidden_feedback SET norms = substr(norms, 1, 7)")
     for ask in (lambda one: one.readings("teacher"), lambda one: one.reading_at("teacher", 5), lambda one: one.course(3),
-                lambda one: one.course_of(0), lambda one: one.influence_at(5), lambda one: one.influences([0])):
+                lambda one: one.course_of(0), lambda one: one.influence_at(5), lambda one: one.influences([0]),
+                lambda one: one.hidden_feedback_at("probe", 5), lambda one: one.hidden_feedback_of([0])):
         with pytest.raises(RunError, match="damaged"):
             ask(TraceReader(folder))
 

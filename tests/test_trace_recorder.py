@@ -4,6 +4,7 @@ import errno
 import os
 import sqlite3
 import threading
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -76,6 +77,28 @@ def test_influence_of_the_probe_set_is_written_with_its_reading_or_not_at_all(fo
     trace.close()
 
 
+def test_steps_computed_again_are_compared_in_their_feedback_at_hidden_states_too(folder):
+    events = list(rehearsal(12, shown=("hidden state 1",)))
+    half = next(place for place, event in enumerate(events) if isinstance(event, StepTaken) and event.step == 8)
+    with Recorder(folder) as recorder:
+        for event in events[:half]:
+            recorder.record(event)
+    again = [event for event in events if isinstance(event, RunStarted) or isinstance(event, StepTaken) and event.step >= 5]
+    with Recorder(folder, resume=True) as recorder:
+        for event in again[:3]:
+            recorder.record(event)
+    assert not any("differs" in line for line in folder.warnings())
+    other = replace(again[1], reading=replace(again[1].reading, hidden_feedback=2 * again[1].reading.hidden_feedback))
+    with Recorder(folder, resume=True) as recorder:
+        for event in (again[0], other, *again[2:]):
+            recorder.record(event)
+    assert any("Step 5, computed again" in line for line in folder.warnings())
+    reader = TraceReader(folder)
+    np.testing.assert_array_equal(reader.hidden_feedback_at("probe", 5), other.reading.hidden_feedback)
+    np.testing.assert_array_equal(reader.hidden_feedback_at("course", 11), again[-1].course.hidden_feedback)
+    assert reader.hidden_feedback_of([0])[0].tolist() == [5, 10, 11]
+
+
 def test_a_full_disk_is_said_plainly_and_what_was_recorded_is_kept(folder):
     recorder = Recorder(folder)
     recorder.record(started(n_probe=200))
@@ -121,6 +144,7 @@ def test_a_fault_of_the_run_is_not_hidden_by_one_of_closing(folder, monkeypatch)
     (StepTaken(step=9, scalars={}, reading=reading(influence=np.zeros(4))), r"influence of a reading .*\(4,\) where \(3,\)"),
     (StepTaken(step=9, scalars={}, course=course(n_classes=3)), r"\(4, 3\) where \(4, 2\)"),
     (StepTaken(step=9, scalars={}, course=course(influence=np.zeros(3))), "influence"),
+    (StepTaken(step=9, scalars={}, course=course(hidden_feedback=np.zeros((4, 1)))), r"hidden_feedback of a course .*\(4, 1\) where"),
     (started(), "started already"),
 ])
 def test_an_event_that_does_not_fit_is_refused(folder, event, words):

@@ -14,8 +14,8 @@ from ikd.trace.store import new_run
 from ikd.trace.tables import CREATE_TABLES
 from tests.rehearsal import rehearsal
 
-# How version 3 lies on disk. A change here is a change of format: raise SCHEMA_VERSION and keep the old one readable.
-VERSION_4 = {
+# How version 5 lies on disk. A change here is a change of format: raise SCHEMA_VERSION and keep the old one readable.
+VERSION_5 = {
     "meta": "key TEXT, value TEXT",
     "examples": "split TEXT, id INTEGER, text TEXT, text_pair TEXT, label INTEGER, truth BLOB",
     "steps": "step INTEGER, seconds REAL",
@@ -24,6 +24,7 @@ VERSION_4 = {
     "course_index": "example INTEGER, step INTEGER, position INTEGER",
     "probe": "role TEXT, block INTEGER, step INTEGER, logits BLOB",
     "probe_influence": "step INTEGER, influence BLOB",
+    "hidden_feedback": "role TEXT, step INTEGER, norms BLOB",
     "bands": "step INTEGER, quantiles BLOB",
     "digest": "bin INTEGER, first_step INTEGER, last_step INTEGER, readings INTEGER, measures BLOB, classes BLOB, sums BLOB, counts BLOB",
     "interventions": "number INTEGER, step INTEGER, path TEXT, value TEXT, previous TEXT, command TEXT, given REAL",
@@ -44,12 +45,12 @@ def test_a_recorded_trace_has_the_documented_tables_and_columns(tmp_path):
     found = columns(sqlite3.connect(folder.trace_path))
     assert {name: [column for column, _ in kinds] for name, kinds in found.items()} == {
         name: list(words) for name, words in TABLES.items()}
-    assert {name: ", ".join(map(" ".join, kinds)) for name, kinds in found.items()} == VERSION_4
+    assert {name: ", ".join(map(" ".join, kinds)) for name, kinds in found.items()} == VERSION_5
 
 
 def test_logits_are_little_endian_rows(tmp_path):
     folder = new_run(build_config({}), tmp_path)
-    events = list(rehearsal(4, n_probe=60))
+    events = list(rehearsal(4, n_probe=60, shown=("hidden state 1", "attention 1")))
     with Recorder(folder) as recorder:
         for event in events:
             recorder.record(event)
@@ -59,6 +60,9 @@ def test_logits_are_little_endian_rows(tmp_path):
     assert blob == steps[0].reading.teacher_logits[50:].astype("<f4").tobytes()
     blob = trace.execute("SELECT influence FROM probe_influence WHERE step = 3").fetchone()[0]
     assert blob == steps[3].reading.influence.astype("<f4").tobytes()
+    for role, part in (("course", steps[3].course), ("probe", steps[3].reading)):
+        blob = trace.execute("SELECT norms FROM hidden_feedback WHERE role = ? AND step = 3", (role,)).fetchone()[0]
+        assert blob == part.hidden_feedback.astype("<f4").tobytes() and part.hidden_feedback.shape[1] == 2
     blob = trace.execute("SELECT examples FROM course WHERE step = 0").fetchone()[0]
     assert blob == steps[0].course.examples.astype("<i8").tobytes()
 
@@ -67,7 +71,7 @@ def of_version(version, root, *, lacking=()):
     """Return the reader of a run of 8 steps whose trace was written by another version."""
     folder = new_run(build_config({}), root)
     with Recorder(folder) as recorder:
-        for event in rehearsal(8):
+        for event in rehearsal(8, shown=("hidden state 1",)):
             recorder.record(event)
     trace = sqlite3.connect(folder.trace_path)
     for name in lacking:
@@ -78,10 +82,18 @@ def of_version(version, root, *, lacking=()):
     return TraceReader(folder)
 
 
-@pytest.mark.parametrize("version, lacking", [(1, ["probe_influence", "bands", "digest"]), (2, ["probe_influence"])])
+@pytest.mark.parametrize("version, lacking", [
+    (1, ["probe_influence", "bands", "digest", "interventions", "hidden_feedback"]),
+    (2, ["probe_influence", "interventions", "hidden_feedback"]),
+    (3, ["interventions", "hidden_feedback"]), (4, ["hidden_feedback"]),
+])
 def test_older_traces_are_read_with_what_they_lack_left_out(tmp_path, version, lacking):
     reader = of_version(version, tmp_path, lacking=lacking)
-    assert reader.influence_at(5) is None and reader.influences([0, 1])[1].shape == (0, 2)
+    if "probe_influence" in lacking:
+        assert reader.influence_at(5) is None and reader.influences([0, 1])[1].shape == (0, 2)
+    assert reader.hidden_feedback_at("course", 5) is None and reader.hidden_feedback_of([0, 1])[1].shape == (0, 2, 0)
+    assert set(reader.course_of(0)["hidden_feedback"]) == {None} and reader.course(5).hidden_feedback is None
+    assert reader.interventions() == []
     assert reader.readings("feedback")[0].tolist() == [5, 7] and reader.digest_rows() == ([], [], [])
     assert reader.course(5).influence.shape == (8,) and reader.last_step() == 7
 

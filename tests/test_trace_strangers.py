@@ -21,7 +21,8 @@ from tests.conftest import REPOSITORY
 from tests.synthetic import synthetic_run
 
 SECONDS = 60
-LATER_TABLES = {1: ("probe_influence", "bands", "digest"), 2: ("probe_influence",)}
+NEWEST_TABLES = {1: ("bands", "digest"), 2: ("probe_influence",), 3: ("interventions",), 4: ("hidden_feedback",)}
+LATER_TABLES = {version: [name for then, names in NEWEST_TABLES.items() if then >= version for name in names] for version in NEWEST_TABLES}
 
 
 def truncated(seed: int) -> Callable[[Path], None]:
@@ -72,7 +73,7 @@ def of_version(version: int) -> Callable[[Path], None]:
     return change
 
 
-READABLE: dict[str, Callable[[Path], None]] = {"version 1": of_version(1), "version 2": of_version(2)}
+READABLE: dict[str, Callable[[Path], None]] = {f"version {version}": of_version(version) for version in LATER_TABLES}
 UNREADABLE: dict[str, Callable[[Path], None]] = {
     **{f"trace cut off, {seed}": truncated(seed) for seed in range(4)},
     "trace of version 99": of_version(99), "trace empty": overwritten("trace.sqlite", b""),

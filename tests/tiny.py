@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -20,10 +21,13 @@ from transformers import (
     RobertaForSequenceClassification,
 )
 
-from ikd.protocols import Batch
+from ikd.classroom import Classroom
+from ikd.errors import ModelError
+from ikd.models.initialisation import layer_stack
+from ikd.protocols import Batch, Split
 
 VOCABULARY, CLASSES, PADDING = 40, 3, 1
-SIZES = dict(
+SIZES: dict[str, Any] = dict(
     vocab_size=VOCABULARY, hidden_size=8, num_attention_heads=2, intermediate_size=16, max_position_embeddings=24,
     num_labels=CLASSES, pad_token_id=PADDING,
 )  # fmt: skip
@@ -72,6 +76,14 @@ def tiny(family: str, *, layers: int, seed: int) -> nn.Module:
     return model.eval()
 
 
+def tiny_bert(layers: int, width: int, *, seed: int) -> nn.Module:
+    """Return a tiny BERT in float64 with heads as wide as those of a built-in model, 16."""
+    torch.manual_seed(seed)
+    sizes = SIZES | {"hidden_size": width, "num_attention_heads": width // 16, "initializer_range": width**-0.5}
+    model: nn.Module = BertForSequenceClassification(BertConfig(num_hidden_layers=layers, **sizes)).double()
+    return model.eval()
+
+
 def padded_batch(size: int, *, seed: int, length: int = 7, first: int = 0) -> Batch:
     """Return a batch whose later texts are shorter, so that padding is there to be got wrong."""
     generator = torch.Generator().manual_seed(seed)
@@ -102,3 +114,68 @@ class Flat:
             for weight in self.model.parameters():
                 weight.copy_(vector[start : start + weight.numel()].view_as(weight))
                 start += weight.numel()
+
+
+@dataclass(kw_only=True)
+class TinySplit:
+    """A split of drawn token ids, which both models read: what a Classroom wants of a split, without a tokenizer.
+
+    Attributes:
+        split: labels, and texts that say nothing.
+        rows: token ids of each example, 3 to 7 of them.
+        served: examples asked for so far, batch by batch.
+    """
+
+    split: Split
+    rows: list[list[int]]
+    same_tokens: bool = True
+    served: list[list[int]] = field(default_factory=list)
+
+    def __len__(self) -> int:
+        return len(self.rows)
+
+    @property
+    def lengths(self) -> list[int]:
+        """Return the number of tokens of each example."""
+        return [len(row) for row in self.rows]
+
+    def by_length(self) -> list[int]:
+        """Return all indices, shortest text first."""
+        return sorted(range(len(self)), key=self.lengths.__getitem__)
+
+    def batch(self, indices: Sequence[int]) -> Batch:
+        """Return the batch of the given examples, padded to the longest of them."""
+        self.served.append(list(indices))
+        longest = max(self.lengths[index] for index in indices)
+        rows = [self.rows[index] + [PADDING] * (longest - self.lengths[index]) for index in indices]
+        ids = torch.tensor(rows)
+        inputs = {"input_ids": ids, "attention_mask": (ids != PADDING).long()}
+        labels = torch.tensor([self.split.labels[index] for index in indices])
+        return Batch(examples=torch.tensor(list(indices)), labels=labels, student_inputs=inputs, teacher_inputs=inputs)
+
+
+def tiny_split(size: int, *, seed: int, same_tokens: bool = True) -> TinySplit:
+    """Return a split of so many drawn examples."""
+    generator = torch.Generator().manual_seed(seed)
+    labels = torch.randint(0, CLASSES, (size,), generator=generator).tolist()
+    rows = [torch.randint(4, VOCABULARY, (3 + index % 5,), generator=generator).tolist() for index in range(size)]
+    return TinySplit(split=Split(texts=[f"text {one}" for one in range(size)], labels=labels), rows=rows, same_tokens=same_tokens)
+
+
+def tiny_room(
+    teacher: nn.Module, student: nn.Module, *, course: int = 12, exam: int = 8, validation: int = 5, same_tokens: bool = True
+) -> Classroom:
+    """Return a classroom of two models, which become its own, with drawn splits of these sizes."""
+    sizes = {"course": course, "exam": exam, "validation": validation}
+    return Classroom(
+        student=student, teacher=teacher, teacher_layers=_layers(teacher), student_layers=_layers(student),
+        splits={name: tiny_split(size, seed=seed, same_tokens=same_tokens) for seed, (name, size) in enumerate(sizes.items())},
+        label_names=["no", "maybe", "yes"], device=torch.device("cpu"), facts={},
+    )  # fmt: skip
+
+
+def _layers(model: nn.Module) -> nn.ModuleList | None:
+    try:
+        return layer_stack(model)[1]  # type: ignore[arg-type]
+    except ModelError:
+        return None

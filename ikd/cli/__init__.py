@@ -12,7 +12,8 @@ from typing import Any, NoReturn
 
 from ikd.cli.carrying import carry_out
 from ikd.cli.steering import add_steering
-from ikd.config import PRESETS, RunConfig, Timeline, all_settings, build_config, config_from_json
+from ikd.config import PRESETS, RunConfig, Timeline, all_settings, build_config, config_from_json, remarks_on
+from ikd.config.names import N_CLASSES
 from ikd.errors import ConfigError, IKDError, unknown_name
 
 __all__ = ["main"]
@@ -119,6 +120,8 @@ def _train(chosen: argparse.Namespace) -> int:
 
     folder = new_run(config)
     print(f"Run {folder.id} in {folder.path}")
+    for remark in remarks_on(config, n_classes=N_CLASSES.get(config.task.name)):
+        print(f"Note: {remark}")
     return carry_out(folder.id, quiet=chosen.quiet, share_device=chosen.share_device)
 
 

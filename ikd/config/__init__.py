@@ -3,18 +3,25 @@
 from ikd.config.data import TaskSettings
 from ikd.config.fields import Setting, Settings
 from ikd.config.models import StudentSettings, TeacherSettings
+from ikd.config.objective import HIDDEN_OBJECTIVES, OBJECTIVE_NAMES, ObjectiveSettings, objective_terms
 from ikd.config.plan import AT_A_FORK, IN_FLIGHT, PlannedChange
+from ikd.config.policy import MOVING_POLICIES, PolicySettings
 from ikd.config.presets import PRESETS, Preset
 from ikd.config.rates import fine_tune_rate, student_rate, teacher_rate
 from ikd.config.reading import build_config, config_from_json, plain_sentence
+from ikd.config.remarks import remarks_on
 from ikd.config.run import GROUPS, MachineSettings, RecordSettings, RunConfig, all_settings, applies, settings_of
-from ikd.config.teaching import ObjectiveSettings, PolicySettings, StudentUpdateSettings
-from ikd.config.timeline import Timeline, exam_is_due
+from ikd.config.schedules import alpha_at, is_scheduled, temperature_at
+from ikd.config.timeline import Timeline, exam_is_due, teacher_learns
+from ikd.config.training import StudentUpdateSettings
 
 __all__ = [
     "AT_A_FORK",
     "GROUPS",
+    "HIDDEN_OBJECTIVES",
     "IN_FLIGHT",
+    "MOVING_POLICIES",
+    "OBJECTIVE_NAMES",
     "PRESETS",
     "MachineSettings",
     "ObjectiveSettings",
@@ -31,13 +38,19 @@ __all__ = [
     "TeacherSettings",
     "Timeline",
     "all_settings",
+    "alpha_at",
     "applies",
     "build_config",
     "config_from_json",
     "exam_is_due",
     "fine_tune_rate",
+    "is_scheduled",
+    "objective_terms",
     "plain_sentence",
+    "remarks_on",
     "settings_of",
     "student_rate",
+    "teacher_learns",
     "teacher_rate",
+    "temperature_at",
 ]

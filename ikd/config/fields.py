@@ -23,6 +23,8 @@ def setting(
     formula: str = "",
     unit: str = "",
     choices: Mapping[str, str] | None = None,
+    formulas: Mapping[str, str] | None = None,
+    consequences: Mapping[str, str] | None = None,
     applies: str = "",
     advanced: bool = False,
     **bounds: Any,
@@ -36,19 +38,17 @@ def setting(
         formula: LaTeX of what the setting does, without dollar signs.
         unit: unit of the value, e.g. "steps".
         choices: for settings with named values: value to what it means.
+        formulas: LaTeX for single choices, where each has its own.
+        consequences: what follows from single choices, and what they cost, in a sentence or two.
         applies: `group.field=value`, `=one|other` or `!=value` that must hold for the setting to matter; pages hide it
             otherwise.
         advanced: pages show it in a closed drawer.
         bounds: pydantic bounds (`ge`, `gt`, `le`, `lt`, `max_length`, ...).
     """
     extra: dict[str, Any] = {
-        "label": label,
-        "formula": formula,
-        "unit": unit,
-        "choices": dict(choices or {}),
-        "applies": applies,
-        "advanced": advanced,
-    }
+        "label": label, "formula": formula, "unit": unit, "choices": dict(choices or {}), "formulas": dict(formulas or {}),
+        "consequences": dict(consequences or {}), "applies": applies, "advanced": advanced,
+    }  # fmt: skip
     return Field(default, description=meaning, json_schema_extra=extra, **bounds)
 
 
@@ -73,6 +73,8 @@ class Setting:
         self.formula: str = extra.get("formula", "")
         self.unit: str = extra.get("unit", "")
         self.choices: dict[str, str] = extra.get("choices", {})
+        self.formulas: dict[str, str] = extra.get("formulas", {})
+        self.consequences: dict[str, str] = extra.get("consequences", {})
         self.applies: str = extra.get("applies", "")
         self.advanced: bool = extra.get("advanced", False)
         types: tuple[Any, ...] = get_args(info.annotation) or (info.annotation,)

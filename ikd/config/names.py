@@ -36,3 +36,10 @@ BUILTIN_MODELS: dict[str, str] = {
     "builtin/6x192": "6 layers, 192 wide",
 }
 """Suggested built-in sizes; any `builtin/LAYERSxWIDTH` with a width that is a multiple of 16 works."""
+
+N_CLASSES: dict[str, int] = {
+    "reviews": 3, "pairs": 3, "irony": 2, "sst2": 2, "mrpc": 2, "rte": 2, "qnli": 2, "qqp": 2, "mnli": 3, "cola": 2, "ag_news": 4,
+    "emotion": 6, "trec": 6, "imdb": 2, "tweet_eval_sentiment": 3, "tweet_eval_emotion": 4, "tweet_eval_irony": 2, "tweet_eval_hate": 2,
+    "tweet_eval_offensive": 2,
+}  # fmt: skip
+"""Classes of the tasks whose number is known before their data are here; of your own files and of any hub data set it is not."""

@@ -18,7 +18,10 @@ AT_A_FORK = (
     *IN_FLIGHT, "training.steps", "training.batch_size", "training.max_gradient_norm", "training.schedule",
     "training.warmup_steps", "policy.exam_batch_size", "policy.exam_start", "policy.student_update", "policy.inner_update",
     "policy.hypergradient", "policy.teacher_max_gradient_norm", "policy.anchor", "student.dropout",
-    "machine.teacher_accuracy_floor",
+    "machine.teacher_accuracy_floor", "machine.recompute_student", "machine.recompute_teacher", "objective.temperature_end",
+    "objective.alpha_end",
+    "objective.schedule", "policy.mutual_weight", "policy.online_weight", "policy.teacher_schedule", "policy.teacher_warmup_steps",
+    "training.pieces",
 )  # fmt: skip
 """What a fork may change: everything that leaves the texts, the models and the order of the examples as they are."""
 

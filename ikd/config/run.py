@@ -10,10 +10,13 @@ from pydantic import Field, model_validator
 
 from ikd.config.data import TaskSettings
 from ikd.config.fields import Setting, Settings, setting
+from ikd.config.fitting import broken_objective_rules, student_size, teacher_size
 from ikd.config.models import StudentSettings, TeacherSettings
 from ikd.config.names import BUILTIN_MODELS, TASK_NAMES
+from ikd.config.objective import ObjectiveSettings
 from ikd.config.plan import AT_A_FORK, PlannedChange
-from ikd.config.teaching import ObjectiveSettings, PolicySettings, StudentUpdateSettings
+from ikd.config.policy import PolicySettings
+from ikd.config.training import StudentUpdateSettings
 from ikd.errors import unknown_name
 
 BUILTIN_PATTERN = re.compile(r"builtin/\d{1,2}x\d{1,4}")
@@ -70,6 +73,16 @@ class MachineSettings(Settings):
     teacher_accuracy_floor: float | None = setting(
         None, "Stop when the teacher's accuracy on the probe set falls below this; empty: never.",
         label="Stop below teacher accuracy", ge=0, le=1, advanced=True,
+    )
+    recompute_student: bool = setting(
+        False, "Whether the tangent pass computes the course step's matrix products again instead of keeping them: a little less memory, "
+        "for one more student forward at each exam. With a batch in pieces they are never kept.", label="Recompute the student's products",
+        applies="policy.hypergradient=jvp", advanced=True,
+    )
+    recompute_teacher: bool = setting(
+        False, "Whether the teacher's layers keep only their inputs and are computed again for its update (gradient checkpointing): a "
+        "large teacher then needs much less memory, for one more of its forwards.", label="Recompute the teacher's layers",
+        applies="policy.name=exam|mutual|online", advanced=True,
     )
 
 
@@ -156,13 +169,19 @@ def _broken_rules(run: RunConfig) -> Iterator[str]:
         yield "A student cut from the teacher has no weights of its own: choose another student.initialisation, or give student.checkpoint."
     if student.name.startswith("builtin/") and student.initialisation == "checkpoint" and not student.checkpoint:
         yield "A built-in student has no weights of its own: choose student.initialisation random, or give student.checkpoint."
+    yield from broken_objective_rules(
+        run.objective, policy, run.training, teacher=teacher_size(run.teacher), student=student_size(student, run.teacher)
+    )
+    if policy.name == "annealed" and run.objective.temperature_end is not None:
+        yield ("Policy annealed sets the temperature itself, from policy.annealed_from to objective.temperature: leave "
+               "objective.temperature_end empty, or choose policy fixed.")
     if policy.name == "exam":
         yield from _broken_exam_rules(run)
 
 
 def _broken_exam_rules(run: RunConfig) -> Iterator[str]:
     policy = run.policy
-    if run.objective.alpha == 0:
+    if run.objective.alpha == 0 and not run.objective.alpha_end:
         yield ("With objective.alpha 0 the student never sees a soft target, so there is no feedback to learn from: raise "
                "alpha, or choose policy fixed.")
     if policy.inner_update == "off" and policy.anchor == "none":

@@ -61,6 +61,16 @@ class EncodedSplit:
     def __len__(self) -> int:
         return len(self.split)
 
+    @property
+    def lengths(self) -> Sequence[int]:
+        """Return the number of the student's tokens of each example."""
+        return self._student.lengths
+
+    @property
+    def same_tokens(self) -> bool:
+        """Return whether both models read the same tokens."""
+        return self._teacher is self._student
+
     def batch(self, indices: Sequence[int]) -> Batch:
         """Return the batch of the given examples, on the CPU."""
         student = self._student.rows(indices)

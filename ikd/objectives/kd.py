@@ -1,11 +1,11 @@
-"""Knowledge distillation: soft targets and hard labels.
+"""Knowledge distillation: the teacher's soft targets.
 
-Hinton, Vinyals, Dean, *Distilling the Knowledge in a Neural Network* (2015), equation in section 2:
+Hinton, Vinyals, Dean, *Distilling the Knowledge in a Neural Network* (2015), section 2:
 
-    l_i = (1 - alpha) CE(y_i, s_i) + alpha t^2 KL( softmax(o_i / t) || softmax(s_i / t) )
+    l_i = t^2 KL( softmax(o_i / t) || softmax(s_i / t) )
 
-with student logits s_i, teacher logits o_i and temperature t. The factor t^2 keeps the size of the soft part's
-gradient when t changes.
+with student logits s_i, teacher logits o_i and temperature t. The factor t^2 keeps the size of the gradient when t changes. The
+hard labels' share of the published loss is added by `ikd.objectives.combined`.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ from dataclasses import dataclass
 import torch.nn.functional as F
 from torch import Tensor
 
+from ikd.objectives.divergence import divergence
 from ikd.protocols import Outputs
 
 
@@ -24,17 +25,11 @@ class KnowledgeDistillation:
 
     Attributes:
         temperature: t > 0.
-        alpha: weight of the soft targets, in [0, 1].
     """
 
     temperature: float
-    alpha: float
 
     def __call__(self, student: Outputs, teacher: Outputs, labels: Tensor) -> Tensor:
-        """Return (B,) losses from logits (B, C) and labels (B,)."""
+        """Return (B,) losses from logits (B, C); labels (B,) are not looked at."""
         t = self.temperature
-        hard = F.cross_entropy(student.logits, labels, reduction="none")
-        student_log = F.log_softmax(student.logits / t, dim=-1)
-        teacher_log = F.log_softmax(teacher.logits / t, dim=-1)
-        soft = (teacher_log.exp() * (teacher_log - student_log)).sum(dim=-1)
-        return (1 - self.alpha) * hard + self.alpha * t**2 * soft
+        return t**2 * divergence(F.log_softmax(teacher.logits / t, dim=-1), F.log_softmax(student.logits / t, dim=-1))

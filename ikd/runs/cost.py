@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
-from ikd.config import RunConfig
+from ikd.config import MOVING_POLICIES, RunConfig
 
 TANGENT_COST = {"jvp": 3.0, "finite_difference": 2.0, "unrolled": 3.0}
 """d in the cost model: student forwards that the hypergradient adds. For `unrolled` the backward through the update."""
@@ -35,19 +35,27 @@ def kd_units(ratio: float) -> float:
     return ratio + 3
 
 
+def update_units(config: RunConfig, ratio: float, teacher_layers: int) -> float:
+    """Return what one update of the teacher costs beside its forward, in student forwards on the course batch.
+
+    That is its backward pass, as far down as its scope reaches (adapters need no weight gradients), and what is computed again for
+    it: the batch once more where it went through in pieces, the layers on the way where they are recomputed.
+    """
+    share = min(1.0, config.policy.teacher_top_layers / max(1, teacher_layers))
+    backward = {"all": 2 * ratio, "top_layers": 2 * ratio * share, "head": 0.0, "adapter": ratio}[config.policy.teacher_scope]
+    reach = {"all": 1.0, "top_layers": share, "head": 0.0, "adapter": 1.0}[config.policy.teacher_scope]
+    again = ratio if config.training.pieces > 1 else 0.0
+    return backward + again + (ratio * reach if config.machine.recompute_teacher else 0.0)
+
+
 def exam_units(config: RunConfig, ratio: float, teacher_layers: int) -> float:
     """Return what one exam adds to its course step, in student forwards on the course batch."""
     policy = config.policy
     sitting = 3 * policy.exam_batch_size / config.training.batch_size
     tangent = 0.0 if policy.inner_update == "off" else TANGENT_COST[policy.hypergradient]
-    backward = {
-        "all": 2 * ratio,
-        "top_layers": 2 * ratio * min(1.0, policy.teacher_top_layers / max(1, teacher_layers)),
-        "head": 0.0,
-    }[policy.teacher_scope]
     redo = ratio + 3 if policy.student_update == "redo" else 0.0
-    anchor = ratio if policy.anchor != "none" else 0.0
-    return backward + sitting + tangent + redo + anchor
+    anchor = ratio if policy.anchor == "initial_teacher" else 0.0
+    return update_units(config, ratio, teacher_layers) + sitting + tangent + redo + anchor
 
 
 def n_exams(config: RunConfig) -> int:
@@ -55,12 +63,34 @@ def n_exams(config: RunConfig) -> int:
     policy = config.policy
     if policy.name != "exam":
         return 0
-    end = config.training.steps if policy.teacher_freeze_at is None else min(config.training.steps, policy.teacher_freeze_at)
     first = math.ceil(policy.exam_start / policy.exam_every) * policy.exam_every
-    return max(0, math.ceil((end - first) / policy.exam_every))
+    return max(0, math.ceil((_end(config) - first) / policy.exam_every))
 
 
-def step_units(config: RunConfig, ratio: float, teacher_layers: int) -> float:
-    """Return the mean cost of one step of a run, exams spread over all steps, readings left out."""
-    share = n_exams(config) / config.training.steps
-    return kd_units(ratio) + share * exam_units(config, ratio, teacher_layers)
+def n_updates(config: RunConfig) -> int:
+    """Return how many times a run's teacher is updated: after each exam, or at each step under a policy without exams."""
+    if config.policy.name == "exam":
+        return n_exams(config)
+    return _end(config) if config.policy.name in MOVING_POLICIES else 0
+
+
+def step_units(config: RunConfig, ratio: float, teacher_layers: int, *, cached_examples: int | None = None) -> float:
+    """Return the mean cost of one step of a run, exams and updates of the teacher spread over all steps, readings left out.
+
+    Args:
+        config: of the run.
+        ratio: r, teacher forward over student forward.
+        teacher_layers: of the teacher.
+        cached_examples: course examples whose soft targets a fixed teacher says once, before the first step; None: it is asked at
+            each step.
+    """
+    training = config.training
+    if cached_examples is not None:
+        return 3 + ratio * cached_examples / (training.batch_size * training.steps)
+    one = exam_units if config.policy.name == "exam" else update_units
+    return kd_units(ratio) + n_updates(config) / training.steps * one(config, ratio, teacher_layers)
+
+
+def _end(config: RunConfig) -> int:
+    freeze = config.policy.teacher_freeze_at
+    return config.training.steps if freeze is None else min(config.training.steps, freeze)

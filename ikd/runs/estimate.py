@@ -6,10 +6,10 @@ import re
 import threading
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from ikd.config import RunConfig
-from ikd.runs.cost import Shape, exam_units, kd_units, n_exams, step_units
+from ikd.runs.cost import Shape, kd_units, n_exams, step_units
 from ikd.runs.launch import active_run
 from ikd.runs.loading import load_job
 from ikd.runs.speed import Speed, kept_speed, measure_speed
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 GUESSED_LENGTH = 32.0
 _answers: dict[str, Estimate] = {}
-_lengths: dict[str, float] = {}
+_known: dict[str, Texts] = {}
 _waiting: list[str] = []
 _one_at_a_time = threading.Lock()
 
@@ -35,6 +35,7 @@ class Estimate:
         step_milliseconds, seconds: of one step, and of the whole run with its readings but without the teacher.
         teacher_seconds: of the teacher's own fine-tuning, if it is not cached.
         explanation: how the numbers came about, in plain sentences.
+        cached: whether a fixed teacher says its soft targets once, before the first step.
     """
 
     kd_units: float | None
@@ -43,6 +44,15 @@ class Estimate:
     seconds: float | None
     teacher_seconds: float | None
     explanation: str
+    cached: bool = False
+
+
+class Texts(NamedTuple):
+    """What is known of a task's texts: mean tokens, and the examples of its course and exam splits."""
+
+    length: float
+    course: int
+    exam: int
 
 
 def estimate_later(config: RunConfig, root: Path | None = None) -> Estimate | None:
@@ -79,38 +89,40 @@ def estimate(config: RunConfig, root: Path) -> Estimate:
     student = student_shape(config, teacher)
     if teacher is None or student is None:
         return _unknown("The cost is known once the models are here: a hub model says its size after its download.")
-    length, how = _text_length(config)
+    texts = _texts(config)
+    length, how = _text_length(config, texts)
+    cached = cached_examples(config, texts)
     batch = config.training.batch_size
     tokens = batch * length
     ratio = teacher.forward_flops(tokens, length) / student.forward_flops(tokens, length)
     speed, why = _speed(config, root)
     known = Estimate(
-        kd_units=kd_units(ratio), step_units=step_units(config, ratio, teacher.layers), step_milliseconds=None,
-        seconds=None, teacher_seconds=None, explanation=f"One teacher forward costs {ratio:.1f} student forwards. {why}",
+        kd_units=kd_units(ratio), step_units=step_units(config, ratio, teacher.layers, cached_examples=cached), step_milliseconds=None,
+        seconds=None, teacher_seconds=None, cached=cached is not None,
+        explanation=f"One teacher forward costs {ratio:.1f} student forwards. {_cache_words(config, texts, cached)}{why}",
     )  # fmt: skip
     if speed is None:
         return known
-    return _timed(config, teacher, student, length=length, speed=speed, known=known, how=how)
+    return _timed(config, teacher, student, length=length, speed=speed, known=known, how=how, cached=cached)
 
 
 def _timed(
-    config: RunConfig, teacher: Shape, student: Shape, *, length: float, speed: Speed, known: Estimate, how: str
+    config: RunConfig, teacher: Shape, student: Shape, *, length: float, speed: Speed, known: Estimate, how: str, cached: int | None
 ) -> Estimate:
     batch, steps = config.training.batch_size, config.training.steps
     one = speed.forward_seconds(student, batch_size=batch, length=length, training=True)
     ratio = speed.forward_seconds(teacher, batch_size=batch, length=length, training=True) / one
-    exams = n_exams(config)
-    teaching = one * (steps * kd_units(ratio) + exams * exam_units(config, ratio, teacher.layers))
+    teaching = one * steps * step_units(config, ratio, teacher.layers, cached_examples=cached)
     readings = 1 + (steps - 1) // config.record.probe_every
     probe = config.record.probe_size / batch
-    with_feedback = exams / steps * (3 + 6 * config.policy.exam_batch_size / config.record.probe_size)
+    with_feedback = n_exams(config) / steps * (3 + 6 * config.policy.exam_batch_size / config.record.probe_size)
     still = speed.forward_seconds(student, batch_size=batch, length=length)
     reading = readings * still * probe * (ratio + 1 + with_feedback)
     fitting = 3 * config.teacher.fine_tune_steps * speed.forward_seconds(
         teacher, batch_size=config.teacher.fine_tune_batch_size, length=length, training=True
     )
     return Estimate(
-        kd_units=known.kd_units, step_units=known.step_units, step_milliseconds=1000 * teaching / steps,
+        kd_units=known.kd_units, step_units=known.step_units, cached=known.cached, step_milliseconds=1000 * teaching / steps,
         seconds=teaching + reading, teacher_seconds=0.0 if config.teacher.fine_tune == "never" else fitting,
         explanation=f"{known.explanation} Texts have {length:.0f} tokens {how}. Loading and the final scores come on top.",
     )  # fmt: skip
@@ -146,16 +158,43 @@ def _first(config: dict[str, Any], *names: str) -> int:
     return next((int(config[name]) for name in names if isinstance(config.get(name), int)), 0)
 
 
-def _text_length(config: RunConfig) -> tuple[float, str]:
-    """Return mean tokens a text, and where the number is from. Hub data are not fetched for an estimate."""
+def cached_examples(config: RunConfig, texts: Texts | None) -> int | None:
+    """Return how many soft targets a fixed teacher says once, before the first step; None where it is asked at each step, or unknown."""
+    from ikd.trainer import caches_soft_targets
+
+    if texts is None:
+        return None
+    n_course = texts.course + (texts.exam if config.policy.name != "exam" and config.policy.fixed_studies_exam else 0)
+    return n_course if caches_soft_targets(config, n_course) else None
+
+
+def _cache_words(config: RunConfig, texts: Texts | None, cached: int | None) -> str:
+    if cached is not None:
+        return f"The soft targets of {cached:,} examples are computed once, before the first step; that is spread over all steps. "
+    fixed = config.policy.name in ("fixed", "annealed") and config.policy.cached_targets != "never"
+    if texts is None and fixed:
+        return "Where the run goes through the data more than once, the soft targets are computed once and a step costs less. "
+    return ""
+
+
+def _text_length(config: RunConfig, texts: Texts | None) -> tuple[float, str]:
+    """Return mean tokens a text, and where the number is from."""
+    if texts is None:
+        return GUESSED_LENGTH, "(assumed: the data are not here yet)"
+    return min(texts.length, float(config.task.max_length)), "on average (estimated from a sample)"
+
+
+def _texts(config: RunConfig) -> Texts | None:
+    """Return what is known of the task's texts. Hub data are not fetched for an estimate."""
     from ikd.tasks import BUILT_IN, load_task
 
     if config.task.name not in (*BUILT_IN, "files"):
-        return GUESSED_LENGTH, "(assumed: the data are not here yet)"
+        return None
     key = config.task.model_dump_json()
-    if key not in _lengths:
-        _lengths[key] = _mean_tokens(load_task(config.task).splits["course"])
-    return min(_lengths[key], float(config.task.max_length)), "on average (estimated from a sample)"
+    if key not in _known:
+        splits = load_task(config.task).splits
+        _known[key] = Texts(_mean_tokens(splits["course"]), len(splits["course"]), len(splits["exam"]))
+    return _known[key]
 
 
 def _mean_tokens(course: Split) -> float:

@@ -6,20 +6,31 @@ import errno
 import sqlite3
 import time
 import traceback
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
 
 import torch
 from torch import nn
+from transformers import PreTrainedModel
 from transformers.utils.logging import disable_progress_bar, set_verbosity_error
 
 import ikd
-from ikd.classroom import Classroom
-from ikd.config import PlannedChange, RunConfig, Timeline, fine_tune_rate, student_rate, teacher_rate
+from ikd.classroom import Classroom, LabelledSource
+from ikd.config import (
+    MOVING_POLICIES,
+    PlannedChange,
+    RunConfig,
+    Timeline,
+    fine_tune_rate,
+    remarks_on,
+    student_rate,
+    teacher_rate,
+)
 from ikd.errors import IKDError, ModelError
 from ikd.events import Event, Notice, RunFinished, RunStarted, Stage, StepTaken, TeacherProgress
 from ikd.models import StudentModel, TeacherModel, build_student, build_teacher, encode
+from ikd.models.adapters import add_adapters
 from ikd.models.initialisation import layer_stack
 from ikd.protocols import Split, TaskData
 from ikd.runs.checkpoints import newest_checkpoint
@@ -117,13 +128,12 @@ def _events(
     if config.student.initialisation in ("first_layers", "spread_layers"):
         student = build_student(config, data, teacher)
     nn.Module.to(student.model, device)
-    if config.policy.name == "fixed" and config.policy.fixed_studies_exam:
+    if config.policy.name != "exam" and config.policy.fixed_studies_exam:
         data = with_exam_in_course(data)
         lessons["course"] = encode(data, "course", config, teacher=teacher, student=student)
-    room = Classroom(
-        student=student.model, teacher=teacher.model, teacher_layers=_layers(teacher), splits=lessons,
-        label_names=data.label_names, device=device, facts=_facts(config, data, teacher, student, device, n_threads),
-    )  # fmt: skip
+    for remark in remarks_on(config, n_classes=len(data.label_names)):
+        yield Notice(text=remark)
+    room = _room(config, data, teacher, student, device=device, splits=lessons, n_threads=n_threads)
     start: Snapshot | None = None
     for found in newest_checkpoint(folder, at_most=recorded + 1):
         if isinstance(found, str):
@@ -134,6 +144,19 @@ def _events(
     desk.training = Training(room, desk.timeline, start=start)
     yield from desk.training.events()
     save_student(folder.path / "student", student, data)
+
+
+def _room(
+    config: RunConfig, data: TaskData, teacher: TeacherModel, student: StudentModel, *, device: torch.device,
+    splits: Mapping[str, LabelledSource], n_threads: int,
+) -> Classroom:  # fmt: skip
+    """Return the classroom; a teacher that learns by adapters alone has got them."""
+    if config.policy.name in MOVING_POLICIES and config.policy.teacher_scope == "adapter":
+        add_adapters(teacher.model, rank=config.policy.adapter_rank, seed=config.seed + 3)
+    return Classroom(
+        student=student.model, teacher=teacher.model, teacher_layers=_layers(teacher.model), student_layers=_layers(student.model),
+        splits=splits, label_names=data.label_names, device=device, facts=_facts(config, data, teacher, student, device, n_threads),
+    )  # fmt: skip
 
 
 def _asked_of_the_hub(config: RunConfig) -> list[str]:
@@ -212,9 +235,9 @@ def _causes(fault: BaseException) -> Iterator[str]:
         told = told.__cause__
 
 
-def _layers(teacher: TeacherModel) -> torch.nn.ModuleList | None:
+def _layers(model: PreTrainedModel) -> nn.ModuleList | None:
     try:
-        return layer_stack(teacher.model)[1]
+        return layer_stack(model)[1]
     except ModelError:
         return None
 
@@ -229,6 +252,6 @@ def _facts(
         "student_weights": sum(weight.numel() for weight in student.model.parameters()),
         "teacher_saw": "course split" if config.teacher.fine_tune != "never" else "unknown texts (used as it came)",
         "fine_tune_learning_rate": fine_tune_rate(config), "student_learning_rate": student_rate(config),
-        "teacher_learning_rate": teacher_rate(config) if config.policy.name == "exam" else 0.0,
+        "teacher_learning_rate": teacher_rate(config) if config.policy.name in MOVING_POLICIES else 0.0,
         "device": str(device), "threads": n_threads, "torch": torch.__version__, "ikd": ikd.__version__,
     }  # fmt: skip

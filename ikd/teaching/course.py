@@ -2,14 +2,30 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from contextlib import nullcontext
+from dataclasses import dataclass, field
 
 import torch
 from torch import Tensor, nn
 
-from ikd.protocols import Inputs, Objective, Outputs, Parameters, detached
+from ikd.protocols import Inputs, Objective, Outputs, Parameters, cut, detached, joined
 from ikd.teaching.forward import Randomness, autocast, course_attention, outputs_of
+from ikd.teaching.products import Products, products_kept
 from ikd.teaching.student_update import StudentUpdate
+
+
+@dataclass(frozen=True, kw_only=True)
+class CoursePart:
+    """A piece of a course batch that goes through the student at one time, (b, T) and (b,); outputs without graph.
+
+    `products` are those of the student's linear maps, where a tangent pass may use them; empty otherwise.
+    """
+
+    inputs: Inputs
+    labels: Tensor
+    student_outputs: Outputs
+    teacher_outputs: Outputs
+    products: Products = field(default_factory=dict)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -18,9 +34,8 @@ class CourseStep:
 
     Attributes:
         student: the classifier, in the mode (dropout on or off) of the course step.
-        inputs, labels: the course batch, (B, T) and (B,).
-        student_outputs, teacher_outputs: both without graph.
-        objective: per-example losses; the course loss is their mean.
+        parts: the course batch, in one piece or several.
+        objective: per-example losses; the course loss is their mean over the whole batch.
         loss: scalar course loss.
         gradients: g by parameter name, before clipping; weights the loss does not reach are left out.
         update: theta - U(g), not yet taken.
@@ -29,10 +44,7 @@ class CourseStep:
     """
 
     student: nn.Module
-    inputs: Inputs
-    labels: Tensor
-    student_outputs: Outputs
-    teacher_outputs: Outputs
+    parts: tuple[CoursePart, ...]
     objective: Objective
     loss: Tensor
     gradients: Parameters
@@ -45,6 +57,21 @@ class CourseStep:
         """Return theta, the weights that the gradient reaches."""
         return {name: self.update.parameters[name] for name in self.gradients}
 
+    @property
+    def labels(self) -> Tensor:
+        """Return the hard labels of the whole batch, (B,)."""
+        return torch.cat([part.labels for part in self.parts])
+
+    @property
+    def student_logits(self) -> Tensor:
+        """Return what the student answered, (B, C)."""
+        return torch.cat([part.student_outputs.logits for part in self.parts])
+
+    @property
+    def teacher_outputs(self) -> Outputs:
+        """Return what the teacher gave for the whole batch."""
+        return joined([part.teacher_outputs for part in self.parts])
+
 
 def course_step(
     student: nn.Module,
@@ -56,6 +83,8 @@ def course_step(
     update: StudentUpdate,
     precision: str = "fp32",
     randomness: Randomness | None = None,
+    pieces: int = 1,
+    keep_products: bool = False,
 ) -> CourseStep:
     """Compute L_c and g = grad_theta L_c at theta; nothing is updated.
 
@@ -63,24 +92,40 @@ def course_step(
         student: in the mode of the course step.
         inputs: the student's encoding of the course batch.
         labels: (B,) hard labels.
-        teacher_outputs: soft targets as logits (B, C); any graph is ignored.
+        teacher_outputs: of the whole batch; any graph is ignored.
         objective: per-example losses.
         update: wraps the student's optimizer.
         precision: "fp32" or "bf16".
         randomness: draw dropout from here instead of from the present state (to redo a step with the same masks).
+        pieces: in how many pieces the batch goes through the student: gradients are summed, activations are not.
+        keep_products: keep what the linear maps gave out, for the tangent pass.
     """
-    device = labels.device
-    start = randomness or Randomness.now(device)
+    start = randomness or Randomness.now(labels.device)
     if randomness is not None:
         randomness.restore()
-    teacher = detached(teacher_outputs)
-    with autocast(device, precision), course_attention(student, device):
-        answered = outputs_of(student, inputs)
-    loss = objective(answered, teacher, labels).mean()
-    names, tensors = zip(*update.parameters.items(), strict=True)
-    gradients = torch.autograd.grad(loss, tensors, allow_unused=True)
-    return CourseStep(
-        student=student, inputs=inputs, labels=labels, student_outputs=detached(answered), teacher_outputs=teacher,
-        objective=objective, loss=loss.detach(), update=update, randomness=start, precision=precision,
-        gradients={name: g for name, g in zip(names, gradients, strict=True) if g is not None},
-    )  # fmt: skip
+    n_pieces = min(pieces, len(labels))
+    rows = zip(cut(inputs, n_pieces), labels.tensor_split(n_pieces), detached(teacher_outputs).cut(n_pieces), strict=True)
+    parts, gradients, total = [], Parameters(), torch.zeros((), device=labels.device)
+    for own_inputs, own_labels, teacher in rows:
+        answered, products = _answered(student, own_inputs, precision, keep_products)
+        total = total + _add(gradients, objective(answered, teacher, own_labels).sum() / len(labels), update.parameters)
+        parts.append(CoursePart(inputs=own_inputs, labels=own_labels, student_outputs=detached(answered), teacher_outputs=teacher,
+                                products=products))  # fmt: skip
+    return CourseStep(student=student, parts=tuple(parts), objective=objective, loss=total, gradients=gradients, update=update,
+                      randomness=start, precision=precision)  # fmt: skip
+
+
+def _answered(student: nn.Module, inputs: Inputs, precision: str, keep_products: bool) -> tuple[Outputs, Products]:
+    device = next(iter(inputs.values())).device
+    keeping = products_kept(student) if keep_products else nullcontext(Products())
+    with autocast(device, precision), course_attention(student, device), keeping as products:
+        return outputs_of(student, inputs), products
+
+
+def _add(gradients: Parameters, loss: Tensor, parameters: Parameters) -> Tensor:
+    """Add a loss's gradient to the sums by name, and return the loss without graph; weights that no loss reaches stay out."""
+    slopes = torch.autograd.grad(loss, list(parameters.values()), allow_unused=True)
+    for name, slope in zip(parameters, slopes, strict=True):
+        if slope is not None:
+            gradients[name] = gradients[name].add_(slope) if name in gradients else slope
+    return loss.detach()

@@ -2,29 +2,37 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
+from functools import partial
+from typing import Any
 
 import torch
 from torch import Tensor, nn
 from torch.func import functional_call
 from torch.nn.attention import SDPBackend, sdpa_kernel
+from torch.utils.checkpoint import checkpoint
 
 from ikd.protocols import Inputs, Outputs, Parameters
+from ikd.teaching.taps import Tapped
 
 
-def outputs_of(model: nn.Module, inputs: Inputs, parameters: Parameters | None = None) -> Outputs:
-    """Return the outputs of a transformers sequence classifier, logits (B, C) in at least 32 bits.
+def outputs_of(model: nn.Module, inputs: Inputs, parameters: Parameters | None = None, *, logits_only: bool = False) -> Outputs:
+    """Return the outputs of a transformers sequence classifier, logits (B, C) and all that a `Tapped` one shows, in at least 32 bits.
 
     Args:
         model: the classifier, in the mode it should run in.
         inputs: its keyword arguments.
         parameters: weights to use instead of the model's own; names left out keep the model's own.
+        logits_only: show nothing but logits.
     """
-    answer = model(**inputs) if parameters is None else functional_call(model, parameters, kwargs=dict(inputs))
-    logits: Tensor = answer.logits
-    return Outputs(logits.float() if logits.dtype in (torch.bfloat16, torch.float16) else logits)
+    keywords: dict[str, Any] = dict(inputs)
+    if isinstance(model, Tapped):
+        keywords["logits_only"] = logits_only
+    answer = model(**keywords) if parameters is None else functional_call(model, parameters, kwargs=keywords)
+    shown = answer if isinstance(answer, Outputs) else Outputs(answer.logits)
+    return shown.replaced([leaf.float() if leaf.dtype in (torch.bfloat16, torch.float16) else leaf for leaf in shown.leaves])
 
 
 @contextmanager
@@ -43,6 +51,22 @@ def autocast(device: torch.device, precision: str) -> Iterator[None]:
     """Run forwards in bfloat16 where the precision is bf16; weights and their tangents stay in 32 bits."""
     with torch.autocast(device.type, torch.bfloat16, enabled=precision == "bf16"):
         yield
+
+
+@contextmanager
+def recomputed(layers: Sequence[nn.Module]) -> Iterator[None]:
+    """Let layers keep nothing but their inputs: what is inside them is computed again in the backward pass (Chen et al. 2016).
+
+    Works whatever the mode; transformers' own switch wants train mode, and a teacher says its soft targets in eval mode.
+    """
+    own = [layer.forward for layer in layers]
+    for layer, forward in zip(layers, own, strict=True):
+        layer.forward = partial(checkpoint, forward, use_reentrant=False)
+    try:
+        yield
+    finally:
+        for layer in layers:
+            del layer.forward  # the class's own shows again
 
 
 def forward_mode_attention() -> AbstractContextManager[None]:

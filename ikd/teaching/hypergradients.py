@@ -7,7 +7,8 @@ w = (dU/dg)^T v,
 
     dL_e/do = d/do h(o),    h(o) = - < dL_c/ds (s, o, y), s_dot >,    s_dot = directional derivative of s along w
 
-so that no graph of the student's update is kept. The summands of h are the influences of the course examples.
+so that no graph of the student's update is kept. s stands for all of the student's outputs that the objective looks at, logits and
+hidden states, and o for those of the teacher. The summands of h, one for each example, are the influences of the course examples.
 """
 
 from __future__ import annotations
@@ -19,9 +20,10 @@ import torch
 from torch import Tensor, nn
 from torch.autograd import forward_ad
 
-from ikd.protocols import ExamLoss, Feedback, Inputs, Objective, Outputs, Parameters
-from ikd.teaching.course import CourseStep
+from ikd.protocols import ExamLoss, Feedback, Inputs, Objective, Outputs, Parameters, joined
+from ikd.teaching.course import CoursePart, CourseStep
 from ikd.teaching.forward import Randomness, autocast, course_attention, forward_mode_attention, outputs_of
+from ikd.teaching.products import Products, products_known
 from ikd.teaching.student_update import global_norm
 
 RELATIVE_STEP = 0.01
@@ -42,17 +44,17 @@ class Hypergradient(Protocol):
         ...
 
 
-Tangent = Callable[[nn.Module, Inputs, Parameters, Parameters, str], Tensor]
+Tangent = Callable[[CourseStep, CoursePart, Parameters], Outputs]
 
 
 def jvp(course: CourseStep, exam: ExamLoss, *, inner_update: str = "exact") -> Feedback:
     """Exact, by one forward-mode pass of the student."""
-    return _along(course, exam, inner_update=inner_update, tangent=forward_tangent)
+    return _along(course, exam, inner_update=inner_update, tangent=_course_tangent)
 
 
 def finite_difference(course: CourseStep, exam: ExamLoss, *, inner_update: str = "exact") -> Feedback:
     """Nearly exact, by two forwards of the student along w without a graph."""
-    return _along(course, exam, inner_update=inner_update, tangent=difference_tangent)
+    return _along(course, exam, inner_update=inner_update, tangent=_course_difference)
 
 
 def unrolled(course: CourseStep, exam: ExamLoss, *, inner_update: str = "exact") -> Feedback:
@@ -63,39 +65,63 @@ def unrolled(course: CourseStep, exam: ExamLoss, *, inner_update: str = "exact")
     """
     if inner_update != "exact":
         raise ValueError(f"unrolled has only inner_update exact, got {inner_update}")
-    device = course.labels.device
-    teacher = Outputs(course.teacher_outputs.logits.clone().requires_grad_())
-    shares = torch.ones(len(course.labels), device=device, dtype=teacher.logits.dtype, requires_grad=True)
-    theta = course.parameters
-    with course.randomness.replayed(), forward_mode_attention(), autocast(device, course.precision):
-        student = outputs_of(course.student, course.inputs)
-    loss = (shares * course.objective(student, teacher, course.labels)).mean()
-    gradients = torch.autograd.grad(loss, list(theta.values()), create_graph=True)
+    theta, teachers, shares = course.parameters, list[Outputs](), list[Tensor]()
+    total = torch.zeros((), device=course.labels.device)
+    with course.randomness.replayed(), forward_mode_attention():
+        for part in course.parts:
+            teachers.append(part.teacher_outputs.replaced([leaf.clone().requires_grad_() for leaf in part.teacher_outputs.leaves]))
+            shares.append(torch.ones_like(part.labels, dtype=part.teacher_outputs.logits.dtype).requires_grad_())
+            with autocast(course.labels.device, course.precision):
+                student = _gradient_scaled(outputs_of(course.student, part.inputs), shares[-1])
+            total = total + course.objective(student, teachers[-1], part.labels).sum() / len(course.labels)
+    gradients = torch.autograd.grad(total, list(theta.values()), create_graph=True)
     with forward_mode_attention():
         exam_loss = exam(course.update(dict(zip(theta, gradients, strict=True))))
-    cotangent, influence = torch.autograd.grad(exam_loss, (teacher.logits, shares))
-    rate = course.update.learning_rate
+    leaves = [leaf for teacher in teachers for leaf in teacher.leaves]
+    slopes = torch.autograd.grad(exam_loss, [*leaves, *shares], allow_unused=True, materialize_grads=True)
+    rate, found = course.update.learning_rate, iter(slopes)
+    cotangent = joined([teacher.replaced([next(found) / rate for _ in teacher.leaves]) for teacher in teachers])
     return Feedback(
-        cotangent=Outputs(cotangent / rate), influence=influence, exam_loss=exam_loss.detach(), direction=None, scale=rate
+        cotangent=cotangent, influence=torch.cat(list(found)), exam_loss=exam_loss.detach(), direction=None, scale=rate
+    )
+
+
+def _gradient_scaled(outputs: Outputs, shares: Tensor) -> Outputs:
+    """Return outputs of the same value through which each example's gradient goes multiplied by its share (b,), all of them 1."""
+    return outputs.replaced(
+        [leaf.detach() + shares.view(-1, *[1] * (leaf.ndim - 1)) * (leaf - leaf.detach()) for leaf in outputs.leaves]
     )
 
 
 def forward_tangent(
-    student: nn.Module, inputs: Inputs, theta: Parameters, direction: Parameters, precision: str = "fp32"
-) -> Tensor:
-    """Return s_dot (B, C): the exact directional derivative of the student's logits along a direction in weight space."""
+    student: nn.Module, inputs: Inputs, theta: Parameters, direction: Parameters, precision: str = "fp32", products: Products | None = None
+) -> Outputs:
+    """Return s_dot: the exact directional derivative of the student's outputs along a direction in weight space.
+
+    Args:
+        student: in the mode of the forward that is differentiated.
+        inputs: of that forward.
+        theta: weights that move; the others stay.
+        direction: how they move.
+        precision: "fp32" or "bf16".
+        products: those of the same forward, where they were kept; they are not computed again.
+    """
     device = next(iter(theta.values())).device
-    with forward_mode_attention(), autocast(device, precision), torch.no_grad(), forward_ad.dual_level():
+    with (
+        forward_mode_attention(), autocast(device, precision), products_known(student, products), torch.no_grad(),
+        forward_ad.dual_level(),
+    ):  # fmt: skip
         weights = {name: forward_ad.make_dual(weight.detach(), direction[name]) for name, weight in theta.items()}
-        tangent: Tensor | None = forward_ad.unpack_dual(outputs_of(student, inputs, weights).logits).tangent
-    assert tangent is not None, "no weight along the direction reaches the logits"
-    return tangent
+        dual = outputs_of(student, inputs, weights)
+        # An output that no moved weight reaches has no tangent at all.
+        parts = [forward_ad.unpack_dual(leaf) for leaf in dual.leaves]
+        return dual.replaced([torch.zeros_like(part.primal) if part.tangent is None else part.tangent for part in parts])
 
 
 def difference_tangent(
-    student: nn.Module, inputs: Inputs, theta: Parameters, direction: Parameters, precision: str = "fp32"
-) -> Tensor:
-    """Return s_dot (B, C) by central differences; always in full precision."""
+    student: nn.Module, inputs: Inputs, theta: Parameters, direction: Parameters
+) -> Outputs:
+    """Return s_dot by central differences; always in full precision."""
     device = next(iter(theta.values())).device
     step = RELATIVE_STEP / max(float(global_norm(direction)), torch.finfo(torch.float32).tiny)
     ends = []
@@ -104,56 +130,65 @@ def difference_tangent(
         randomness.restore()
         moved = {name: torch.add(weight.detach(), direction[name], alpha=sign) for name, weight in theta.items()}
         with torch.no_grad(), course_attention(student, device):
-            ends.append(outputs_of(student, inputs, moved).logits)
-    return (ends[0] - ends[1]) / (2 * step)
+            ends.append(outputs_of(student, inputs, moved))
+    return ends[0].replaced([(up - down) / (2 * step) for up, down in zip(ends[0].leaves, ends[1].leaves, strict=True)])
 
 
 def feedback_through(
-    objective: Objective, student: Outputs, teacher: Outputs, labels: Tensor, tangent: Tensor
-) -> tuple[Tensor, Tensor]:
-    """Return dh/do (B, C) and the influences (B,), for a loss that is the mean over the B examples."""
-    answered = Outputs(student.logits.detach().requires_grad_())
-    targets = Outputs(teacher.logits.detach().requires_grad_())
-    loss = objective(answered, targets, labels).mean()
-    (slope,) = torch.autograd.grad(loss, answered.logits, create_graph=True)
-    influence = -(slope * tangent).sum(dim=-1)
-    (cotangent,) = torch.autograd.grad(influence.sum(), targets.logits)
-    return cotangent, influence.detach()
+    objective: Objective, student: Outputs, teacher: Outputs, labels: Tensor, tangent: Outputs
+) -> tuple[Outputs, Tensor]:
+    """Return the gradient of h at the teacher's outputs, and the influences (b,), for a loss that is the sum over these examples."""
+    answered = student.replaced([leaf.detach().requires_grad_() for leaf in student.leaves])
+    targets = teacher.replaced([leaf.detach().requires_grad_() for leaf in teacher.leaves])
+    loss = objective(answered, targets, labels).sum()
+    slopes = torch.autograd.grad(loss, answered.leaves, create_graph=True, allow_unused=True, materialize_grads=True)
+    influence = -torch.stack([(slope * moved).flatten(1).sum(1) for slope, moved in zip(slopes, tangent.leaves, strict=True)]).sum(0)
+    if not influence.requires_grad:  # an objective that looks at labels alone
+        return teacher.replaced([torch.zeros_like(leaf) for leaf in teacher.leaves]), influence
+    cotangents = torch.autograd.grad(influence.sum(), targets.leaves, allow_unused=True, materialize_grads=True)
+    return teacher.replaced(cotangents), influence.detach()
 
 
 def _along(course: CourseStep, exam: ExamLoss, *, inner_update: str, tangent: Tangent) -> Feedback:
     exam_loss, v = exam_gradient(course, exam)
     w = v if inner_update == "sgd" else course.update.transposed(course.gradients, v)
+    del v
+    cotangents, influences, share = [], [], 1 / len(course.labels)
     with course.randomness.replayed():
-        s_dot = tangent(course.student, course.inputs, course.parameters, w, course.precision)
-    cotangent, influence = feedback_through(
-        course.objective, course.student_outputs, course.teacher_outputs, course.labels, s_dot
-    )
+        for part in course.parts:
+            s_dot = tangent(course, part, w)
+            part.products.clear()  # they are large, and spent
+            through = feedback_through(course.objective, part.student_outputs, part.teacher_outputs, part.labels, s_dot)
+            cotangents.append(through[0].replaced([share * leaf for leaf in through[0].leaves]))
+            influences.append(share * through[1])
     rate = course.update.learning_rate
     return Feedback(
-        cotangent=Outputs(cotangent), influence=rate * influence, exam_loss=exam_loss, direction=w, scale=rate
+        cotangent=joined(cotangents), influence=rate * torch.cat(influences), exam_loss=exam_loss, direction=w, scale=rate
     )
+
+
+def _course_tangent(course: CourseStep, part: CoursePart, w: Parameters) -> Outputs:
+    return forward_tangent(course.student, part.inputs, course.parameters, w, course.precision, part.products)
+
+
+def _course_difference(course: CourseStep, part: CoursePart, w: Parameters) -> Outputs:
+    return difference_tangent(course.student, part.inputs, course.parameters, w)
 
 
 def exam_gradient(course: CourseStep, exam: ExamLoss) -> tuple[Tensor, Parameters]:
     """Return the exam loss at theta' and v, its gradient there."""
     with torch.no_grad():
         moved = course.update(course.gradients)
-    leaves = {name: weight.requires_grad_() for name, weight in moved.items()}
-    loss = exam(leaves)
-    slopes = torch.autograd.grad(loss, list(leaves.values()), allow_unused=True, materialize_grads=True)
-    return loss.detach(), dict(zip(leaves, slopes, strict=True))
+    return exam.gradient(moved)
 
 
 def predicted_change(course: CourseStep, exam: ExamLoss) -> tuple[Tensor, Tensor]:
     """Return the exam loss at theta, and its first-order change -v . U(g) with v taken at theta (METHOD section 2)."""
-    theta = {name: weight.detach().clone().requires_grad_() for name, weight in course.parameters.items()}
-    loss = exam(theta)
-    slopes = torch.autograd.grad(loss, list(theta.values()), allow_unused=True, materialize_grads=True)
+    loss, slopes = exam.gradient(course.parameters)
     with torch.no_grad():
         moved = course.update(course.gradients)
-        change = sum(torch.sum(v * (moved[name] - theta[name])) for name, v in zip(theta, slopes, strict=True))
-    return loss.detach(), torch.as_tensor(change)
+        change = sum(torch.sum(v * (moved[name] - course.parameters[name])) for name, v in slopes.items())
+    return loss, torch.as_tensor(change).detach()
 
 
 HYPERGRADIENTS: dict[str, Hypergradient] = {"jvp": jvp, "finite_difference": finite_difference, "unrolled": unrolled}

@@ -7,6 +7,9 @@ from torch.optim import SGD, AdamW, Optimizer
 
 from ikd.errors import ConfigError
 
+ADAPTER = "lora_"
+"""What the names of adapter weights have in them (peft)."""
+
 
 def trained_parameters(model: nn.Module) -> dict[str, Tensor]:
     """Return the weights that require a gradient, by name; tied weights once."""
@@ -32,7 +35,7 @@ def build_optimizer(
 
 
 def limit_scope(teacher: nn.Module, scope: str, *, layers: nn.ModuleList | None = None, top_layers: int = 1) -> None:
-    """Let only part of the teacher learn: "all", "top_layers" (the last ones and the classifier) or "head".
+    """Let only part of the teacher learn: "all", "top_layers" (the last ones and the classifier), "head" or "adapter".
 
     Args:
         teacher: a transformers sequence classifier.
@@ -41,9 +44,12 @@ def limit_scope(teacher: nn.Module, scope: str, *, layers: nn.ModuleList | None 
         top_layers: how many of them.
 
     Raises:
-        ConfigError: more top layers asked for than there are, or layers that cannot be told apart.
+        ConfigError: more top layers asked for than there are, layers that cannot be told apart, or no adapters.
     """
     if scope == "all":
+        return
+    if scope == "adapter":
+        _only_adapters(teacher)
         return
     body: nn.Module = getattr(teacher, str(teacher.base_model_prefix))
     inside = {id(weight) for weight in body.parameters()}
@@ -61,6 +67,14 @@ def limit_scope(teacher: nn.Module, scope: str, *, layers: nn.ModuleList | None 
     kept |= {id(weight) for weight in pooler.parameters()} if pooler is not None else set()
     for weight in teacher.parameters():
         weight.requires_grad_(id(weight) not in inside or id(weight) in kept)
+
+
+def _only_adapters(teacher: nn.Module) -> None:
+    names = [name for name, _ in teacher.named_parameters() if ADAPTER in name]
+    if not names:
+        raise ConfigError("The teacher has no adapters: choose policy.teacher_scope all, top_layers or head.")
+    for name, weight in teacher.named_parameters():
+        weight.requires_grad_(name in names)
 
 
 def set_learning_rate(optimizer: Optimizer, learning_rate: float) -> None:

@@ -5,76 +5,27 @@ Every policy takes one `Lesson` and the step's batches, updates the models in pl
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator
 
 import torch
-from torch import nn
-from torch.optim import Optimizer
+import torch.nn.functional as F
+from torch import Tensor
 
-from ikd.protocols import Batch, ExamLoss, Feedback, Objective, Outputs
-from ikd.teaching.course import CourseStep, course_step
+from ikd.protocols import Batch, ExamLoss, Feedback, Outputs
+from ikd.teaching.course import CourseStep
 from ikd.teaching.exam import exam_on
-from ikd.teaching.forward import autocast, mode, outputs_of
-from ikd.teaching.hypergradients import Hypergradient, exam_gradient, predicted_change
+from ikd.teaching.forward import mode
+from ikd.teaching.hypergradients import exam_gradient, predicted_change
+from ikd.teaching.lesson import Lesson, Taught, course_of, course_scalars, say, soft_targets_of, with_graph
 from ikd.teaching.probe import ProbeAsked, ProbeReading, ask_of_probe
-from ikd.teaching.student_update import StudentUpdate, global_norm
-from ikd.teaching.teacher_update import Anchor, update_teacher
-
-
-@dataclass(frozen=True, kw_only=True)
-class Anchoring:
-    """An anchor with its weight and the teacher as it was before the first exam."""
-
-    loss: Anchor
-    weight: float
-    initial_teacher: nn.Module
-
-
-@dataclass(frozen=True, kw_only=True)
-class Lesson:
-    """What stays from step to step until a setting is changed: both models, their updates, the switches of METHOD section 3.
-
-    Attributes:
-        hypergradient: one of HYPERGRADIENTS; None: the exam does not reach the teacher (inner update off).
-        teacher_optimizer: holds the weights that learn; None: a fixed teacher.
-        dropout: whether the student's dropout is on in course steps.
-        redo: repeat the course step with the improved teacher.
-        initial_teacher: the teacher before its first exam, where an anchor needs it now or later.
-    """
-
-    student: nn.Module
-    teacher: nn.Module
-    objective: Objective
-    update: StudentUpdate
-    dropout: bool = True
-    precision: str = "fp32"
-    teacher_optimizer: Optimizer | None = None
-    teacher_max_gradient_norm: float | None = None
-    hypergradient: Hypergradient | None = None
-    inner_update: str = "exact"
-    redo: bool = False
-    anchoring: Anchoring | None = None
-    initial_teacher: nn.Module | None = None
-
-
-@dataclass(frozen=True, kw_only=True)
-class Taught:
-    """What one step did. `feedback` and `probe_asked` are None at a step with no exam."""
-
-    course: CourseStep
-    scalars: dict[str, float]
-    feedback: Feedback | None = None
-    probe_asked: ProbeAsked | None = None
+from ikd.teaching.teacher_update import Pull, update_teacher
 
 
 def fixed_step(lesson: Lesson, batch: Batch, exam_batch: Batch | None = None, probe: ProbeReading | None = None) -> Taught:
-    """One course step under a teacher that never changes; exam batch and probe are not looked at."""
-    with torch.no_grad():
-        soft_targets = _teacher_outputs(lesson.teacher, lesson, batch)
-    with mode(lesson.student, training=lesson.dropout):
-        course = _course(lesson, batch, soft_targets)
+    """One course step under a teacher that does not change; exam batch and probe are not looked at."""
+    course = course_of(lesson, batch, soft_targets_of(lesson, batch))
     lesson.update.take(course.gradients)
-    return Taught(course=course, scalars=_course_scalars(course))
+    return Taught(course=course, scalars=course_scalars(course))
 
 
 def exam_step(lesson: Lesson, batch: Batch, exam_batch: Batch | None = None, probe: ProbeReading | None = None) -> Taught:
@@ -84,80 +35,109 @@ def exam_step(lesson: Lesson, batch: Batch, exam_batch: Batch | None = None, pro
     """
     if exam_batch is None or lesson.teacher_optimizer is None:
         return fixed_step(lesson, batch)
-    soft_targets = _teacher_outputs(lesson.teacher, lesson, batch)
-    exam = exam_on(lesson.student, exam_batch.student_inputs, labels=exam_batch.labels, precision=lesson.precision)
-    with mode(lesson.student, training=lesson.dropout):
-        course = _course(lesson, batch, soft_targets)
-        feedback = lesson.hypergradient(course, exam, inner_update=lesson.inner_update) if lesson.hypergradient else None
-    scalars = _course_scalars(course) | _exam_scalars(course, exam, feedback, measured=probe is not None)
-    asked = _probe_asked(course, exam, feedback, probe)
+    kept = _kept(lesson, batch)
+    exam = exam_on(
+        lesson.student, exam_batch.student_inputs, labels=exam_batch.labels, precision=lesson.precision, pieces=lesson.pieces
+    )
+    course = course_of(lesson, batch, kept or soft_targets_of(lesson, batch), examined=lesson.hypergradient is not None)
+    feedback = None
+    if lesson.hypergradient is not None:
+        with mode(lesson.student, training=lesson.dropout):
+            feedback = lesson.hypergradient(course, exam, inner_update=lesson.inner_update)
+    scalars = course_scalars(course) | _exam_scalars(course, exam, feedback, measured=probe is not None)
+    asked = _probe_asked(lesson, course, exam, feedback=feedback, probe=probe)
     if not lesson.redo:
         lesson.update.take(course.gradients)
-    scalars |= _teach_teacher(lesson, soft_targets, batch, feedback)
+    anchored: list[float] = []
+    scalars |= _teach(lesson, _exam_pulls(lesson, batch, kept, feedback=feedback, anchored=anchored))
+    if anchored:
+        scalars["anchor_loss"] = sum(anchored)
     if lesson.redo:
-        _redo(lesson, batch, course)
+        again = course_of(lesson, batch, soft_targets_of(lesson, batch), again=course)
+        lesson.update.take(again.gradients)
     return Taught(course=course, scalars=scalars, feedback=feedback, probe_asked=asked)
 
 
-POLICIES = {"fixed": fixed_step, "exam": exam_step}
+def peer_step(lesson: Lesson, batch: Batch, exam_batch: Batch | None = None, probe: ProbeReading | None = None) -> Taught:
+    """One course step, and one step of the teacher on its own loss, towards the labels and towards the student; no exam.
 
+        L_t = a CE(y, o) + b KL( softmax(s) || softmax(o) )
 
-def _teacher_outputs(teacher: nn.Module, lesson: Lesson, batch: Batch) -> Outputs:
-    with autocast(batch.labels.device, lesson.precision):
-        return outputs_of(teacher, batch.teacher_inputs)
-
-
-def _course(lesson: Lesson, batch: Batch, soft_targets: Outputs, again: CourseStep | None = None) -> CourseStep:
-    return course_step(
-        lesson.student, batch.student_inputs, labels=batch.labels, teacher_outputs=soft_targets,
-        objective=lesson.objective, update=lesson.update, precision=lesson.precision,
-        randomness=again.randomness if again else None,
-    )  # fmt: skip
-
-
-def _redo(lesson: Lesson, batch: Batch, first: CourseStep) -> None:
-    """Take the course step from theta again, with the improved teacher and the same dropout."""
-    with torch.no_grad():
-        soft_targets = _teacher_outputs(lesson.teacher, lesson, batch)
-    with mode(lesson.student, training=lesson.dropout):
-        lesson.update.take(_course(lesson, batch, soft_targets, again=first).gradients)
-
-
-def _teach_teacher(lesson: Lesson, soft_targets: Outputs, batch: Batch, feedback: Feedback | None) -> dict[str, float]:
+    with the logits s that the student gave in the course step, held constant. Both learn from what the other said at this step.
+    `mutual`: a = 1, b the peer weight (Zhang et al. 2018, deep mutual learning); `online`: a = 1 - b (Shi et al. 2021, ProKT).
+    """
     assert lesson.teacher_optimizer is not None
-    scalars, anchored = {}, None
-    if lesson.anchoring is not None:
-        anchoring = lesson.anchoring
-        with torch.no_grad():
-            before = _teacher_outputs(anchoring.initial_teacher, lesson, batch)
-        term = anchoring.loss(soft_targets, before, batch.labels)
-        scalars["anchor_loss"], anchored = float(term.detach()), anchoring.weight * term
-    moved = update_teacher(
-        lesson.teacher_optimizer, soft_targets.logits, anchor_loss=anchored,
-        cotangent=feedback.cotangent.logits if feedback else None, max_gradient_norm=lesson.teacher_max_gradient_norm,
-    )  # fmt: skip
-    scalars["teacher_gradient_norm"], scalars["teacher_update_ratio"] = moved.gradient_norm, moved.update_ratio
-    scalars["teacher_learning_rate"] = float(lesson.teacher_optimizer.param_groups[0]["lr"])
-    return scalars
+    kept = _kept(lesson, batch)
+    course = course_of(lesson, batch, kept or soft_targets_of(lesson, batch))
+    lesson.update.take(course.gradients)
+    losses: list[float] = []
+    scalars = course_scalars(course) | _teach(lesson, _peer_pulls(lesson, batch, kept, course=course, losses=losses))
+    scalars["teacher_loss"] = sum(losses)
+    return Taught(course=course, scalars=scalars)
+
+
+Policy = Callable[[Lesson, Batch, Batch | None, ProbeReading | None], Taught]
+
+POLICIES: dict[str, Policy] = {
+    "exam": exam_step, "fixed": fixed_step, "mutual": peer_step, "online": peer_step, "annealed": fixed_step,
+}  # fmt: skip
+
+
+def _kept(lesson: Lesson, batch: Batch) -> Outputs | None:
+    """Return the teacher's outputs with their graph, to be pulled back later; None where the batch goes through in pieces."""
+    return say(lesson, batch.teacher_inputs) if lesson.pieces == 1 else None
+
+
+def _exam_pulls(
+    lesson: Lesson, batch: Batch, kept: Outputs | None, *, feedback: Feedback | None, anchored: list[float]
+) -> Iterator[Pull]:
+    """Yield what pulls at the teacher, piece by piece: the cotangent of its outputs, and the anchor."""
+    n_pieces = 1 if kept is not None else min(lesson.pieces, len(batch.labels))
+    cotangents = feedback.cotangent.cut(n_pieces) if feedback else [None] * n_pieces
+    before: list[Outputs | None] = [None] * n_pieces
+    if lesson.anchoring is not None and lesson.anchoring.initial_teacher is not None:
+        before = [*soft_targets_of(lesson, batch, lesson.anchoring.initial_teacher).cut(n_pieces)]
+    labels = batch.labels.tensor_split(n_pieces)
+    for said, cotangent, first, truth in zip(with_graph(lesson, batch, kept), cotangents, before, labels, strict=True):
+        pairs = [] if cotangent is None else list(zip(said.leaves, cotangent.leaves, strict=True))
+        if lesson.anchoring is not None:
+            term = lesson.anchoring.loss(said, first, truth) * (len(truth) / len(batch.labels))
+            anchored.append(float(term.detach()))
+            pairs.append((lesson.anchoring.weight * term, torch.ones_like(term)))
+        yield pairs
+
+
+def _peer_pulls(
+    lesson: Lesson, batch: Batch, kept: Outputs | None, *, course: CourseStep, losses: list[float]
+) -> Iterator[Pull]:
+    for said, part in zip(with_graph(lesson, batch, kept), course.parts, strict=True):
+        hard = F.cross_entropy(said.logits, part.labels, reduction="sum")
+        student, teacher = F.log_softmax(part.student_outputs.logits, dim=-1), F.log_softmax(said.logits, dim=-1)
+        towards = F.kl_div(teacher, student, log_target=True, reduction="sum")
+        loss: Tensor = (lesson.label_weight * hard + lesson.peer_weight * towards) / len(batch.labels)
+        losses.append(float(loss.detach()))
+        yield [(loss, torch.ones_like(loss))]
+
+
+def _teach(lesson: Lesson, pulls: Iterator[Pull]) -> dict[str, float]:
+    assert lesson.teacher_optimizer is not None
+    moved = update_teacher(lesson.teacher_optimizer, pulls, max_gradient_norm=lesson.teacher_max_gradient_norm)
+    return {
+        "teacher_gradient_norm": moved.gradient_norm,
+        "teacher_update_ratio": moved.update_ratio,
+        "teacher_learning_rate": float(lesson.teacher_optimizer.param_groups[0]["lr"]),
+    }
 
 
 def _probe_asked(
-    course: CourseStep, exam: ExamLoss, feedback: Feedback | None, probe: ProbeReading | None
+    lesson: Lesson, course: CourseStep, exam: ExamLoss, *, feedback: Feedback | None, probe: ProbeReading | None
 ) -> ProbeAsked | None:
     if feedback is None or probe is None:
         return None
     direction = feedback.direction
     if direction is None:  # unrolled forms no w
         direction = course.update.transposed(course.gradients, exam_gradient(course, exam)[1])
-    return ask_of_probe(course, direction, probe)
-
-
-def _course_scalars(course: CourseStep) -> dict[str, float]:
-    return {
-        "course_loss": float(course.loss),
-        "course_gradient_norm": float(global_norm(course.gradients)),
-        "student_learning_rate": course.update.learning_rate,
-    }
+    return ask_of_probe(course, direction, probe, teacher=lesson.teacher)
 
 
 def _exam_scalars(course: CourseStep, exam: ExamLoss, feedback: Feedback | None, *, measured: bool) -> dict[str, float]:
@@ -171,4 +151,4 @@ def _exam_scalars(course: CourseStep, exam: ExamLoss, feedback: Feedback | None,
     return scalars
 
 
-__all__ = ["POLICIES", "Anchoring", "Lesson", "Taught", "exam_step", "fixed_step"]
+__all__ = ["POLICIES", "exam_step", "fixed_step", "peer_step"]

@@ -6,11 +6,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from ikd.protocols import Batch, Outputs, Parameters
 from ikd.teaching.course import CourseStep
-from ikd.teaching.forward import mode
+from ikd.teaching.forward import autocast, mode, outputs_of
 from ikd.teaching.hypergradients import feedback_through, forward_tangent
 
 
@@ -39,10 +39,12 @@ class ProbeAsked:
     Attributes:
         feedback: (P, C) minus the hypergradient at each example's teacher logits, in exam loss per unit of logit.
         influence: (P,) marginal effect of each example's gradient on the exam loss (negative helps).
+        hidden: (P, K) norms of the hypergradient at what is shown beside the logits, as `hidden_norms` gives them.
     """
 
     feedback: Tensor
     influence: Tensor
+    hidden: Tensor
 
 
 def in_order(batches: Sequence[Batch], pieces: Sequence[Tensor]) -> Tensor:
@@ -53,29 +55,47 @@ def in_order(batches: Sequence[Batch], pieces: Sequence[Tensor]) -> Tensor:
     return ordered
 
 
-def ask_of_probe(course: CourseStep, direction: Parameters, probe: ProbeReading) -> ProbeAsked:
+def hidden_norms(cotangent: Outputs) -> Tensor:
+    """Return (B, K) Euclidean norms of each example's hypergradient at what is shown beside the logits.
+
+    One number for each hidden state over its tokens and units, then one for each layer whose attention is shown, over its queries,
+    keys and values together.
+    """
+    attention = zip(cotangent.queries, cotangent.keys, cotangent.values, strict=True)
+    groups = [*((state,) for state in cotangent.hidden_states), *attention]
+    columns = [torch.stack([leaf.flatten(1).norm(dim=1) for leaf in group]).norm(dim=0) for group in groups]
+    return torch.stack(columns, dim=1) if columns else cotangent.logits.new_zeros((len(cotangent.logits), 0))
+
+
+def ask_of_probe(course: CourseStep, direction: Parameters, probe: ProbeReading, *, teacher: nn.Module) -> ProbeAsked:
     """Return feedback and influence of every probe example.
 
     They are what they would be if the example had a place of weight 1/B in the course batch: the same w, the example's
     own tangent s_dot. With its loss l, that is the influence -< dl/ds, s_dot > / B, and as feedback minus the derivative
-    of the influence at the teacher logits. Exact for the objective's share of one example; dropout off.
+    of the influence at the teacher's outputs. Exact for the objective's share of one example; dropout off. Where an objective compares
+    the examples of a batch with each other, those of the same piece of the probe set stand in for the batch.
 
     Args:
         course: the step under way, not yet taken.
         direction: w divided by the student's learning rate, as in `Feedback.direction`.
         probe: both models' logits at this step.
+        teacher: asked again where the objective looks at more than logits.
     """
     share = course.update.learning_rate / len(course.labels)
-    feedback, influence = [], []
+    feedback, influence, hidden = [], [], []
     with mode(course.student, training=False):
-        for batch, teacher, student in zip(probe.batches, probe.teacher_logits, probe.student_logits, strict=True):
+        for batch, said, answered in zip(probe.batches, probe.teacher_logits, probe.student_logits, strict=True):
             tangent = forward_tangent(
                 course.student, batch.student_inputs, course.parameters, direction, course.precision
             )
-            cotangent, effect = feedback_through(
-                course.objective, Outputs(student), Outputs(teacher), batch.labels, tangent
-            )
-            # feedback_through means over its own piece; the share wanted is that of one place in the course batch.
-            feedback.append(-cotangent * len(batch.labels) * share)
-            influence.append(effect * len(batch.labels) * share)
-    return ProbeAsked(feedback=probe.in_order(feedback), influence=probe.in_order(influence))
+            both = Outputs(answered), Outputs(said)
+            if len(tangent.leaves) > 1:
+                with torch.no_grad(), autocast(batch.labels.device, course.precision):
+                    both = outputs_of(course.student, batch.student_inputs), outputs_of(teacher, batch.teacher_inputs)
+            cotangent, effect = feedback_through(course.objective, *both, batch.labels, tangent)
+            feedback.append(-share * cotangent.logits)
+            influence.append(share * effect)
+            hidden.append(share * hidden_norms(cotangent))
+    return ProbeAsked(
+        feedback=probe.in_order(feedback), influence=probe.in_order(influence), hidden=probe.in_order(hidden)
+    )

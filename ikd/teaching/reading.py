@@ -10,7 +10,7 @@ from torch import Tensor, nn
 
 from ikd.protocols import Batch, Inputs, to_device
 from ikd.teaching.forward import autocast, mode, outputs_of
-from ikd.teaching.probe import ProbeReading, in_order
+from ikd.teaching.probe import ProbeReading
 
 READING_BATCH_SIZE = 128
 
@@ -28,6 +28,16 @@ class BatchSource(Protocol):
         """Return all indices, shortest text first."""
         ...
 
+    @property
+    def lengths(self) -> Sequence[int]:
+        """Return the number of tokens of each example."""
+        ...
+
+    @property
+    def same_tokens(self) -> bool:
+        """Return whether both models read the same tokens."""
+        ...
+
 
 def on_device(batch: Batch, device: torch.device) -> Batch:
     """Return the batch on a device; `examples` stay on the CPU, encodings shared by both models are moved once."""
@@ -39,9 +49,13 @@ def on_device(batch: Batch, device: torch.device) -> Batch:
 
 def whole_split(source: BatchSource, device: torch.device, *, first: int | None = None) -> list[Batch]:
     """Return a split, or its first examples, as batches on the device, texts of like length together."""
+    return list(_pieces(source, device, first=first))
+
+
+def _pieces(source: BatchSource, device: torch.device, *, first: int | None = None) -> Iterator[Batch]:
     order = [index for index in source.by_length() if first is None or index < first]
-    pieces = [order[start : start + READING_BATCH_SIZE] for start in range(0, len(order), READING_BATCH_SIZE)]
-    return [on_device(source.batch(piece), device) for piece in pieces]
+    for start in range(0, len(order), READING_BATCH_SIZE):
+        yield on_device(source.batch(order[start : start + READING_BATCH_SIZE]), device)
 
 
 def read_probe(student: nn.Module, teacher: nn.Module, batches: Sequence[Batch], *, precision: str) -> ProbeReading:
@@ -53,17 +67,23 @@ def read_probe(student: nn.Module, teacher: nn.Module, batches: Sequence[Batch],
     )
 
 
-def read_split(model: nn.Module, role: str, batches: Sequence[Batch], *, precision: str) -> Tensor:
+def read_split(model: nn.Module, role: str, source: BatchSource, device: torch.device, *, precision: str) -> Tensor:
     """Return one model's logits (n, C) on a whole split, in its order, on the CPU.
 
     Args:
         model: a classifier.
         role: "student" or else the teacher's encoding is used.
-        batches: the split, as `whole_split` gives it.
+        source: the split; its batches are made one by one.
+        device: where the model is.
         precision: "fp32" or "bf16".
     """
-    pieces = [(batch, batch.student_inputs if role == "student" else batch.teacher_inputs) for batch in batches]
-    return in_order(batches, list(_logits(model, pieces, precision)))
+    logits: Tensor | None = None
+    for batch in _pieces(source, device):
+        (piece,) = _logits(model, [(batch, batch.student_inputs if role == "student" else batch.teacher_inputs)], precision)
+        logits = piece.new_empty((len(source), piece.shape[-1]), device="cpu") if logits is None else logits
+        logits[batch.examples] = piece.cpu()
+    assert logits is not None, "a split has at least one example"
+    return logits
 
 
 @torch.no_grad()
@@ -71,4 +91,4 @@ def _logits(model: nn.Module, pieces: Sequence[tuple[Batch, Inputs]], precision:
     with mode(model, training=False):
         for batch, inputs in pieces:
             with autocast(batch.labels.device, precision):
-                yield outputs_of(model, inputs).logits
+                yield outputs_of(model, inputs, logits_only=True).logits

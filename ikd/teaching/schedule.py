@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 
 import numpy as np
+from numpy.typing import NDArray
+
+BUCKETS_A_POOL = 50
 
 SCHEDULES: dict[str, Callable[[float], float]] = {
     "constant": lambda done: 1.0,
@@ -31,23 +34,30 @@ def learning_rate_factor(step: int, *, n_steps: int, warmup_steps: int, schedule
 class Sampler:
     """An endless order of example indices: every example once an epoch, each epoch in a new order.
 
-    What is drawn depends on the seed and on how many were drawn before, not on the sizes of the batches.
+    What is drawn depends on the seed and on how many were drawn before, not on the sizes of the batches. With lengths, texts of like
+    length follow each other: pools of 50 batches are sorted by length, cut into batches, and those shuffled.
 
     Attributes:
         drawn: how many were drawn so far.
     """
 
-    def __init__(self, n_examples: int, *, seed: tuple[int, ...]) -> None:
+    def __init__(
+        self, n_examples: int, *, seed: tuple[int, ...], lengths: Sequence[int] | None = None, bucket: int = 1
+    ) -> None:
         """Begin with the first epoch.
 
         Args:
             n_examples: size of the split.
             seed: numbers that determine the order.
+            lengths: of the texts, where those of like length should come together.
+            bucket: how many of them.
         """
         self.drawn = 0
+        self._lengths, self._bucket = None if lengths is None else np.asarray(lengths), bucket
         self._n_examples = n_examples
         self._generator = np.random.default_rng(seed)
         self._waiting: list[int] = []
+        self._begun = 0  # examples of the epochs begun so far
 
     def take(self, batch_size: int) -> list[int]:
         """Return the next examples; a split smaller than the batch gives the whole split each time.
@@ -56,10 +66,26 @@ class Sampler:
         """
         size = min(batch_size, self._n_examples)
         while len(self._waiting) < size:
-            self._waiting += self._generator.permutation(self._n_examples).tolist()
+            self._waiting += self._epoch().tolist()
         batch, self._waiting = self._waiting[:size], self._waiting[size:]
         self.drawn += size
         return batch
+
+    def _epoch(self) -> NDArray[np.int64]:
+        order = self._generator.permutation(self._n_examples)
+        if self._lengths is None:
+            return order
+        # A bucket that is no whole batch would shift all after it: the last one comes last, and the next epoch first fills its batch.
+        first = -self._begun % self._bucket
+        self._begun += self._n_examples
+        pool, whole = BUCKETS_A_POOL * self._bucket, [order[:first]]
+        for start in range(first, len(order), pool):
+            some = order[start : start + pool]
+            some = some[np.argsort(self._lengths[some], kind="stable")]
+            n_whole = len(some) // self._bucket
+            buckets = np.split(some, range(self._bucket, len(some), self._bucket))
+            whole += [buckets[at] for at in self._generator.permutation(n_whole)] + buckets[n_whole:]
+        return np.concatenate(whole)
 
     def skip(self, n_drawn: int) -> set[int]:
         """Draw from a fresh sampler what was drawn before, and return which examples those were."""

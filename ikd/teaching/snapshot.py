@@ -11,8 +11,8 @@ from torch.optim import Optimizer
 
 from ikd.errors import ModelError
 from ikd.teaching.forward import Randomness
+from ikd.teaching.lesson import Lesson
 from ikd.teaching.optimizers import trained_parameters
-from ikd.teaching.policies import Lesson
 
 
 @dataclass(frozen=True, kw_only=True)

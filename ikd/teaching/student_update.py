@@ -6,9 +6,9 @@ after clipping by global norm. METHOD section 2, "dU/dg"; AdamW: Loshchilov, Hut
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor
@@ -17,8 +17,8 @@ from torch.optim import SGD, AdamW, Optimizer
 from ikd.errors import ConfigError
 from ikd.protocols import Parameters
 
-PACK_SIZE = 2**18
-"""Most weights packed into one vector (1 MiB in 32 bits); a larger tensor stays alone and is not copied."""
+PACK_SIZE = 2**16
+"""Most weights worked on at once (256 KiB in 32 bits): what is computed between two of its operations stays in the cache."""
 
 CLIP_EPSILON = 1e-6
 """What torch.nn.utils.clip_grad_norm_ adds to the norm it divides by."""
@@ -51,20 +51,10 @@ class StudentUpdate:
         """Learning rate of the first group: the factor left out of `transposed`."""
         return float(self.optimizer.param_groups[0]["lr"])
 
-    def clipped(self, gradients: Parameters) -> Parameters:
-        """Return g scaled down to the bound on its global norm; differentiable."""
-        if self.max_gradient_norm is None:
-            return gradients
-        factor = torch.clamp(self.max_gradient_norm / (global_norm(gradients) + CLIP_EPSILON), max=1.0)
-        return {name: gradient * factor for name, gradient in gradients.items()}
-
     def __call__(self, gradients: Parameters) -> Parameters:
         """Return theta' (new tensors), differentiable in the gradients; weights without a gradient are left out."""
-        steps = self.clipped(gradients)
-        moved: Parameters = dict.fromkeys(gradients, torch.empty(0))  # in the order given
-        for pack in self._packs(steps):
-            moved |= pack.apart(self._updated(pack, pack.flat(steps)))
-        return moved
+        factor = self._factor(gradients)
+        return _whole(gradients, ((pack, self._updated(pack, pack.flat(gradients) * factor)) for pack in self._packs(gradients)))
 
     def transposed(self, gradients: Parameters, cotangents: Parameters) -> Parameters:
         """Return w = (dU/dg)^T v, divided by `learning_rate`.
@@ -73,42 +63,48 @@ class StudentUpdate:
             gradients: g, before clipping.
             cotangents: v, gradient of the exam loss with respect to theta'.
         """
-        factor, norm = self._clip_factor(gradients)
-        inner: Parameters = dict.fromkeys(gradients, torch.empty(0))  # in the order given
-        for pack in self._packs(gradients):
-            inner |= pack.apart(self._transposed(pack, pack.flat(gradients) * factor, pack.flat(cotangents)))
+        factor = float(self._factor(gradients))
+        inner = _whole(gradients, (
+            (pack, self._transposed(pack, pack.flat(gradients) * factor, pack.flat(cotangents))) for pack in self._packs(gradients)
+        ))  # fmt: skip
         if factor == 1.0:
             return inner
         # d(c g)/dg with c = bound / (|g| + eps): c (v - g <g, v> / (|g| (|g| + eps)))
         along = sum(float(torch.sum(gradients[name] * w)) for name, w in inner.items())
+        norm = float(global_norm(gradients))
         share = along / (norm * (norm + CLIP_EPSILON))
         return {name: factor * (w - share * gradients[name]) for name, w in inner.items()}
 
     def take(self, gradients: Parameters) -> None:
         """Take the real optimizer step: theta becomes theta'."""
-        for name, gradient in self.clipped(gradients).items():
-            self.parameters[name].grad = gradient.detach()
+        factor = self._factor(gradients)
+        for name, gradient in gradients.items():
+            self.parameters[name].grad = gradient.detach() * factor
         self.optimizer.step()
         self.optimizer.zero_grad(set_to_none=True)
 
-    def _clip_factor(self, gradients: Parameters) -> tuple[float, float]:
+    def _factor(self, gradients: Parameters) -> Tensor | float:
+        """Return what g is scaled by so that its global norm keeps its bound; differentiable."""
         if self.max_gradient_norm is None:
-            return 1.0, 0.0
-        norm = float(global_norm(gradients))
-        return min(1.0, self.max_gradient_norm / (norm + CLIP_EPSILON)), norm
+            return 1.0
+        return torch.clamp(self.max_gradient_norm / (global_norm(gradients) + CLIP_EPSILON), max=1.0)
 
-    def _packs(self, gradients: Parameters) -> list[Pack]:
-        """Return these weights in packs: of one parameter group, at one step count, and small enough to copy freely."""
-        packs: dict[tuple[int, float], list[Pack]] = {}
+    def _packs(self, gradients: Parameters) -> Iterator[Pack]:
+        """Yield these weights in packs: small tensors of one parameter group and step count together, large ones in pieces."""
+        waiting: dict[tuple[int, float], Pack] = {}
         for name in gradients:
             weight, group = self.parameters[name], self._groups[name]
             state = self.optimizer.state.get(weight) or {}
             count = float(state["step"]) + 1 if "step" in state else 1.0
-            alike = packs.setdefault((id(group), count), [])
-            if not alike or alike[-1].size + weight.numel() > PACK_SIZE:
-                alike.append(Pack(group=group, count=count, shapes={}))
-            alike[-1].shapes[name] = weight.shape
-        return [pack for alike in packs.values() for pack in alike]
+            for start in range(0, weight.numel(), PACK_SIZE):
+                piece = Piece(name, start, min(start + PACK_SIZE, weight.numel()))
+                fresh = Pack(group=group, count=count, pieces=[])
+                pack = waiting.setdefault((id(group), count), fresh)
+                if pack.size + piece.stop - start > PACK_SIZE:
+                    yield pack
+                    waiting[id(group), count] = pack = fresh
+                pack.pieces.append(piece)
+        yield from waiting.values()
 
     def _updated(self, pack: Pack, gradient: Tensor) -> Tensor:
         theta = pack.flat(self.parameters).detach()
@@ -117,8 +113,7 @@ class StudentUpdate:
             plain: Tensor = theta - rate * (gradient + decay * theta)
             return plain
         first, second, c1, c2 = self._moments(pack, gradient)
-        positive = second > 0  # the derivative of a square root at zero would be infinite
-        root = torch.where(positive, torch.where(positive, second, 1.0).sqrt(), 0.0) / c2**0.5
+        root = (second / c2).sqrt() if not second.requires_grad else _root(second / c2)
         moved: Tensor = theta * (1 - rate * decay) - (rate / c1) * first / (root + pack.group["eps"])
         return moved
 
@@ -140,40 +135,62 @@ class StudentUpdate:
         beta1, beta2 = pack.group["betas"]
         first, second = (1 - beta1) * gradient, (1 - beta2) * gradient * gradient
         if pack.count > 1:
-            states = {name: self.optimizer.state[self.parameters[name]] for name in pack.shapes}
+            states = {name: self.optimizer.state[self.parameters[name]] for name, _, _ in pack.pieces}
             first = first + beta1 * pack.flat({name: state["exp_avg"] for name, state in states.items()})
             second = second + beta2 * pack.flat({name: state["exp_avg_sq"] for name, state in states.items()})
         return first, second, 1 - beta1**pack.count, 1 - beta2**pack.count
 
 
+class Piece(NamedTuple):
+    """Some consecutive weights of one tensor, seen as a vector."""
+
+    name: str
+    start: int
+    stop: int
+
+
 @dataclass(frozen=True, kw_only=True)
 class Pack:
-    """Weights handled as one long vector: a small model's update would otherwise be all calls and no arithmetic.
+    """Weights handled as one vector: a small model's update would otherwise be all calls, a large one's all memory traffic.
 
     Attributes:
         group: their optimizer's parameter group.
         count: the number that the coming step has in their optimizer's state, from 1.
-        shapes: their shapes by name, in the vector's order.
+        pieces: where they are, in the vector's order.
     """
 
     group: dict[str, Any]
     count: float
-    shapes: dict[str, torch.Size]
+    pieces: list[Piece]
 
     @property
     def size(self) -> int:
         """Return the number of weights."""
-        return sum(shape.numel() for shape in self.shapes.values())
+        return sum(piece.stop - piece.start for piece in self.pieces)
 
     def flat(self, tensors: Mapping[str, Tensor]) -> Tensor:
-        """Return the pack's tensors as one vector; without a copy where there is only one."""
-        rows = [tensors[name].reshape(-1) for name in self.shapes]
+        """Return the pack's weights of these tensors as one vector; without a copy where there is only one piece."""
+        rows = [tensors[name].reshape(-1)[start:stop] for name, start, stop in self.pieces]
         return rows[0] if len(rows) == 1 else torch.cat(rows)
 
-    def apart(self, flat: Tensor) -> dict[str, Tensor]:
-        """Return views of a vector, by name, each in its own shape."""
-        pieces = flat.split([shape.numel() for shape in self.shapes.values()])
-        return {name: piece.view(shape) for (name, shape), piece in zip(self.shapes.items(), pieces, strict=True)}
+
+def _whole(like: Parameters, packs: Iterable[tuple[Pack, Tensor]]) -> Parameters:
+    """Return tensors in the shapes of others from the vectors of packs; differentiable in them where gradients are on."""
+    parts: dict[str, list[Tensor]] = {name: [] for name in like}
+    kept = {} if torch.is_grad_enabled() else {name: tensor.new_empty(tensor.shape) for name, tensor in like.items()}
+    for pack, vector in packs:
+        for (name, start, stop), piece in zip(pack.pieces, vector.split([stop - start for _, start, stop in pack.pieces]), strict=True):
+            if kept:
+                kept[name].view(-1)[start:stop] = piece
+            else:
+                parts[name].append(piece)
+    return kept or {name: torch.cat(pieces).view_as(like[name]) for name, pieces in parts.items()}
+
+
+def _root(positive: Tensor) -> Tensor:
+    """Return a square root whose derivative at zero is zero and not infinite."""
+    reached = positive > 0
+    return torch.where(reached, torch.where(reached, positive, 1.0).sqrt(), 0.0)
 
 
 def global_norm(tensors: Mapping[str, Tensor]) -> Tensor:

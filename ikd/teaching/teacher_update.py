@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
 import torch
@@ -12,21 +12,25 @@ from torch.optim import Optimizer
 
 from ikd.protocols import Outputs
 
-Anchor = Callable[[Outputs, Outputs, Tensor], Tensor]
-"""(teacher outputs now, outputs of the teacher before its first exam, labels) to a scalar."""
+Anchor = Callable[[Outputs, Outputs | None, Tensor], Tensor]
+"""(teacher outputs now, outputs of the teacher before its first exam where they are needed, labels) to a scalar."""
 
 
-def anchor_to_labels(now: Outputs, before: Outputs, labels: Tensor) -> Tensor:
+def anchor_to_labels(now: Outputs, before: Outputs | None, labels: Tensor) -> Tensor:
     """Return the mean cross-entropy of the teacher on the course labels (LGTM, ACL 2023)."""
     return F.cross_entropy(now.logits, labels)
 
 
-def anchor_to_initial_teacher(now: Outputs, before: Outputs, labels: Tensor) -> Tensor:
+def anchor_to_initial_teacher(now: Outputs, before: Outputs | None, labels: Tensor) -> Tensor:
     """Return the mean KL(initial teacher || teacher now) on the course batch, at temperature 1 (after ProKT, 2021)."""
+    assert before is not None
     return F.kl_div(
         F.log_softmax(now.logits, dim=-1), F.log_softmax(before.logits, dim=-1), log_target=True, reduction="batchmean"
     )
 
+
+LOOKS_BACK = frozenset({"initial_teacher"})
+"""Anchors that look at the teacher as it was."""
 
 ANCHORS: dict[str, Anchor] = {"labels": anchor_to_labels, "initial_teacher": anchor_to_initial_teacher}
 
@@ -39,36 +43,40 @@ class TeacherMoved:
     update_ratio: float
 
 
-def update_teacher(
-    optimizer: Optimizer,
-    teacher_logits: Tensor,
-    *,
-    cotangent: Tensor | None = None,
-    anchor_loss: Tensor | None = None,
-    max_gradient_norm: float | None = None,
-) -> TeacherMoved:
-    """Pull the cotangent back through the teacher's graph and take one step of its optimizer.
+Pull = Sequence[tuple[Tensor, Tensor]]
+"""Tensors with the teacher's graph, and the slope of what is minimised at each."""
+
+
+def update_teacher(optimizer: Optimizer, pulls: Iterable[Pull], *, max_gradient_norm: float | None = None) -> TeacherMoved:
+    """Pull slopes back through the teacher's graph and take one step of its optimizer.
 
     Args:
         optimizer: holds exactly the weights that learn.
-        teacher_logits: (B, C) teacher logits with their graph.
-        cotangent: (B, C) dL_e/do, or None where there is no feedback.
-        anchor_loss: scalar already weighted, sharing the same graph, or None.
+        pulls: one for each piece of the batch; a piece's graph is let go before the next is asked for. Tensors that hang on no
+            weight that learns are left out.
         max_gradient_norm: bound on the global gradient norm; None: no clipping.
     """
-    roots, slopes = [], []
-    if cotangent is not None:
-        roots, slopes = [teacher_logits], [cotangent]
-    if anchor_loss is not None:
-        roots, slopes = [*roots, anchor_loss], [*slopes, torch.ones_like(anchor_loss)]
     weights = [weight for group in optimizer.param_groups for weight in group["params"]]
-    torch.autograd.backward(roots, slopes, inputs=weights)
-    norm = nn.utils.get_total_norm([weight.grad for weight in weights if weight.grad is not None])
+    for pull in pulls:
+        felt = [(tensor, slope) for tensor, slope in pull if tensor.requires_grad]
+        if felt:
+            torch.autograd.backward([one for one, _ in felt], [slope for _, slope in felt], inputs=weights)
+    moving = [weight for weight in weights if weight.grad is not None]
+    if not moving:
+        return TeacherMoved(gradient_norm=0.0, update_ratio=0.0)
+    norm = nn.utils.get_total_norm([weight.grad for weight in moving if weight.grad is not None])
     if max_gradient_norm is not None:
-        nn.utils.clip_grads_with_norm_(weights, max_gradient_norm, norm)
+        nn.utils.clip_grads_with_norm_(moving, max_gradient_norm, norm)
     with torch.no_grad():
-        before = nn.utils.parameters_to_vector(weights)
+        size = _norm(weights)
+        before = [weight.clone() for weight in moving]
         optimizer.step()
-        moved = nn.utils.parameters_to_vector(weights).sub_(before).norm()
+        torch._foreach_sub_(before, moving)
+        moved = _norm(before)
     optimizer.zero_grad(set_to_none=True)
-    return TeacherMoved(gradient_norm=float(norm), update_ratio=float(moved / before.norm()))
+    return TeacherMoved(gradient_norm=float(norm), update_ratio=float(moved / size))
+
+
+def _norm(tensors: list[Tensor]) -> Tensor:
+    norm: Tensor = torch.linalg.vector_norm(torch.stack(torch._foreach_norm(tensors)))
+    return norm

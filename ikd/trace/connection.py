@@ -85,6 +85,15 @@ def disk_full(fault: sqlite3.Error) -> bool:
     return _code(fault) == sqlite3.SQLITE_FULL
 
 
+def not_written(what: str, fault: sqlite3.Error, *, last_step: int) -> str:
+    """Return a sentence on something that could not be written to a trace whose newest step is known."""
+    kept = f"everything up to step {last_step} is kept" if last_step >= 0 else "no step was recorded"
+    if disk_full(fault):
+        return f"The disk is full: {what} could not be recorded, {kept}. Free some space or delete old runs, then resume the run."
+    return (f"The trace could not be written ({fault}): {what} is missing, {kept}. Check the disk of the run's folder, then resume the "
+            "run.")  # fmt: skip
+
+
 def undo(connection: sqlite3.Connection) -> None:
     """Roll back what a transaction has begun; where SQLite has done so by itself, do nothing."""
     try:

@@ -14,7 +14,7 @@ from typing import Any
 from ikd.errors import RunError
 from ikd.trace.schema import SCHEMA_VERSION
 
-_BY_STEP = ("steps", "scalars", "course", "course_index", "probe", "probe_influence", "bands")
+_BY_STEP = ("steps", "scalars", "course", "course_index", "probe", "probe_influence", "hidden_feedback", "bands")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -46,7 +46,7 @@ def kept_in(connection: sqlite3.Connection, run_id: str) -> Kept:
 
 def is_recorded(
     connection: sqlite3.Connection, step: int, scalars: Mapping[str, float], course: tuple[Any, ...] | None,
-    probe: list[tuple[Any, ...]],
+    probe: list[tuple[Any, ...]], hidden: list[tuple[Any, ...]],
 ) -> bool:  # fmt: skip
     """Return whether a step stands in the trace with exactly these scalars and rows, as `ikd.trace.rows` makes them."""
     stored = dict(connection.execute("SELECT name, value FROM scalars WHERE step = ?", (step,)).fetchall())
@@ -56,7 +56,9 @@ def is_recorded(
     if connection.execute("SELECT * FROM course WHERE step = ?", (step,)).fetchone() != course:
         return False
     rows = connection.execute("SELECT role, block, step, logits FROM probe WHERE step = ? ORDER BY role, block", (step,)).fetchall()
-    return bool(rows == sorted(probe, key=lambda row: row[:2]))
+    if rows != sorted(probe, key=lambda row: row[:2]):
+        return False
+    return bool(connection.execute("SELECT * FROM hidden_feedback WHERE step = ? ORDER BY role", (step,)).fetchall() == hidden)
 
 
 def forget_from(cursor: sqlite3.Cursor, step: int, *, bin_steps: int) -> None:

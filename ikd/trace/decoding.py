@@ -24,10 +24,11 @@ Row = tuple[Any, ...]
 COURSE_ROWS = (
     "SELECT example, course.step, position, substr(teacher_logits, position * :width + 1, :width),"
     " substr(student_logits, position * :width + 1, :width), substr(feedback, position * :width + 1, :width),"
-    " substr(influence, position * 4 + 1, 4) "
+    " substr(influence, position * 4 + 1, 4), {hidden} "
     "FROM course_index JOIN course ON course.step = course_index.step "
     "WHERE {where} ORDER BY example, course_index.step, position LIMIT :at_once"
 )
+_HIDDEN = "(SELECT substr(norms, position * :shown + 1, :shown) FROM hidden_feedback AS h WHERE role = 'course' AND h.step = course.step)"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -133,7 +134,7 @@ def decoded_quantiles(blobs: Sequence[bytes]) -> Floats:
 
 
 def course_table(trace: sqlite3.Connection, where: str, *, at_once: int = -1, **values: int) -> pd.DataFrame:
-    """Return soft targets as a table: example, step, position, teacher_logits, student_logits, feedback, influence.
+    """Return soft targets as a table: example, step, position, teacher_logits, student_logits, feedback, influence, hidden_feedback.
 
     Args:
         where: condition on `example`, `course.step` and `position`, with named values.
@@ -141,11 +142,13 @@ def course_table(trace: sqlite3.Connection, where: str, *, at_once: int = -1, **
         values: of the names in the condition.
     """
     n_classes = class_count(trace)
-    query = COURSE_ROWS.format(where=where)
-    found = trace.execute(query, {**values, "at_once": at_once, "width": 4 * n_classes})
+    n_shown = shown_count(trace)
+    query = COURSE_ROWS.format(where=where, hidden=_HIDDEN if n_shown else "NULL")
+    found = trace.execute(query, {**values, "at_once": at_once, "width": 4 * n_classes, "shown": 4 * n_shown})
     rows = [(*row[:3], *(None if blob is None else decoded_blob(blob, "<f4", n_classes) for blob in row[3:6]),
-             np.nan if row[6] is None else float(decoded_blob(row[6], "<f4", 1)[0])) for row in found]
-    names = ["example", "step", "position", "teacher_logits", "student_logits", "feedback", "influence"]
+             np.nan if row[6] is None else float(decoded_blob(row[6], "<f4", 1)[0]),
+             None if row[7] is None else decoded_blob(row[7], "<f4", n_shown)) for row in found]
+    names = ["example", "step", "position", "teacher_logits", "student_logits", "feedback", "influence", "hidden_feedback"]
     kinds = {"example": "int64", "step": "int64", "position": "int64", "influence": "float64"}
     return table(rows, names, kinds)
 
@@ -163,7 +166,36 @@ def decoded_course(trace: sqlite3.Connection, step: int) -> Course | None:
         student_logits=decoded_blob(row[2], "<f4", batch, n_classes),
         feedback=None if row[3] is None else decoded_blob(row[3], "<f4", batch, n_classes),
         influence=None if row[4] is None else decoded_blob(row[4], "<f4", batch),
+        hidden_feedback=norms_at(trace, "course", step),
     )
+
+
+def has_table(trace: sqlite3.Connection, name: str) -> bool:
+    """Return whether a trace has a table: tables came with later versions of the format, so an older trace lacks some."""
+    return trace.execute("SELECT 1 FROM sqlite_master WHERE name = ?", (name,)).fetchone() is not None
+
+
+def norms_at(trace: sqlite3.Connection, role: str, step: int) -> Floats | None:
+    """Return the norms (examples, K) of the feedback at hidden states of "course" or "probe" at exactly a step, None where none were."""
+    width = shown_count(trace)
+    if not width:
+        return None
+    row = trace.execute("SELECT norms FROM hidden_feedback WHERE role = ? AND step = ?", (role, step)).fetchone()
+    return None if row is None else decoded_blob(row[0], "<f4", len(row[0]) // (4 * width), width)
+
+
+def norms_of_probe(trace: sqlite3.Connection, examples: Integers, n_probe: int) -> tuple[Integers, Floats]:
+    """Return the steps (F,) at which the probe set's norms were recorded, and those of chosen examples (F, len(examples), K)."""
+    width = shown_count(trace)
+    rows = trace.execute("SELECT step, norms FROM hidden_feedback WHERE role = 'probe' ORDER BY step").fetchall() if width else []
+    found = {step: decoded_blob(blob, "<f4", n_probe, width)[examples] for step, blob in rows}
+    norms = np.asarray(list(found.values()), dtype=np.float32).reshape(len(found), len(examples), width)
+    return np.asarray(list(found), dtype=np.int64), norms
+
+
+def shown_count(trace: sqlite3.Connection) -> int:
+    """Return K, the hidden states and attentions shown beside the logits; 0 where the trace is too old to know."""
+    return len(decoded_meta(trace, "shown").get("shown", ())) if has_table(trace, "hidden_feedback") else 0
 
 
 def class_count(trace: sqlite3.Connection) -> int:

@@ -13,7 +13,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
-from ikd.config import PlannedChange, Timeline
+from ikd.config import PlannedChange, Timeline, temperature_at
 from ikd.errors import IKDError, RunError
 from ikd.events import Floats, Integers
 from ikd.trace.folder import RunFolder
@@ -62,7 +62,7 @@ def export_parquet(folder: RunFolder | Path, out_dir: Path) -> list[Path]:
 def _schema(name: str, meta: dict[str, Any]) -> pa.Schema:
     fields = [pa.field(column, _TYPES[words.split(":")[0]]) for column, words in PARQUET_TABLES[name].items()]
     notes = {"ikd_schema_version": str(SCHEMA_VERSION), "ikd_temperature": str(meta["temperature"]),
-             "ikd_label_names": "\n".join(meta["label_names"])}
+             "ikd_label_names": "\n".join(meta["label_names"]), "ikd_shown": "\n".join(meta.get("shown", ()))}
     return pa.schema(fields, metadata=notes)
 
 
@@ -102,15 +102,15 @@ def _temperatures(folder: RunFolder | Path, reader: TraceReader, start: float) -
     except IKDError:  # a trace alone, without its config: what was changed in flight it knows itself
         given = [(one.step, float(one.value)) for one in changes if one.path == "objective.temperature" and one.value is not None]
         return lambda step: next((value for at, value in reversed(given) if at <= step), start)
-    return lambda step: timeline.at(step).objective.temperature
+    return lambda step: temperature_at(step, timeline.at(step))
 
 
-def _course(reader: TraceReader, last_step: int, temperature_at: Callable[[int], float]) -> Iterator[dict[str, Any]]:
+def _course(reader: TraceReader, last_step: int, temperature: Callable[[int], float]) -> Iterator[dict[str, Any]]:
     examples = reader.examples("course")
     labels = dict(zip(examples["id"].tolist(), examples["label"].tolist(), strict=True))
     for table in reader.course_rows(last_step=last_step, at_once=_COURSE_ROWS):
         teacher = np.stack(table["teacher_logits"].tolist())
-        temperatures = np.asarray([temperature_at(step) for step in table["step"].tolist()])
+        temperatures = np.asarray([temperature(step) for step in table["step"].tolist()])
         yield {
             "example": table["example"].to_numpy(),
             "step": table["step"].to_numpy(),
@@ -121,6 +121,7 @@ def _course(reader: TraceReader, last_step: int, temperature_at: Callable[[int],
             "student_logits": _lists(np.stack(table["student_logits"].tolist())),
             "feedback": table["feedback"].tolist(),
             "influence": pa.array(table["influence"].to_numpy(dtype=np.float32), mask=_missing(table["feedback"])),
+            "hidden_feedback": table["hidden_feedback"].tolist(),
         }
 
 
@@ -155,6 +156,7 @@ def _probe_piece(reader: TraceReader, examples: list[int], labels: NDArray[Any],
         "student_logits": columns["student"],
         "feedback": columns["feedback"],
         "influence": _influence(reader, examples, steps),
+        "hidden_feedback": _hidden(reader, examples, steps),
     }
 
 
@@ -164,6 +166,12 @@ def _influence(reader: TraceReader, examples: list[int], steps: Integers) -> pa.
     values = np.zeros((len(steps), len(examples)), np.float32)
     values[known] = influence[np.isin(own_steps, steps)]
     return pa.array(values.T.reshape(-1), mask=np.tile(~known, len(examples)))
+
+
+def _hidden(reader: TraceReader, examples: list[int], steps: Integers) -> list[Floats | None]:
+    own_steps, norms = reader.hidden_feedback_of(examples)
+    at = {step: row for row, step in enumerate(own_steps.tolist())} if norms.shape[-1] else {}
+    return [norms[at[step], place] if step in at else None for place in range(len(examples)) for step in steps.tolist()]
 
 
 def _by_example(logits: Floats) -> pa.Array:

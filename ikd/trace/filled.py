@@ -43,7 +43,7 @@ class SoftTarget:
 
 @dataclass(frozen=True, kw_only=True)
 class Loss:
-    """l = (1 - alpha) CE + alpha t^2 KL of one example (Hinton, Vinyals, Dean 2015; `ikd.objectives.kd`).
+    """l = (1 - alpha) CE + alpha t^2 KL of one example (Hinton, Vinyals, Dean 2015; `ikd.objectives`).
 
     Attributes:
         at_label: softmax(s)_y, the student's probability of the label at temperature 1.

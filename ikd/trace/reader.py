@@ -26,7 +26,10 @@ from ikd.trace.decoding import (
     decoded_meta,
     decoded_quantiles,
     decoded_readings,
+    has_table,
     marks,
+    norms_at,
+    norms_of_probe,
     probe_shape,
     table,
 )
@@ -36,6 +39,7 @@ from ikd.trace.rows import interventions_in
 from ikd.trace.schema import SCALARS, SCHEMA_VERSION
 
 ROLES = ("teacher", "student", "feedback")
+HIDDEN_ROLES = ("course", "probe")
 NEWEST = 2**62
 _SCALAR_NAMES = tuple(SCALARS)
 
@@ -157,7 +161,7 @@ class TraceReader:
         None is recorded at a step with no exam, at a step with no reading, and in traces before version 3.
         """
         with self._trace() as trace:
-            if trace is None or not _has_table(trace, "probe_influence"):
+            if trace is None or not has_table(trace, "probe_influence"):
                 return None
             row = trace.execute("SELECT influence FROM probe_influence WHERE step = ?", (int(step),)).fetchone()
             return None if row is None else decoded_blob(row[0], "<f4", _probe_count(trace))
@@ -166,7 +170,7 @@ class TraceReader:
         """Return the steps (F,) with a recorded influence of the probe set, and that of chosen examples (F, len(examples))."""
         wanted = np.asarray(examples, dtype=np.int64)
         with self._trace() as trace:
-            if trace is None or not _has_table(trace, "probe_influence"):
+            if trace is None or not has_table(trace, "probe_influence"):
                 return np.zeros(0, np.int64), np.zeros((0, len(wanted)), np.float32)
             n_probe = _probe_count(trace)
             _check_examples(wanted, n_probe)
@@ -175,10 +179,26 @@ class TraceReader:
         values = np.asarray(list(found.values()), dtype=np.float32).reshape(len(found), len(wanted))
         return np.asarray(list(found), dtype=np.int64), values
 
+    def hidden_feedback_at(self, role: str, step: int) -> Floats | None:
+        """Return the norms (B or P, K) of "course" or "probe" at the layers of meta's `shown`, at exactly this step, None where none."""
+        _check_role(role, HIDDEN_ROLES)
+        with self._trace() as trace:
+            return None if trace is None else norms_at(trace, role, int(step))
+
+    def hidden_feedback_of(self, examples: Sequence[int]) -> tuple[Integers, Floats]:
+        """Return the steps (F,) with such norms of the probe set, and those of chosen examples (F, len(examples), K)."""
+        wanted = np.asarray(examples, dtype=np.int64)
+        with self._trace() as trace:
+            if trace is None:
+                return np.zeros(0, np.int64), np.zeros((0, len(wanted), 0), np.float32)
+            n_probe = _probe_count(trace)
+            _check_examples(wanted, n_probe)
+            return norms_of_probe(trace, wanted, n_probe)
+
     def digest_rows(self) -> tuple[list[Bin], list[int], list[Floats]]:
         """Return the bins and the quantiles (2, 4, 5) with their steps that were written with a long trace; none in a short one."""
         with self._trace() as trace:
-            if trace is None or not _has_table(trace, "digest"):
+            if trace is None or not has_table(trace, "digest"):
                 return [], [], []
             n_probe = _probe_count(trace)
             bins = [decoded_bin(row, n_probe) for row in trace.execute(
@@ -204,9 +224,10 @@ class TraceReader:
         """Return every soft target ever issued to one course example, by step.
 
         Returns:
-            columns step, teacher_logits (C,), student_logits (C,), feedback ((C,) or None), influence (NaN where unknown).
+            columns step, teacher_logits (C,), student_logits (C,), feedback ((C,) or None), influence (NaN where unknown),
+            hidden_feedback ((K,) or None).
         """
-        columns = ["step", "teacher_logits", "student_logits", "feedback", "influence"]
+        columns = ["step", "teacher_logits", "student_logits", "feedback", "influence", "hidden_feedback"]
         with self._trace() as trace:
             found = None if trace is None else course_table(trace, "example = :example", example=int(example))
         return table([], columns, {"step": "int64", "influence": "float64"}) if found is None else found[columns]
@@ -214,8 +235,8 @@ class TraceReader:
     def course_rows(self, *, last_step: int, at_once: int) -> Iterator[pd.DataFrame]:
         """Give every soft target issued up to a step, sorted by example and step, in tables of at most `at_once` rows.
 
-        Columns: example, step, position, teacher_logits, student_logits, feedback, influence. Between two tables the
-        trace is closed, so a slow consumer holds nothing up.
+        Columns: example, step, position, teacher_logits, student_logits, feedback, influence, hidden_feedback. Between two
+        tables the trace is closed, so a slow consumer holds nothing up.
         """
         example = step = position = -1
         where = "(example, course_index.step, position) > (:example, :step, :position) AND course_index.step <= :last_step"
@@ -246,7 +267,7 @@ class TraceReader:
             yield connection if connection is not None and self._has_tables(connection) else None
 
     def _has_tables(self, connection: sqlite3.Connection) -> bool:
-        if not _has_table(connection, "meta"):
+        if not has_table(connection, "meta"):
             return False
         version = decoded_meta(connection, "schema_version").get("schema_version", SCHEMA_VERSION)
         if version > SCHEMA_VERSION:
@@ -259,11 +280,6 @@ class TraceReader:
             return [] if trace is None else trace.execute(query, _bindable(values)).fetchall()
 
 
-def _has_table(trace: sqlite3.Connection, name: str) -> bool:
-    # Tables came with later versions of the format, so an older trace lacks some.
-    return trace.execute("SELECT 1 FROM sqlite_master WHERE name = ?", (name,)).fetchone() is not None
-
-
 def _probe_count(trace: sqlite3.Connection) -> int:
     return int(trace.execute("SELECT count(*) FROM examples WHERE split = 'probe'").fetchone()[0])
 
@@ -273,9 +289,9 @@ def _bindable(values: Sequence[object]) -> tuple[object, ...]:
     return tuple(one.item() if isinstance(one, np.generic) else one for one in values)
 
 
-def _check_role(role: str) -> None:
-    if role not in ROLES:
-        raise RunError(unknown_name("role", role, ROLES))
+def _check_role(role: str, known: tuple[str, ...] = ROLES) -> None:
+    if role not in known:
+        raise RunError(unknown_name("role", role, known))
 
 
 def _check_examples(wanted: Integers, n_examples: int) -> None:

@@ -26,7 +26,7 @@ from ikd.events import (
     TeacherProgress,
 )
 from ikd.trace.binning import Binner, is_long, steps_of_a_bin
-from ikd.trace.connection import disk_full, settle, undo
+from ikd.trace.connection import not_written, settle, undo
 from ikd.trace.continuing import Kept, forget_from, is_recorded, kept_in
 from ikd.trace.digest import Digest
 from ikd.trace.folder import RunFolder
@@ -34,6 +34,7 @@ from ikd.trace.opening import new_trace, old_trace
 from ikd.trace.reader import TraceReader
 from ikd.trace.rows import (
     course_row,
+    hidden_rows,
     interventions_in,
     probe_rows,
     write_bin,
@@ -76,7 +77,7 @@ class Recorder:
         self._folder = folder
         self._dtype = np.dtype("<f4" if dtype == "float32" else "<f2")
         self._dtype_name = dtype
-        self._n_classes, self._n_probe, self._last_step = 0, 0, -1
+        self._n_classes, self._n_probe, self._n_shown, self._last_step = 0, 0, 0, -1
         self._labels: list[int] = []
         self._temperature = 1.0
         self._frozen: Floats | None = None
@@ -165,12 +166,13 @@ class Recorder:
             "temperature": event.temperature,
             "bin_steps": self._bin_steps,
             "facts": dict(event.facts),
+            **({"shown": list(event.shown)} if event.shown else {}),
         }
         with self._transaction("the start of the run") as cursor:
             write_meta(cursor, meta)
             if "label_names" not in before:
                 write_examples(cursor, event.probe)
-        self._n_classes, self._n_probe = len(event.label_names), len(event.probe)
+        self._n_classes, self._n_probe, self._n_shown = len(event.label_names), len(event.probe), len(event.shown)
         self._labels, self._temperature = [one.label for one in event.probe], event.temperature
         self._truths = [one.truth for one in event.probe]
         self._long = bool(self._connection.execute("SELECT 1 FROM bands").fetchone()) if self._kept.last_step >= 0 else is_long(
@@ -215,12 +217,13 @@ class Recorder:
                 write_course(cursor, step, event.course)
             if event.reading is not None:
                 self._write_reading(cursor, step, event.reading, logits)
+            cursor.executemany("INSERT INTO hidden_feedback VALUES (?, ?, ?)", hidden_rows(event))
         self._last_step = step
 
     def _is_the_same(self, step: int, event: StepTaken, scalars: dict[str, float], logits: dict[str, Array]) -> bool:
         """Return whether a step computed again is the recorded one; where it is not, forget it and what followed."""
         course = course_row(step, event.course) if event.course is not None else None
-        if is_recorded(self._connection, step, scalars, course, probe_rows(step, logits)):
+        if is_recorded(self._connection, step, scalars, course, probe_rows(step, logits), hidden_rows(event)):
             return True
         self._folder.append_log(f"Step {step}, computed again after a resume, differs from what was recorded: recorded anew from here. "
                                 "On one machine with one number of threads it would be the same.", warning=True)  # fmt: skip
@@ -247,7 +250,7 @@ class Recorder:
             raise RunError(f"Step {event.step} would leave a gap after step {self._kept.last_step}: resume from an earlier checkpoint.")
         if event.step <= self._last_step:
             raise RunError(f"Step {event.step} came after step {self._last_step}: steps are recorded once and in order.")
-        check_step(event, n_classes=self._n_classes, n_probe=self._n_probe)
+        check_step(event, n_classes=self._n_classes, n_probe=self._n_probe, n_shown=self._n_shown)
 
     def _stored_logits(self, reading: Reading) -> dict[str, Array]:
         logits, clipped = stored_logits(reading, self._dtype)
@@ -285,15 +288,7 @@ class Recorder:
         except BaseException as fault:
             undo(self._connection)
             if isinstance(fault, sqlite3.Error):
-                raise RunError(self._not_written(what, fault)) from fault
+                raise RunError(not_written(what, fault, last_step=self._last_step)) from fault
             raise
         finally:
             cursor.close()
-
-    def _not_written(self, what: str, fault: sqlite3.Error) -> str:
-        kept = f"everything up to step {self._last_step} is kept" if self._last_step >= 0 else "no step was recorded"
-        if disk_full(fault):
-            return (f"The disk is full: {what} could not be recorded, {kept}. "
-                    "Free some space or delete old runs, then resume the run.")
-        return (f"The trace could not be written ({fault}): {what} is missing, {kept}. "
-                "Check the disk of the run's folder, then resume the run.")

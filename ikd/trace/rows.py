@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ikd.events import Course, Example, Floats, Intervened
+from ikd.events import Course, Example, Floats, Intervened, StepTaken
 from ikd.trace.binning import Bin
 from ikd.trace.schema import PROBE_BLOCK
 
@@ -49,6 +49,14 @@ def probe_rows(step: int, logits: Mapping[str, NDArray[Any]]) -> list[tuple[Any,
     """Return the rows of a reading: logits (P, C) by role, in blocks of examples, as they are."""
     return [(role, block, step, values[first : first + PROBE_BLOCK].tobytes()) for role, values in logits.items()
             for block, first in enumerate(range(0, len(values), PROBE_BLOCK))]
+
+
+def hidden_rows(event: StepTaken) -> list[tuple[Any, ...]]:
+    """Return the rows of a step's feedback at hidden states, course before probe; none where the objective looks at logits alone."""
+    given = (("course", event.course), ("probe", event.reading))
+    norms = [(role, part.hidden_feedback) for role, part in given if part is not None]
+    return [(role, int(event.step), np.ascontiguousarray(one, dtype="<f4").tobytes()) for role, one in norms
+            if one is not None and one.size]
 
 
 def write_intervention(cursor: sqlite3.Cursor, change: Intervened) -> None:

@@ -5,7 +5,7 @@ One SQLite file a run, one writer, readers read-only. All arrays are little-endi
 
 from __future__ import annotations
 
-SCHEMA_VERSION = 4
+SCHEMA_VERSION = 5
 
 TABLES: dict[str, dict[str, str]] = {
     "meta": {
@@ -52,6 +52,12 @@ TABLES: dict[str, dict[str, str]] = {
         "step": "step of a reading with an exam; traces before version 3 have no such table",
         "influence": "float32 blob (probe,): influence each example would have had in that step's course batch",
     },
+    "hidden_feedback": {
+        "role": "course or probe",
+        "step": "step with an exam whose objective looks at layers; traces before version 5 have no such table",
+        "norms": "float32 blob (batch or probe, shown): norm of each example's hypergradient at each hidden state and attention named in "
+        "meta.shown; a probe example's is what it would be in that step's course batch",
+    },
     "bands": {
         "step": "step of a reading; this table and the next stand only in long traces, where deriving them takes long",
         "quantiles": "float32 blob (2, 4, 5): at the training temperature and at 1, of entropy, drift, gap and truth_gap, the "
@@ -92,6 +98,9 @@ SCALARS: dict[str, str] = {
     "exam_loss_before": "cross-entropy of the same exam batch before the course step (at readings)",
     "exam_loss_predicted_change": "-v . U(g): first-order change of the exam loss, v taken before the step (at readings)",
     "influence_sum": "sum of the influences of the course batch, equal to -w . g",
+    "teacher_loss": "the teacher's own loss on the course batch, where it learns without exams",
+    "temperature": "temperature of the soft targets, where it follows a schedule",
+    "alpha": "weight of the teacher against the labels, where temperature or alpha follows a schedule",
     "anchor_loss": "unweighted anchor term of the teacher's update",
     "teacher_learning_rate": "learning rate of the teacher's update",
     "teacher_gradient_norm": "global norm of the teacher's gradient, before clipping, with the student's learning rate left out",
@@ -101,7 +110,8 @@ SCALARS: dict[str, str] = {
     "student_nll": "student mean negative log-likelihood of the labels on the probe set",
     "teacher_nll": "teacher mean negative log-likelihood of the labels on the probe set",
     "agreement": "share of probe examples on which student and teacher give the same class",
-    "drift_median": "median over the probe set of KL(teacher now || frozen teacher), at the training temperature",
+    "drift_median": "median over the probe set of KL(teacher now || frozen teacher), at the training temperature (of the first step, "
+    "where it changes)",
     "drift_q05": "5 % quantile of the same", "drift_q25": "25 % quantile of the same",
     "drift_q75": "75 % quantile of the same", "drift_q95": "95 % quantile of the same",
 }
@@ -134,6 +144,8 @@ PARQUET_TABLES: dict[str, dict[str, str]] = {
         "student_logits": "list<float>: what the student answered",
         "feedback": "list<float>: minus the hypergradient at each teacher logit, or null at a step with no exam",
         "influence": "float: marginal effect of the example's gradient on the exam loss, or null at a step with no exam",
+        "hidden_feedback": "list<float>: norm of the hypergradient at each hidden state and attention that the objective looks at, named "
+        "in the file's metadata under ikd_shown, or null where there is none",
     },
     "probe.parquet": {
         "example": "int64: id in the probe split; rows are sorted by example, then step",
@@ -143,5 +155,7 @@ PARQUET_TABLES: dict[str, dict[str, str]] = {
         "student_logits": "list<float>: what the student said",
         "feedback": "list<float>: feedback the example would have had in that step's batch, or null at a step with no exam",
         "influence": "float: influence the example would have had in that step's batch, or null where none was recorded",
+        "hidden_feedback": "list<float>: the norms of course.parquet as they would have been in that step's batch, or null where there is "
+        "none",
     },
 }

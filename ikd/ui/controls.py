@@ -61,6 +61,7 @@ def draw_setting(one: Setting) -> None:
         one, key
     )
     value = None if value == "" and one.optional else value
+    _draw_consequence(one, str(value))
     if value != one.default:
         chosen[one.path] = value
     else:
@@ -126,13 +127,35 @@ def _draw_text(one: Setting, key: str) -> str:
 
 
 def _draw_formulas(shown: Sequence[Setting]) -> None:
-    formulas = [one for one in shown if one.formula]
+    formulas = [one for one in shown if one.formula or one.formulas]
     if not formulas:
         return
+    chosen = values_of_session()
     with st.popover("Formulas", icon=":material/function:", type="tertiary"):
         for one in formulas:
             st.markdown(f"**{one.label}** (`{one.path}`)")
-            st.latex(one.formula)
+            if one.formula:
+                draw_formula(one.formula)
+            for name in chosen_first(one, str(chosen.get(one.path, one.default))):
+                st.markdown(f"`{name}`: {one.choices[name]}")
+                draw_formula(one.formulas[name])
+
+
+def chosen_first(one: Setting, value: str) -> list[str]:
+    """Return the choices of a setting that have a formula, the chosen one before the others."""
+    return sorted(one.formulas, key=lambda name: name != value)
+
+
+def draw_formula(formula: str) -> None:
+    """Draw LaTeX as a line of text: a long formula breaks at its signs, where `st.latex` would cut it off on a narrow screen."""
+    st.markdown(rf"$\displaystyle {formula}$")
+
+
+def _draw_consequence(one: Setting, value: str) -> None:
+    words, formula = one.consequences.get(value, ""), one.formulas.get(value, "")
+    if words or formula:
+        # Inside a line a formula may break at its signs, where one of its own would leave a narrow column.
+        st.caption("\n\n".join(part for part in (words, f"${formula}$" if formula else "") if part))
 
 
 def _label(one: Setting) -> str:

@@ -9,9 +9,12 @@ import numpy as np
 import streamlit as st
 from numpy.typing import ArrayLike, NDArray
 
+from ikd.config import HIDDEN_OBJECTIVES, objective_terms
 from ikd.plots.belief import gathered
 from ikd.trace.filled import Feedback, Influence
+from ikd.ui.controls import draw_formula
 from ikd.ui.example_formulas import Filled, Origin
+from ikd.ui.objectives import objective_formulas
 from ikd.ui.wording import plain
 
 NAME = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9 ]{0,14}[A-Za-z0-9])?")
@@ -43,15 +46,20 @@ def _target_card(filled: Filled, shown: NDArray[np.int64], words: Sequence[str],
               for word, power, p in zip(words, powers, target.probabilities[shown].tolist(), strict=True)]  # fmt: skip
     st.latex(_aligned(lines))
     more = f" The other {len(target.scaled) - len(shown)} classes share {1 - target.probabilities[shown].sum():.4f}." if many else ""
-    st.caption(f"What the teacher gave at step {filled.step}, at the training temperature.{more}")
+    st.caption(f"What the teacher gave at step {filled.step}, at the temperature of that step.{more}")
 
 
 def _loss_card(filled: Filled, shown: NDArray[np.int64], words: Sequence[str], many: bool) -> None:
     st.markdown("**Loss of this example**")
-    st.latex(_aligned([r"\ell &= (1-\alpha)\,\mathrm{CE} + \alpha\,t^2\,\mathrm{KL}(p\,\|\,q)", r"q &= \mathrm{softmax}(s/t)"]))
     loss, alpha = filled.loss, filled.alpha
+    st.latex(r"\ell = (1-\alpha)\,\mathrm{CE} + \alpha\,T")
+    if filled.objective is None or filled.objective.name == "kd":
+        st.latex(r"T = t^2\,\mathrm{KL}(p\,\|\,q), \quad q = \mathrm{softmax}(s/t)")
+    else:
+        for formula in objective_formulas(filled.objective):
+            draw_formula(formula)
     if loss is None or alpha is None:
-        st.info(plain(filled.why_no_loss, longest=400))
+        st.info(plain(filled.why_no_loss, longest=900))
         return
     terms = gathered(loss.terms, shown).tolist()
     t = tex(filled.temperature)
@@ -75,7 +83,7 @@ def _feedback_card(filled: Filled, shown: NDArray[np.int64], words: Sequence[str
     asked, origin = filled.feedback, filled.origin
     if asked is None:
         st.latex(r"f = -\frac{dL_e}{do}, \quad \dot p_k = \frac{p_k}{t}\big(f_k - \langle p, f\rangle\big)")
-        st.info(plain(filled.why_no_feedback, longest=400))
+        st.info(plain(filled.why_no_feedback, longest=900))
         return
     if origin is None:
         st.latex(r"f = -\frac{dL_e}{do}")
@@ -92,7 +100,13 @@ def _feedback_card(filled: Filled, shown: NDArray[np.int64], words: Sequence[str
               for word, p, f, direction in zip(words, asked.probabilities[shown].tolist(), asked.feedback[shown].tolist(),
                                                asked.directions[shown].tolist(), strict=True)]  # fmt: skip
     st.latex(_aligned(lines))
-    st.caption("In exam loss for one unit of the teacher's logit; the directions of all classes sum to zero.")
+    st.caption("In exam loss for one unit of the teacher's logit; the directions of all classes sum to zero." + _layers_alone(filled))
+
+
+def _layers_alone(filled: Filled) -> str:
+    if filled.objective is None or not objective_terms(filled.objective).keys() <= HIDDEN_OBJECTIVES:
+        return ""
+    return " This objective looks at layers alone, so all of it is zero at the logits: see the feedback at hidden states."
 
 
 def _origin_lines(filled: Filled, origin: Origin, asked: Feedback, shown: NDArray[np.int64], words: Sequence[str]) -> list[str]:
@@ -111,9 +125,12 @@ def _influence_card(filled: Filled, shown: NDArray[np.int64], words: Sequence[st
     st.markdown("**Influence on the exam**")
     found = filled.influence
     size = "" if found is None else rf", \qquad B = {filled.batch_size}"
-    st.latex(r"I = \sum_j \frac{1}{B}\frac{\partial \ell}{\partial s_j} \cdot\frac{f_j B}{\alpha\,p_j}" + size)
+    if filled.objective is None or filled.objective.name == "kd":
+        st.latex(r"I = \sum_j \frac{1}{B}\frac{\partial \ell}{\partial s_j} \cdot\frac{f_j B}{\alpha\,p_j}" + size)
+    else:
+        st.latex(r"I = -\frac{1}{B}\Big\langle \frac{\partial \ell}{\partial s},\, \dot s \Big\rangle")
     if found is None:
-        st.info(plain(filled.why_no_influence, longest=400))
+        st.info(plain(filled.why_no_influence, longest=900))
         return
     lines = [rf"{word}:&\ \ ({tex(slope)})({tex(response)}) = {_plus(term)}"
              for word, slope, response, term in zip(words, found.slopes[shown].tolist(), found.responses[shown].tolist(),

@@ -152,7 +152,8 @@ def draw_asked(story: Story, row: int, look: Look) -> dict[str, Shown]:
     _head("feedback")
     shown = {"feedback": show_figure(feedback_chart, table, key="example-feedback", zoom="zoom_feedback", era=look.era, spoken=spoken,
                                      n_rows=len(look.rows), window=(0, look.n_steps), zoom_name="zoom_feedback")}  # fmt: skip
-    st.caption(FIGURES["feedback"].sentence + ("" if story.weighed or story.split == "course" else f" {NOT_WEIGHED}"))
+    nothing = "" if feedback.any() else " It is zero at every step: the objective looks at layers alone, and is felt there (see below)."
+    st.caption(FIGURES["feedback"].sentence + nothing + ("" if story.weighed or story.split == "course" else f" {NOT_WEIGHED}"))
     if story.weighed:
         total = float(np.nansum(story.influence))
         _head("influence")

@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike, NDArray
 
-from ikd.config import RunConfig
+from ikd.config import HIDDEN_OBJECTIVES, OBJECTIVE_NAMES, ObjectiveSettings, RunConfig, alpha_at, objective_terms
 from ikd.plots.belief import REST, gathered
 from ikd.trace.filled import (
     Feedback,
@@ -25,6 +25,7 @@ from ikd.trace.filled import (
 from ikd.trace.measures import softmax
 from ikd.ui.example_story import Story
 from ikd.ui.example_words import NOT_WEIGHED
+from ikd.ui.policies import why_no_exams
 from ikd.ui.wording import visible
 
 HALF_PRECISION = 2.0**-11
@@ -56,6 +57,7 @@ class Filled:
         temperature, alpha: of the training; alpha None where it is not known.
         batch_size: B of that step, None where it is not known.
         target, loss, feedback, origin, influence: with their numbers, None where they cannot be had.
+        objective: its settings at that step, None where they are damaged.
         halves: the most by which the recomputed influence can be wrong where the logits are recorded in 16 bits; 0 where in 32.
         why_no_loss, why_no_feedback, why_no_influence: sentences for those.
     """
@@ -71,6 +73,7 @@ class Filled:
     origin: Origin | None
     influence: Influence | None
     halves: float
+    objective: ObjectiveSettings | None
     why_no_loss: str
     why_no_feedback: str
     why_no_influence: str
@@ -92,7 +95,7 @@ def fill(
         halved: whether the logits are recorded in 16 bits.
         largest: the largest influence recorded beside this one.
     """
-    alpha = None if config is None else config.objective.alpha
+    alpha = None if config is None else alpha_at(int(story.steps[row]), config)
     teacher, student, label = story.teacher[row], story.student[row], story.label
     why_not = no_loss(config, label, len(teacher))
     loss = None if why_not or alpha is None else fill_loss(teacher, student, label, temperature=temperature, alpha=alpha)
@@ -101,7 +104,8 @@ def fill(
     target, influence, halves = fill_soft_target(teacher, temperature), None, 0.0
     unknown = why_no_feedback or ("" if alpha is None else cannot_recover(target.probabilities, alpha))
     unweighed = "" if np.isfinite(story.influence[row]) else NOT_WEIGHED
-    reason = why_not or why_no_feedback or unweighed or unknown or ("" if batch_size else NO_BATCH)
+    recorded = "" if config is None or config.objective.name == "kd" else only_recorded(story.influence[row])
+    reason = why_no_feedback or unweighed or recorded or why_not or unknown or ("" if batch_size else NO_BATCH)
     if not reason and batch_size and alpha is not None and asked is not None:
         influence = fill_influence(teacher, student, label, feedback=asked.feedback, recorded=float(story.influence[row]),
                                    temperature=temperature, alpha=alpha, batch_size=batch_size, largest=largest)  # fmt: skip
@@ -110,15 +114,18 @@ def fill(
     return Filled(
         step=int(story.steps[row]), probe=story.split == "probe", temperature=temperature, alpha=alpha, batch_size=batch_size,
         target=target, loss=loss, feedback=asked, influence=influence, halves=halves, why_no_loss=why_not, why_no_feedback=why_no_feedback,
-        why_no_influence=reason, origin=None if unknown or asked is None else origin_of(asked, config, batch_size, rate),
+        why_no_influence=reason, origin=None if unknown or asked is None else origin_of(asked, config, batch_size, rate, alpha),
+        objective=None if config is None else config.objective,
     )  # fmt: skip
 
 
-def origin_of(asked: Feedback, config: RunConfig | None, batch_size: int | None, rate: float | None) -> Origin | None:
+def origin_of(
+    asked: Feedback, config: RunConfig | None, batch_size: int | None, rate: float | None, alpha: float | None
+) -> Origin | None:
     """Return how a feedback arose, None where the objective is another than KD or a factor is not known."""
-    if config is None or str(config.objective.name) != "kd" or not batch_size or not rate:
+    if config is None or config.objective.name != "kd" or not batch_size or not rate or not alpha:
         return None
-    factor = config.objective.alpha * rate / batch_size
+    factor = alpha * rate / batch_size
     return Origin(rate=rate, factor=factor, responses=-asked.feedback / (factor * asked.probabilities))
 
 
@@ -141,11 +148,27 @@ def no_loss(config: RunConfig | None, label: int, n_classes: int) -> str:
     """Return why the loss of an example cannot be worked out, or nothing where it can."""
     if config is None:
         return NO_CONFIG
-    if str(config.objective.name) != "kd":
-        return f"This run's objective is {config.objective.name}; the lab fills in the loss and the influence of kd only."
+    if config.objective.name != "kd":
+        return other_objective(config.objective)
     if not 0 <= label < n_classes:
         return f"The hard label of this example is {label}, which is none of the {n_classes} classes: its loss cannot be worked out."
     return ""
+
+
+def other_objective(objective: ObjectiveSettings) -> str:
+    """Return what an objective other than kd is, and why its numbers are not filled in."""
+    terms = objective_terms(objective)
+    what = " and ".join(f"{f'{weight:g} times ' if weight != 1 else ''}{name}, {OBJECTIVE_NAMES[name]}" for name, weight in terms.items())
+    if objective.name == "sum":
+        what = f"a sum: {what}"
+    why = ", as no trace holds the layers that this one compares" if HIDDEN_OBJECTIVES & terms.keys() else ""
+    return (f"This run's objective is {what}. The lab fills in the numbers of kd only{why}. What was measured of this one, its course "
+            "loss, feedback and influence, is recorded and drawn above.")  # fmt: skip
+
+
+def only_recorded(influence: float) -> str:
+    """Return what stands in the place of an influence that is not worked out anew."""
+    return f"The influence is worked out anew for kd only. The run recorded {influence:+.4g} at this step: negative helps the exam."
 
 
 def no_feedback(config: RunConfig | None, step: int) -> str:
@@ -154,7 +177,7 @@ def no_feedback(config: RunConfig | None, step: int) -> str:
         return "There was no exam at this step, so there is no feedback."
     policy = config.policy
     if policy.name != "exam":
-        return f"The teacher policy of this run is {policy.name}: no exam is sat, so there is no feedback and no influence."
+        return f"{why_no_exams(config, step)} So there is no feedback and no influence."
     if policy.inner_update == "off":
         return "The inner update of this run is off: the exam does not reach the teacher, so there is no feedback."
     if step >= config.training.steps:

@@ -24,6 +24,7 @@ ROWS = {
     "now": "Both files have the bars of this step.",
     "feedback": "Both files have every recorded step with an exam, not only those drawn.",
     "influence": "Both files have every recorded step with an exam, not only those drawn.",
+    "layers": "Both files have every recorded step with an exam, not only those drawn.",
 }
 
 
@@ -109,8 +110,16 @@ def influence_frame(story: Story, row: int, look: Look) -> pd.DataFrame:
     return pd.DataFrame({"step": story.steps[story.exams], "influence": story.influence[story.exams]})
 
 
+def layers_frame(story: Story, row: int, look: Look) -> pd.DataFrame:
+    """Return the norms at hidden states, one row a step with them: columns step, and one for each hidden state and attention."""
+    places = story.asked_layers
+    norms = np.zeros((0, len(story.shown))) if story.hidden is None else story.hidden[places]
+    return pd.DataFrame({"step": story.steps[places], **{name: norms[:, at] for at, name in enumerate(told_apart(story.shown))}})
+
+
 TABLES: dict[str, Callable[[Story, int, Look], pd.DataFrame]] = {
     "timeline": timeline_frame, "now": now_frame, "feedback": feedback_frame, "influence": influence_frame,
+    "layers": layers_frame,
 }  # fmt: skip
 
 

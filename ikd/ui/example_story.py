@@ -15,7 +15,7 @@ from ikd.trace.measures import feedback_on_simplex, softmax
 from ikd.trace.reader import TraceReader
 from ikd.trace.thin import thin
 from ikd.ui.tail import Tail
-from ikd.ui.timeline import RunTimeline, marks_of, timeline_of
+from ikd.ui.timeline import RunTimeline, first_learning, timeline_of
 
 SPLITS = ("probe", "course")
 
@@ -33,6 +33,8 @@ class Story:
         feedback: (R, C), not a number at steps with no exam.
         influence: (R,), not a number where there is none: at steps with no exam, and for probe examples in traces before
             version 3. A probe example's feedback and influence are what they would be in that step's course batch.
+        shown: names of the K hidden states and attentions that the objective looks at beside the logits.
+        hidden: (R, K) norms of the feedback there, not a number where none were recorded.
         frozen: (C,) the teacher's logits before the first exam, None where it was not asked then.
     """
 
@@ -48,6 +50,13 @@ class Story:
     feedback: Floats
     influence: NDArray[np.float64]
     frozen: Floats | None
+    shown: tuple[str, ...] = ()
+    hidden: Floats | None = None
+
+    @property
+    def asked_layers(self) -> Integers:
+        """Return the places at which there is feedback at hidden states."""
+        return np.zeros(0, np.int64) if self.hidden is None else np.flatnonzero(np.isfinite(self.hidden).all(axis=-1))
 
     @property
     def exams(self) -> Integers:
@@ -59,24 +68,25 @@ class Story:
         """Return whether the influence is recorded at any step."""
         return bool(np.isfinite(self.influence).any())
 
-    def history(self, label_names: Sequence[str], temperature: float) -> pd.DataFrame:
+    def history(self, label_names: Sequence[str], temperatures: NDArray[np.float64]) -> pd.DataFrame:
         """Return everything known of the example, one row a step: lists have one number a class.
 
         Args:
             label_names: of the classes.
-            temperature: of the training.
+            temperatures: (R,) of the training, at each step.
         """
-        known = set(self.exams.tolist())
-        asked = feedback_on_simplex(self.teacher, self.feedback, temperature)
+        known, t = set(self.exams.tolist()), temperatures[:, np.newaxis]
+        asked = feedback_on_simplex(self.teacher / t, self.feedback / t, 1.0)
         name = label_names[self.label] if 0 <= self.label < len(label_names) else None
         return pd.DataFrame({
             "split": self.split, "example": self.example, "step": self.steps, "text": self.text,
             "text_pair": self.text_pair, "label": self.label, "label_name": name,
             "truth": _repeated(None if self.truth is None else self.truth.tolist(), len(self.steps)),
-            "soft_target": _lists(softmax(self.teacher, temperature)), "student": _lists(softmax(self.student, temperature)),
+            "soft_target": _lists(softmax(self.teacher / t)), "student": _lists(softmax(self.student / t)),
             "teacher_logits": _lists(self.teacher), "student_logits": _lists(self.student),
             "feedback": _lists(self.feedback, known), "feedback_on_simplex": _lists(asked, known),
             "influence": self.influence,
+            **({"hidden_feedback": _lists(self.hidden, set(self.asked_layers.tolist()))} if self.hidden is not None else {}),
         }, index=range(len(self.steps)))  # fmt: skip
 
 
@@ -90,13 +100,15 @@ def read_story(tail: Tail, split: str, example: pd.Series, config: RunConfig | N
         config: the run's settings, None where they are damaged.
     """
     one, n_classes = int(example["id"]), len(tail.meta["label_names"])
-    parts = _probe(tail, one, n_classes) if split == "probe" else _course(tail.reader, one, n_classes)
-    steps, teacher, student, feedback, influence = parts
+    shown = tuple(str(name) for name in tail.meta.get("shown", ()))
+    parts = _probe(tail, one, n_classes, len(shown)) if split == "probe" else _course(tail.reader, one, n_classes, len(shown))
+    steps, teacher, student, feedback, influence, hidden = parts
     frozen = _frozen(split, steps, teacher, timeline_of(tail, config), int(tail.meta["n_steps"]))
     return Story(
         split=split, example=one, text=str(example["text"]), text_pair=_text(example["text_pair"]), label=int(example["label"]),
         truth=None if example["truth"] is None else np.asarray(example["truth"], dtype=np.float64),
         steps=steps, teacher=teacher, student=student, feedback=feedback, influence=influence, frozen=frozen,
+        shown=shown, hidden=hidden if shown else None,
     )  # fmt: skip
 
 
@@ -110,10 +122,10 @@ def kept_places(story: Story, at: int, most: int) -> Integers:
     return np.unique(np.concatenate([*kept, [at]])).astype(np.int64)
 
 
-Parts = tuple[Integers, Floats, Floats, Floats, NDArray[np.float64]]
+Parts = tuple[Integers, Floats, Floats, Floats, NDArray[np.float64], Floats]
 
 
-def _probe(tail: Tail, example: int, n_classes: int) -> Parts:
+def _probe(tail: Tail, example: int, n_classes: int, n_shown: int) -> Parts:
     steps, teacher = tail.readings("teacher", [example])
     student_steps, student = tail.readings("student", [example])
     asked_steps, asked = tail.readings("feedback", [example])
@@ -128,28 +140,42 @@ def _probe(tail: Tail, example: int, n_classes: int) -> Parts:
     known = np.isin(weighed_steps, steps)
     influence[np.searchsorted(steps, weighed_steps[known])] = weighed[known, 0]
     rows = (teacher[:n_common].reshape(n_common, n_classes), student[:n_common].reshape(n_common, n_classes))
-    return steps, *rows, feedback, influence
+    return steps, *rows, feedback, influence, _hidden(tail, example, steps, n_shown)
 
 
-def _course(reader: TraceReader, example: int, n_classes: int) -> Parts:
+def _course(reader: TraceReader, example: int, n_classes: int, n_shown: int) -> Parts:
     issued = reader.course_of(example)
     blank = np.full(n_classes, np.nan, np.float32)
     feedback = [blank if one is None else one for one in issued["feedback"]]
     rows = [np.asarray(part, dtype=np.float32).reshape(len(issued), n_classes)
             for part in (issued["teacher_logits"].tolist(), issued["student_logits"].tolist(), feedback)]  # fmt: skip
-    return issued["step"].to_numpy(), rows[0], rows[1], rows[2], issued["influence"].to_numpy()
+    unasked = np.full(n_shown, np.nan, np.float32)
+    hidden = [unasked if one is None else one for one in issued["hidden_feedback"]]
+    norms = np.asarray(hidden, dtype=np.float32).reshape(len(issued), n_shown)
+    return issued["step"].to_numpy(), rows[0], rows[1], rows[2], issued["influence"].to_numpy(), norms
+
+
+def _hidden(tail: Tail, example: int, steps: Integers, n_shown: int) -> Floats:
+    """Return the norms (R, K) of the feedback at hidden states of a probe example, not a number at steps without."""
+    norms = np.full((len(steps), n_shown), np.nan, np.float32)
+    if not n_shown:
+        return norms
+    newest = int(steps[-1]) if len(steps) else -1
+    asked_steps, asked = tail.once("probe-hidden", (example, newest), lambda: tail.reader.hidden_feedback_of([example]))
+    known = np.isin(asked_steps, steps)
+    if known.any():
+        norms[np.searchsorted(steps, asked_steps[known])] = asked[known, 0]
+    return norms
 
 
 def _frozen(split: str, steps: Integers, teacher: Floats, timeline: RunTimeline | None, n_steps: int) -> Floats | None:
-    """Return what the teacher said before it first learned: at the first exam itself it still is as it was."""
+    """Return what the teacher said before it first learned: at the step of its first update it still is as it was."""
     if not len(steps):
         return None
     if split == "probe":
         return teacher[0] if steps[0] == 0 else None
-    if timeline is None:
-        return None
-    never = n_steps if timeline.at(0).policy.name in ("exam", "fixed") else 0
-    return teacher[0] if steps[0] <= marks_of(timeline, n_steps)[0].get("first exam", never) else None
+    learned = first_learning(timeline, n_steps)
+    return teacher[0] if learned is not None and steps[0] <= learned else None
 
 
 def _text(value: object) -> str | None:

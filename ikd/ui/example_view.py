@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 import streamlit as st
 
-from ikd.config import RunConfig
+from ikd.config import RunConfig, temperature_at
 from ikd.errors import RunError
 from ikd.events import Course
 from ikd.trace.folder import RunFolder
@@ -20,13 +20,14 @@ from ikd.ui.example_cards import draw_formulas
 from ikd.ui.example_choice import draw_choice
 from ikd.ui.example_figures import Look, classes_of, draw_asked, draw_now, draw_timeline
 from ikd.ui.example_formulas import fill, numbers_table
+from ikd.ui.example_layers import draw_layers
 from ikd.ui.example_panel import draw_panel
 from ikd.ui.example_story import Story, read_story
 from ikd.ui.example_words import NOT_TRAINED
 from ikd.ui.run_head import badge
 from ikd.ui.shell import notice, page_link, sentences
 from ikd.ui.tail import Tail, tail_of
-from ikd.ui.timeline import exam_span, marks_of, timeline_of
+from ikd.ui.timeline import exam_span, marks_of, temperature_moves, timeline_of
 from ikd.ui.wording import plain, visible
 
 WAITING_SECONDS = 2.0
@@ -113,7 +114,7 @@ def _draw_story(folder: RunFolder, story: Story, run: RunState, tail: Tail, conf
         figures = {"timeline": draw_timeline(story, row, look)}
     with right:
         figures["now"] = draw_now(story, row, look)
-    figures |= draw_asked(story, row, look)
+    figures |= draw_asked(story, row, look) | draw_layers(story, row, look)
     draw_panel(story, row, look, figures, run=folder.path.name)
     _draw_numbers(story, row, look, tail, config)
     if not run.live and len(story.exams) and row not in story.exams:
@@ -123,8 +124,8 @@ def _draw_story(folder: RunFolder, story: Story, run: RunState, tail: Tail, conf
 
 def _look(story: Story, run: RunState, tail: Tail, config: RunConfig | None) -> Look:
     n_steps, temperature = int(tail.meta["n_steps"]), float(tail.meta["temperature"])
-    scale, stacked = _draw_switches(temperature)
     timeline = timeline_of(tail, config)
+    scale, stacked = _draw_switches(temperature, moves=temperature_moves(timeline, n_steps))
     marks, exams = marks_of(timeline, n_steps)
     return Look(
         names=[str(name) for name in tail.meta["label_names"]], shown=classes_of(story, temperature), n_steps=n_steps, stacked=stacked,
@@ -140,7 +141,7 @@ def _draw_numbers(story: Story, row: int, look: Look, tail: Tail, config: RunCon
     rate = rates.loc[rates["step"] == step, "value"].to_numpy()
     timeline = timeline_of(tail, config)
     now = timeline.at(step) if timeline is not None else None
-    temperature = now.objective.temperature if now is not None else float(tail.meta["temperature"])
+    temperature = temperature_at(step, now) if now is not None else float(tail.meta["temperature"])
     filled = fill(story, row, temperature=temperature, config=now, rate=float(rate[0]) if len(rate) else None,
                   batch_size=None if course is None else len(course.examples), largest=_largest(course, story, tail, step),
                   halved=story.split == "probe" and tail.meta.get("probe_dtype") == "float16")  # fmt: skip
@@ -159,8 +160,8 @@ def _largest(course: Course | None, story: Story, tail: Tail, step: int) -> floa
     return 0.0 if beside is None else float(np.abs(beside).max(initial=0.0))
 
 
-def _draw_switches(temperature: float) -> tuple[str, bool]:
-    words = {"training": f"{temperature:g}, of the training", "1": "1"}
+def _draw_switches(temperature: float, *, moves: bool) -> tuple[str, bool]:
+    words = {"training": f"{temperature:g}, of the {'start' if moves else 'training'}", "1": "1"}
     with st.container(horizontal=True, vertical_alignment="bottom", key="example-switches"):
         scale = st.segmented_control("Temperature of the figures", list(SCALES), format_func=words.__getitem__, key=_SCALE,
                                      required=True, on_change=_scale_chosen)  # fmt: skip
@@ -206,7 +207,9 @@ def whole_history(folder: RunFolder, example: pd.Series, split: str, config: Run
     tail = Tail(folder)
     tail.started()
     story = read_story(tail, split, example, config)
-    return story.history([str(name) for name in tail.meta["label_names"]], float(tail.meta["temperature"]))
+    timeline, start = timeline_of(tail, config), float(tail.meta["temperature"])
+    at = [start if timeline is None else temperature_at(step, timeline.at(step)) for step in story.steps.tolist()]
+    return story.history([str(name) for name in tail.meta["label_names"]], np.asarray(at, dtype=np.float64))
 
 
 def _title(folder: RunFolder, run: RunState, config: RunConfig | None) -> None:

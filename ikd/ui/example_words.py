@@ -37,6 +37,14 @@ FIGURES: dict[str, Words] = {
         look_for="Rows that keep to one side: a steady wish, which the teacher then follows. Rows that change sides at every exam: "
         "the noise of small exam batches.",
     ),
+    "layers": Words(
+        title="Feedback at hidden states",
+        sentence="How strongly the exam asked each hidden state and attention that the objective compares to change: bars at this "
+        "step, the strips over all steps, each against its own strongest. Names: the student's layer · the teacher's.",
+        formula=r"\Big\lVert \frac{dL_e}{dh_{ij}} \Big\rVert \quad \text{for example } i \text{ and layer } j",
+        look_for="Which layers the student asks most of, and whether that moves from the lower to the upper ones as it learns. Norms of "
+        "hidden states and of attention are in units of their own: compare a row with itself first.",
+    ),
     "influence": Words(
         title="Influence",
         sentence="What this example's own gradient does to the exam loss of each step (a probe example's would do): below zero it "

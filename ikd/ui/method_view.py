@@ -10,7 +10,7 @@ from ikd.ui.drawing import draw_method
 from ikd.ui.method_words import COST_WORDS, COSTS, FORMULAS, SOURCE, WORDS
 
 TITLES = {"": "Run", "task": "Task", "teacher": "Teacher", "student": "Student", "objective": "Objective",
-          "training": "Student's update (course step)", "policy": "Teacher policy (exam step)", "record": "Recording",
+          "training": "Student's update (course step)", "policy": "Teacher policy (teacher's update)", "record": "Recording",
           "machine": "Machine"}  # fmt: skip
 
 
@@ -45,10 +45,16 @@ def _draw_formulas() -> None:
 def _draw_setting(one: Setting) -> None:
     st.markdown(f"**{one.label}** `{one.path}`: {one.meaning}")
     if one.choices:
-        st.markdown("\n".join(f"- `{name}`: {meaning}" for name, meaning in one.choices.items()))
+        st.markdown("\n".join(f"- `{name}`: {_choice_words(one, name)}" for name in one.choices))
     default = "empty" if one.default in (None, "") else one.default
     st.caption(f"{one.allowed().capitalize()}. Default: {default}{' ' + one.unit if one.unit and default != 'empty' else ''}.")
     if one.formula:
         st.latex(one.formula)
+
+
+def _choice_words(one: Setting, name: str) -> str:
+    parts = [one.choices[name], *([f"{one.consequences[name]}"] if name in one.consequences else [])]
+    formula = f" ${one.formulas[name]}$" if name in one.formulas else ""
+    return ". ".join(part.rstrip(".") for part in parts) + ("." if len(parts) > 1 else "") + formula
 
 

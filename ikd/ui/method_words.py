@@ -7,7 +7,7 @@ WORDS: dict[str, str] = {
     "soft targets": "the teacher's probabilities, softened by the temperature: what the student is given to learn from",
     "hard labels": "the labels that come with the data",
     "objective": "what the student minimises: a function of its outputs, the teacher's outputs and the labels",
-    "teacher policy": "what happens to the teacher at each step: it learns from exams, or it stays fixed",
+    "teacher policy": "what happens to the teacher at each step: it learns from exams, from the labels and the student, or stays fixed",
     "course step": "one update of the student on a course batch",
     "exam step": "an exam of the student on labelled examples after its course step, and the update of the teacher from it",
     "hypergradient": "the gradient of the exam loss with respect to the teacher, through the student's update",
@@ -35,15 +35,19 @@ FORMULAS: tuple[tuple[str, str, str], ...] = (
      "Of course example $i$, whose share of the course loss is $\\ell_i$; from the same pass."),
     ("Drift", (r"\mathrm{KL}\big(p_{\text{now}} \,\|\, p_{\text{frozen}}\big) = \sum_y p_{\text{now}}(y) \log "
      r"\frac{p_{\text{now}}(y)}{p_{\text{frozen}}(y)}"),
-     "In nats, at the training temperature. Zero until the first exam."),
+     "In nats, at the training temperature, that of the start where it changes. Zero until the teacher first learns."),
 )  # fmt: skip
 """Name, LaTeX, and a sentence."""
 
 COSTS: tuple[tuple[str, str, str], ...] = (
-    ("Ordinary distillation", "r + 3", "5"),
+    ("Fixed or annealed teacher (ordinary distillation)", "r + 3", "5"),
+    ("The same, soft targets of N course examples computed once, in S steps of B", "3 + r N / (B S)", "3.2 for N = B S / 10"),
+    ("Mutual or online: the teacher learns without exams", "3r + 3", "9"),
     ("Exam at every step", "3r + 6 + d", "15"),
     ("Exam at every k-th step", "r + 3 + (2r + 3 + d) / k", "7.5 for k = 4"),
     ("Exam, only the teacher's classifier learns", "r + 6 + d", "11"),
+    ("Exam, only adapters in every layer learn", "2r + 6 + d", "13"),
+    ("A batch in pieces, or the teacher recomputed: each step in which the teacher learns", "r more", "2 more"),
 )
 """What, student forwards a step, and that number for r = 2 and d = 3."""
 

@@ -17,7 +17,7 @@ from ikd.plots.simplex import WIDTH_PIXELS, simplex_chart, simplex_table
 from ikd.trace.measures import drift, feedback_on_simplex, softmax
 from ikd.ui.figures import show_figure
 from ikd.ui.run_curves import Scene
-from ikd.ui.timeline import marks_of
+from ikd.ui.timeline import marks_of, temperature_moves, temperature_words
 from ikd.ui.wording import plain, visible
 
 MOST_PATH_POINTS = 120
@@ -90,11 +90,16 @@ def _pulls(scene: Scene, ids: Sequence[int]) -> tuple[Doubles | None, int]:
     return (directions / strongest if strongest > 0 else directions)[list(ids)], at
 
 
+def _without_exams(scene: Scene) -> bool:
+    return scene.config is not None and scene.config.policy.name != "exam"
+
+
 def _legend(scene: Scene, beliefs: Beliefs) -> None:
-    temperature = scene.tail.meta["temperature"]
-    when = f"at step {beliefs.pulled_at}" if beliefs.pulls is not None else "none yet: there was no exam"
+    words = temperature_words(float(scene.tail.meta["temperature"]), moves=temperature_moves(scene.timeline, scene.n_steps))
+    none = "none: this run has no exams" if _without_exams(scene) else "none yet: there was no exam"
+    when = f"at step {beliefs.pulled_at}" if beliefs.pulls is not None else none
     st.caption(
-        f"Step {beliefs.steps[-1]}, at the training temperature {temperature:g}. **Bar, solid line:** the teacher's soft target "
+        f"Step {beliefs.steps[-1]}, at {words}. **Bar, solid line:** the teacher's soft target "
         "now · **dotted:** the frozen teacher · **◆, dashed:** the student · **★:** the true posterior, where it is known · "
         f"**▲ ▼ feedback:** which way, and how strongly, the student asks the soft target to move ({when}; 1.00 is the strongest "
         "pull on any probe example)."

@@ -20,7 +20,7 @@ from ikd.ui.figures import show_figure
 from ikd.ui.pace import PACES_SECONDS, pace_seconds
 from ikd.ui.parentage import parent_series
 from ikd.ui.tail import Tail
-from ikd.ui.timeline import RunTimeline, marks_of, timeline_of
+from ikd.ui.timeline import RunTimeline, marks_of, temperature_moves, temperature_words, timeline_of
 
 MOST_POINTS = 600
 SHOWN = {"All steps": 0, "Last 200": 200, "Last 50": 50}
@@ -32,10 +32,12 @@ MEANINGS = {
     "nll": "Mean negative log-likelihood of the labels: lower is better, and an overconfident model pays here first.",
     "agreement": "Share of the probe examples on which student and teacher give the same class.",
     "drift": "Line: median over the probe set. Dark band: its middle half. Light band: 5 % to 95 %. "
-    "KL(teacher now ‖ frozen teacher) at the training temperature.",
+    "KL(teacher now ‖ frozen teacher) at {}.",
     "losses": "Course loss: the objective of each course batch. Exam loss: cross-entropy of the exam batch after the course step.",
     "update": "Norm of the teacher's update over the norm of its trained weights; much above 0.001 it risks collapse.",
 }
+PEERS = ("mutual", "online")
+PEER_LOSSES = "Course loss: the objective of each course batch. Teacher's loss: its own on that batch, towards labels and student."
 PARENT = {"parent's teacher": (FROZEN, [1, 0]), "parent's student": (FROZEN, [6, 3]), "parent's agreement": (FROZEN, [6, 3])}
 DRIFT = ("drift_q05", "drift_q25", "drift_median", "drift_q75", "drift_q95")
 
@@ -98,9 +100,12 @@ def _draw_scores(scene: Scene, what: str, shown: str) -> None:
 
 
 def _draw_losses(scene: Scene, shown: str) -> None:
-    table = scene.tail.scalars("course_loss", "exam_loss")
-    names = {"course loss": "course_loss", "exam loss": "exam_loss"}
-    _draw_lines(scene, table, names, what="losses", shown=shown, title="loss (nats)", looks=LOSSES)
+    table = scene.tail.scalars("course_loss", "exam_loss", "teacher_loss")
+    own = scene.config is not None and scene.config.policy.name in PEERS
+    second = {"teacher's loss": "teacher_loss"} if own else {"exam loss": "exam_loss"}
+    looks = {who: LOSSES[who] for who in ("course loss", *second)}
+    _draw_lines(scene, table, {"course loss": "course_loss", **second}, what="losses", shown=shown, title="loss (nats)", looks=looks,
+                words=PEER_LOSSES if own else "")  # fmt: skip
 
 
 def _draw_update(scene: Scene, shown: str) -> None:
@@ -112,7 +117,7 @@ def _draw_update(scene: Scene, shown: str) -> None:
 
 def _draw_lines(
     scene: Scene, table: pd.DataFrame, names: dict[str, str], *, what: str, shown: str, title: str, looks: Any,
-    frozen: float | None = None, unit: bool = False, parent: bool = False,
+    frozen: float | None = None, unit: bool = False, parent: bool = False, words: str = "",
 ) -> None:  # fmt: skip
     first = _first_shown(scene, shown)
     series = {who: _series(table, name, first, scene.cursor) for who, name in names.items()}
@@ -127,7 +132,7 @@ def _draw_lines(
         spoken += f"; frozen teacher {frozen:.3f}"
     show_figure(score_chart, rows, key=_key(what, shown), zoom=zoom, era=scene.era, spoken=f"{title} over steps: {spoken}.",
                 window=_window(scene, shown), title=title, zoom_name=zoom, looks=looks, unit_interval=unit)  # fmt: skip
-    st.caption(MEANINGS[what])
+    st.caption(words or MEANINGS[what])
 
 
 def _draw_drift(scene: Scene, shown: str) -> None:
@@ -149,7 +154,8 @@ def _draw_drift(scene: Scene, shown: str) -> None:
     spoken = _spoken("median drift", bands["step"].to_numpy(), bands["median"].to_numpy())
     show_figure(drift_chart, rows, key=_key("drift", shown), zoom="zoom_drift", era=scene.era,
                 spoken=f"Drift of the soft targets in nats: {spoken}.", window=_window(scene, shown), zoom_name="zoom_drift")  # fmt: skip
-    st.caption(MEANINGS["drift"])
+    words = temperature_words(float(scene.tail.meta["temperature"]), moves=temperature_moves(scene.timeline, scene.n_steps))
+    st.caption(MEANINGS["drift"].format(words))
 
 
 def _parent_lines(scene: Scene, names: dict[str, str], first: int) -> dict[str, tuple[NDArray[Any], NDArray[Any]]]:

@@ -16,12 +16,17 @@ from ikd.trace.kept import checkpoints_of
 from ikd.trace.notes import LONGEST_LABEL
 from ikd.ui import replay
 from ikd.ui.change_fields import draw_fields
+from ikd.ui.policies import teacher_moves
 from ikd.ui.run_steer import CHANGEABLE
 from ikd.ui.shell import go_to_run, sentences
 from ikd.ui.tail import tail_of
 from ikd.ui.timeline import FREEZE, timeline_of
 
-FORKABLE = (*(one for one in CHANGEABLE if one != "record.probe_every"), "training.steps")
+FORKABLE = (*(one for one in CHANGEABLE if one != "record.probe_every"), "policy.mutual_weight", "policy.online_weight", "training.steps")
+STOPS = {
+    "exam": ("The feedback stops here", "From that step on there are no exams: the teacher is frozen."),
+    "other": ("The teacher stops learning here", "From that step on the teacher stays as it is."),
+}
 
 
 def draw_fork(folder: RunFolder, config: RunConfig | None) -> None:
@@ -71,8 +76,8 @@ def _draw_form(folder: RunFolder, config: RunConfig, step: int) -> None:
     with st.form(f"fork-form-{folder.id}", border=False):
         label = st.text_input("Name of the fork", max_chars=LONGEST_LABEL, key=f"fork-name-{folder.id}", placeholder="As in its settings")
         frozen = now.policy.teacher_freeze_at is not None and now.policy.teacher_freeze_at <= step
-        freeze = now.policy.name == "exam" and not frozen and st.checkbox(
-            "The feedback stops here", key=f"fork-freeze-{folder.id}", help="From that step on there are no exams: the teacher is frozen.")
+        stop, words = STOPS["exam" if now.policy.name == "exam" else "other"]
+        freeze = teacher_moves(now) and not frozen and st.checkbox(stop, key=f"fork-freeze-{folder.id}", help=words)
         complaint = st.container()  # above the fields: below them it would be out of sight
         changes: dict[str, Value] = draw_fields(FORKABLE, now, key=f"fork-{folder.id}")
         if freeze:

@@ -19,6 +19,7 @@ from ikd.trace.kept import checkpoints_of
 from ikd.trace.state import RunState
 from ikd.ui import pace
 from ikd.ui.change_fields import draw_fields, require_possible
+from ikd.ui.policies import teacher_moves
 from ikd.ui.shell import sentences
 from ikd.ui.tail import tail_of
 from ikd.ui.timeline import FREEZE, RunTimeline, change_word, timeline_of
@@ -93,14 +94,16 @@ def _draw_stop_at(folder: RunFolder, run: RunState) -> None:
 
 def _draw_changes(folder: RunFolder, run: RunState, config: RunConfig, timeline: RunTimeline) -> None:
     now = timeline.at(run.step)
-    if now.policy.name == "exam":
+    if teacher_moves(now):
+        exams = now.policy.name == "exam"
         frozen = now.policy.teacher_freeze_at is not None and now.policy.teacher_freeze_at <= run.step
         if frozen:
             _button("Thaw the teacher", ":material/local_fire_department:", "thaw", change_run, folder.id, FREEZE, None,
-                    words="Exams go on: the teacher learns again.")  # fmt: skip
+                    words="Exams go on: the teacher learns again." if exams else "The teacher learns again.")  # fmt: skip
         else:
             _button("Freeze the teacher", ":material/ac_unit:", "freeze", change_run, folder.id, FREEZE, run.step,
-                    words="No more exams: what if the feedback stopped here?")  # fmt: skip
+                    words="No more exams: what if the feedback stopped here?" if exams else
+                    "From here on the teacher stays as it is, and the student goes on learning from it.")  # fmt: skip
     with st.form("change-form", border=False):
         st.caption("From the next step on")
         complaint = st.container()  # above the fields: below them it would be out of sight

@@ -1,4 +1,4 @@
-"""The newest step of a paused run in numbers: its course step and its exam step, apart."""
+"""The newest step of a paused run in numbers: its course step, and its exam step or whatever else moves the teacher, apart."""
 
 from __future__ import annotations
 
@@ -6,12 +6,16 @@ import streamlit as st
 
 from ikd.config import RunConfig, exam_is_due
 from ikd.trace.schema import SCALARS
+from ikd.ui.policies import WITHOUT_EXAMS, teacher_moves, why_no_exams
 from ikd.ui.tail import Tail
 from ikd.ui.timeline import RunTimeline
 
 COURSE = {"course_loss": "Course loss", "course_gradient_norm": "Gradient norm", "student_learning_rate": "Student's rate"}
-EXAM = {"influence_sum": "Sum of influences", "teacher_gradient_norm": "Teacher's gradient", "teacher_update_ratio": "Update ratio",
-        "teacher_learning_rate": "Teacher's rate"}  # fmt: skip
+SCHEDULED = {"temperature": "Temperature", "alpha": "Alpha"}
+UPDATE = {"teacher_gradient_norm": "Teacher's gradient", "teacher_update_ratio": "Update ratio", "teacher_learning_rate": "Teacher's rate"}
+EXAM = {"influence_sum": "Sum of influences", **UPDATE}
+PEER = {"teacher_loss": "Teacher's loss", "anchor_loss": "Anchor", **UPDATE}
+ANCHORED = "The inner update is off (policy.inner_update), so the exam does not reach the teacher: the anchor alone has moved it."
 ISSUED = "Soft targets the teacher issued to this step's batch, one an example."
 
 
@@ -30,13 +34,20 @@ def draw_step(tail: Tail, timeline: RunTimeline | None) -> None:
         with st.container(horizontal=True):
             for name, label in COURSE.items():
                 _number(label, values.get(name), SCALARS[name])
+            for name, label in SCHEDULED.items():
+                if name in values:
+                    _number(label, values[name], SCALARS[name])
             _number("Soft targets issued", None if course is None else float(len(course.examples)), ISSUED)
     with right, st.container(border=True, key="exam-card"):
+        config = None if timeline is None else timeline.at(step)
         if "exam_loss" in values:
             _draw_exam(step, values)
+        elif "teacher_update_ratio" in values:
+            _draw_peer(step, values, config)
         else:
-            st.markdown(f"**No exam at step {step}**")
-            st.caption(why_no_exam(step, None if timeline is None else timeline.at(step)))
+            st.markdown(f"**No exam at step {step}**" if config is None or config.policy.name == "exam" else
+                        f"**The teacher stays as it is at step {step}**")  # fmt: skip
+            st.caption(why_no_exam(step, config))
 
 
 def why_no_exam(step: int, config: RunConfig | None) -> str:
@@ -44,10 +55,12 @@ def why_no_exam(step: int, config: RunConfig | None) -> str:
     if config is None:
         return "The settings of this run cannot be read, so it is not known why."
     policy = config.policy
-    if policy.name != "exam":
-        return "The teacher of this run is fixed: it sits no exams."
+    if not teacher_moves(config):
+        return why_no_exams(config, step)
     if policy.teacher_freeze_at is not None and step >= policy.teacher_freeze_at:
         return f"The teacher is frozen from step {policy.teacher_freeze_at} on (policy.teacher_freeze_at)."
+    if policy.name != "exam":
+        return why_no_exams(config, step)
     if step < policy.exam_start:
         return f"The first exam may be at step {policy.exam_start} (policy.exam_start)."
     if not exam_is_due(step, config):
@@ -65,6 +78,16 @@ def _draw_exam(step: int, values: dict[str, float]) -> None:
         st.metric("Exam loss before → after" if before is not None else "Exam loss after", both, help=words, width="content")
         for name, label in EXAM.items():
             _number(label, values.get(name), SCALARS[name])
+
+
+def _draw_peer(step: int, values: dict[str, float], config: RunConfig | None) -> None:
+    st.markdown(f"**The teacher's step {step}**")
+    with st.container(horizontal=True):
+        for name, label in PEER.items():
+            if name in values:
+                _number(label, values[name], SCALARS[name])
+    if config is not None:
+        st.caption(ANCHORED if config.policy.name == "exam" else WITHOUT_EXAMS[config.policy.name])
 
 
 def _number(label: str, value: float | None, meaning: str) -> None:

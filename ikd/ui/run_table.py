@@ -12,13 +12,13 @@ from ikd.errors import RunError
 from ikd.runs import queued_runs
 from ikd.trace.folder import RunFolder
 from ikd.trace.notes import read_notes
+from ikd.ui.policies import IN_A_WORD
 from ikd.ui.run_head import badge
 from ikd.ui.shell import page_link
 from ikd.ui.wording import moment, plain
 
 WIDTHS = [6, 4, 2, 2, 2, 2, 3]
 TITLES = ["Run", "State", "Task", "Policy", "Steps", "Student's accuracy", "Started"]
-POLICIES = {"exam": "exams", "fixed": "fixed"}
 
 
 def draw_runs(folders: Sequence[RunFolder], *, manage: Callable[[RunFolder], None] | None = None) -> None:
@@ -56,7 +56,7 @@ def _draw_run(folder: RunFolder, widths: Sequence[int], *, position: int | None)
             st.caption(f"fork at step {notes.parent_step} of {plain(notes.parent)}")
     with columns[1]:
         badge(folder, run, position=position)
-    words = ["damaged", ""] if config is None else [plain(config.task.name), POLICIES[config.policy.name]]
+    words = ["damaged", ""] if config is None else [plain(config.task.name), IN_A_WORD[config.policy.name]]
     known = [(split, run.scores.get(f"student/{split}/accuracy")) for split in ("test", "validation")]
     score = next((f"{value:.3f} {split}" for split, value in known if value is not None), "–")
     words += [f"{run.step} / {run.total}", score, moment(run.started)]

@@ -12,7 +12,7 @@ from ikd.runs import tend_queue
 from ikd.trace.folder import RunFolder
 from ikd.trace.notes import read_notes
 from ikd.trace.state import RunState
-from ikd.ui import pace, replay, state
+from ikd.ui import pace, policies, replay, state
 from ikd.ui.board_choice import choose_examples
 from ikd.ui.parentage import draw_family
 from ikd.ui.run_board import draw_board
@@ -27,7 +27,6 @@ from ikd.ui.tail import Tail, tail_of
 from ikd.ui.timeline import draw_changes, timeline_of
 from ikd.ui.wording import moment, plain, visible
 
-POLICY_WORDS = {"exam": "the teacher learns from exams", "fixed": "fixed teacher"}
 LIVE_SECONDS = 1.0
 ERAS = 10
 
@@ -133,7 +132,7 @@ def _title(folder: RunFolder, run: RunState, config: RunConfig | None, *, starte
     when = [f"`{folder.id}`"] + ([f"started {moment(run.started)}"] if run.started and not folder.recorded else [])
     if config is not None:
         when += [plain(config.task.name), f"{plain(config.teacher.name)} teaches {plain(config.student.name)}",
-                 POLICY_WORDS[config.policy.name]]  # fmt: skip
+                 policies.IN_A_LINE[config.policy.name]]  # fmt: skip
     st.caption(" · ".join(when))
     if note := read_notes(folder.path).text:
         with st.container(key="run-note"):
@@ -180,4 +179,4 @@ def name_of(folder: RunFolder) -> str:
         config = folder.config()
     except RunError:
         return given or "damaged run"
-    return given or config.label or f"{config.task.name}, {POLICY_WORDS[config.policy.name]}"
+    return given or config.label or f"{config.task.name}, {policies.IN_A_LINE[config.policy.name]}"

@@ -14,6 +14,7 @@ from ikd.errors import ConfigError, IKDError
 from ikd.runs import Estimate, active_run, estimate_later, start_run
 from ikd.runs.permission import read_only
 from ikd.ui.controls import applicable, values_of_session
+from ikd.ui.policies import teacher_moves
 from ikd.ui.shell import go_to_run, page_link, sentences
 from ikd.ui.wording import duration, plain
 
@@ -77,10 +78,15 @@ def command_line(values: Mapping[str, Any]) -> str:
     return " ".join(words)
 
 
-def cost_sentence(found: Estimate) -> str:
+def cost_sentence(found: Estimate, config: RunConfig) -> str:
     """Return the cost of one step against ordinary distillation, in words."""
     if found.step_units is None or found.kd_units is None:
         return ""
+    if found.cached:
+        return (f"One step costs {found.step_units:.1f} student forwards, as the teacher is asked only once for each example (asked at "
+                f"each step: {found.kd_units:.1f}).")  # fmt: skip
+    if not teacher_moves(config):
+        return f"One step costs {found.step_units:.1f} student forwards, as in ordinary distillation: the teacher never changes."
     return f"One step costs {found.step_units:.1f} student forwards (ordinary distillation: {found.kd_units:.1f})."
 
 
@@ -107,7 +113,7 @@ def _estimate_part(config: RunConfig, was_there: bool) -> None:
             if found is None:
                 st.caption("Measuring this machine and counting … you can start without it.")
                 return
-            if cost := cost_sentence(found):
+            if cost := cost_sentence(found, config):
                 st.markdown(cost)
             if found.seconds is not None:
                 st.markdown(f"About **{duration(found.seconds)}** of teaching" + _step_words(found) + _teacher_words(found) + ".")

@@ -8,8 +8,17 @@ from dataclasses import dataclass
 import pandas as pd
 import streamlit as st
 
-from ikd.config import PlannedChange, RunConfig, Timeline, all_settings
-from ikd.config.timeline import exam_is_due, values_of
+from ikd.config import (
+    MOVING_POLICIES,
+    PlannedChange,
+    RunConfig,
+    Timeline,
+    all_settings,
+    exam_is_due,
+    teacher_learns,
+    temperature_at,
+)
+from ikd.config.timeline import values_of
 from ikd.errors import ConfigError
 from ikd.trace.notes import read_notes
 from ikd.ui.tail import Tail
@@ -132,8 +141,8 @@ def marks_of(timeline: RunTimeline | None, n_steps: int) -> tuple[dict[str, int]
         for one in timeline.changes:
             said.setdefault(one.step, []).append(change_word(one))
     marks: dict[str, int] = {"first exam": exams.first} if exams else {}
-    if timeline is not None and (end := _end_of_exams(timeline)) is not None and end < n_steps:
-        marks["exams end"] = end
+    if timeline is not None and (end := _end_of_learning(timeline)) is not None and end < n_steps:
+        marks["exams end" if timeline.last.policy.name == "exam" else "teacher frozen"] = end
     for step, words in sorted(said.items()):
         word = _joined(words)
         while word in marks:
@@ -141,6 +150,32 @@ def marks_of(timeline: RunTimeline | None, n_steps: int) -> tuple[dict[str, int]
         if step <= n_steps:
             marks[word] = step
     return marks, exams.ticks()
+
+
+def first_learning(timeline: RunTimeline | None, n_steps: int) -> int | None:
+    """Return the first step at which the teacher is updated, `n_steps` where it never is, None where the settings are damaged."""
+    if timeline is None:
+        return None
+    if timeline.at(0).policy.name == "exam":
+        exams = exams_of(timeline, n_steps)
+        return exams.first if exams else n_steps
+    edges = sorted({0, *(one.step for one in timeline.changes if one.step < n_steps)})
+    return next((step for step in edges if teacher_learns(step, timeline.at(step))), n_steps)
+
+
+def temperature_moves(timeline: RunTimeline | None, n_steps: int) -> bool:
+    """Return whether the training temperature is not the same at all steps."""
+    if timeline is None:
+        return False
+    edges = {0, n_steps - 1, *(one.step for one in timeline.changes if one.step < n_steps)}
+    steps = {max(step, 0) for edge in edges for step in (edge - 1, edge)}
+    return len({temperature_at(step, timeline.at(step)) for step in steps}) > 1
+
+
+def temperature_words(temperature: float, *, moves: bool) -> str:
+    """Return the temperature at which a run's measures are taken, in words: that of its start where it changes on the way."""
+    shown = number(temperature)
+    return f"temperature {shown}, that of the training's start" if moves else f"the training temperature {shown}"
 
 
 def exam_span(timeline: RunTimeline | None, n_steps: int) -> tuple[int, int, str] | None:
@@ -200,8 +235,8 @@ def _joined(words: list[str]) -> str:
     return ", ".join([*fork, *rest])
 
 
-def _end_of_exams(timeline: RunTimeline) -> int | None:
-    """Return the step at which the exams end as the settings say from afar; a freeze at its own step has its own word."""
+def _end_of_learning(timeline: RunTimeline) -> int | None:
+    """Return the step at which the teacher stops learning as the settings say from afar; a freeze at its own step has its own word."""
     last = timeline.last.policy
     own = any(one.path == FREEZE and one.value is not None and int(one.value) <= one.step for one in timeline.changes)
-    return None if last.name != "exam" or own else last.teacher_freeze_at
+    return None if last.name not in MOVING_POLICIES or own else last.teacher_freeze_at

@@ -4,17 +4,19 @@ from __future__ import annotations
 
 import streamlit as st
 
-from ikd.config import PRESETS
+from ikd.config import PRESETS, build_config, remarks_on
+from ikd.config.names import N_CLASSES
+from ikd.errors import ConfigError
 from ikd.runs import tend_queue
 from ikd.ui import state
-from ikd.ui.controls import draw_group, put_values, values_of_session
+from ikd.ui.controls import applicable, draw_group, put_values, values_of_session
 from ikd.ui.shell import notice, sentences
-from ikd.ui.start import draw_start
+from ikd.ui.start import draw_start, labelled
 from ikd.ui.uploads import draw_uploads
 
 COLUMNS = (
     {"task": "Task", "teacher": "Teacher", "student": "Student"},
-    {"policy": "Teacher policy (exam step)", "training": "Student's update (course step)", "objective": "Objective"},
+    {"policy": "Teacher policy (teacher's update)", "training": "Student's update (course step)", "objective": "Objective"},
 )
 LESSER = {"record": "Recording", "machine": "Machine", "": "Run"}
 NO_PRESET = "A preset fills in every control below; change what you like."
@@ -45,8 +47,20 @@ def _group(group: str, title: str) -> None:
     with st.container(border=True, key=f"group-{group}"), sentences():
         st.markdown(f"**{title}**")
         draw_group(group)
+        if group == "objective":
+            _remarks()
         if group == "task" and values_of_session().get("task.name") == "files":
             draw_uploads()
+
+
+def _remarks() -> None:
+    """Draw what a person should know of a choice that is allowed; a refused one has its sentence beside the start button."""
+    try:
+        config = build_config(applicable(values_of_session()))
+    except ConfigError:
+        return
+    for remark in remarks_on(config, n_classes=N_CLASSES.get(config.task.name)):
+        st.info(labelled(remark), icon=":material/info:")
 
 
 def _presets() -> None:

@@ -10,6 +10,7 @@ from ikd.ui import state
 from ikd.ui.board_choice import WAYS, ranked
 from ikd.ui.shell import page_link
 from ikd.ui.targets.look import Look
+from ikd.ui.timeline import temperature_moves
 from ikd.ui.wording import number, plain, visible
 
 BY_ID = "number"
@@ -89,7 +90,8 @@ def _draw_example(look: Look) -> None:
 
 def _draw_scale(look: Look) -> None:
     trained = float(look.tail.meta["temperature"])
-    words = {"training": f"t = {number(trained)} (training)", "1": "t = 1"}
+    moves = temperature_moves(look.timeline, look.n_steps)
+    words = {"training": f"t = {number(trained)} ({'start' if moves else 'training'})", "1": "t = 1"}
     st.session_state.setdefault("targets-scale", look.scale)
     st.segmented_control("Temperature shown", list(SCALES), format_func=words.__getitem__, key="targets-scale", required=True,
                          on_change=_chosen_scale)  # fmt: skip

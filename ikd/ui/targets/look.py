@@ -18,8 +18,7 @@ from ikd.trace.state import RunState
 from ikd.ui import state
 from ikd.ui.shell import notice
 from ikd.ui.tail import Tail, tail_of
-from ikd.ui.timeline import RunTimeline, timeline_of
-from ikd.ui.wording import number
+from ikd.ui.timeline import RunTimeline, temperature_moves, temperature_words, timeline_of
 
 ERAS = 10
 
@@ -107,8 +106,8 @@ class Look:
 
     def scale_words(self) -> str:
         """Return which temperature is shown."""
-        which = "temperature 1" if self.scale == "1" else f"the training temperature {number(self.temperature)}"
-        return f"at {which}"
+        moves = temperature_moves(self.timeline, self.n_steps)
+        return "at temperature 1" if self.scale == "1" else f"at {temperature_words(self.temperature, moves=moves)}"
 
 
 def look_at(folder: RunFolder, run: RunState) -> Look | None:

@@ -16,6 +16,7 @@ from ikd.plots.stack import Panel, shares_table, stack_chart, stack_table
 from ikd.plots.theme import ROLES, TRUTH
 from ikd.trace.thin import thin
 from ikd.ui.figures import show_figure
+from ikd.ui.policies import WITHOUT_EXAMS
 from ikd.ui.targets.look import Look
 from ikd.ui.targets.panel import draw_words
 from ikd.ui.targets.words import VIEWS
@@ -110,7 +111,8 @@ def _marks_words(look: Look) -> str:
     if look.config is None:
         return "The settings of this run cannot be read, so its exams are not marked."
     if not exams:
-        return "A course step at every step; no exams, as the teacher is fixed."
+        none = "No exam in this run." if look.config.policy.name == "exam" else WITHOUT_EXAMS[look.config.policy.name]
+        return f"A course step at every step, 0 to {look.n_steps - 1}. {none} Yellow: example {look.example}."
     return (f"A course step at every step, 0 to {look.n_steps - 1}; an exam step {exams.often()} from {exams.first} to {exams.last}, "
             f"marked at the foot of the first panel. Yellow: example {look.example}.")  # fmt: skip
 

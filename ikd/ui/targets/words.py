@@ -68,7 +68,7 @@ VIEWS: dict[str, Words] = {
     "gain": Words(
         title="Drift and gain",
         sentence="Each point is a probe example: right is how far the teacher's soft target has drifted, up how much more "
-        "probable the student finds the label than at the first exam.",
+        "probable the student finds the label than at the first exam, or at the start of a run without exams.",
         formula=r"x_i = \mathrm{KL}(p_i^{\text{now}} \,\|\, p_i^{\text{frozen}}), \qquad "
         r"y_i = q_{i, y_i}^{\text{now}} - q_{i, y_i}^{\text{first exam}}",
         look_for="Whether the examples whose soft targets moved most are those the student gained on. It is not proof: the "

@@ -1,0 +1,16 @@
+"""From a config and two models to a lesson: the only place where settings become plain arguments of the maths."""
+
+from ikd.classroom.lesson import build_lesson, changed_lesson, scheduled_lesson
+from ikd.classroom.objective import LayersShown, course_objective, layers_shown
+from ikd.classroom.room import Classroom, LabelledSource
+
+__all__ = [
+    "Classroom",
+    "LabelledSource",
+    "LayersShown",
+    "build_lesson",
+    "changed_lesson",
+    "course_objective",
+    "layers_shown",
+    "scheduled_lesson",
+]

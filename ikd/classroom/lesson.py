@@ -1,0 +1,87 @@
+"""From a config and two models to a lesson, and its settings from then on."""
+
+from __future__ import annotations
+
+import copy
+from dataclasses import replace
+
+from ikd.classroom.objective import LayersShown, course_objective, layers_shown, tapped
+from ikd.classroom.room import Classroom
+from ikd.config import MOVING_POLICIES, RunConfig, student_rate, teacher_rate
+from ikd.teaching.hypergradients import HYPERGRADIENTS
+from ikd.teaching.lesson import Anchoring, Lesson
+from ikd.teaching.optimizers import build_optimizer, limit_scope, trained_parameters
+from ikd.teaching.student_update import StudentUpdate
+from ikd.teaching.teacher_update import ANCHORS, LOOKS_BACK
+
+
+def build_lesson(room: Classroom, config: RunConfig, *, anchored: bool = False) -> Lesson:
+    """Return the lesson that the config asks for; the teacher's weights out of scope are frozen.
+
+    Args:
+        room: the models and splits.
+        config: what holds at the first step.
+        anchored: keep the teacher as it is now for an anchor that a later change asks for.
+
+    Raises:
+        ConfigError: an objective or a scope that these models cannot have.
+    """
+    policy, training = config.policy, config.training
+    shown = layers_shown(room, config)
+    keeps_initial = policy.name == "exam" and (anchored or policy.anchor != "none")
+    initial = copy.deepcopy(room.teacher) if keeps_initial else None
+    student, teacher = tapped(room, shown, seed=config.seed + 2)
+    theta = trained_parameters(student)
+    optimizer = build_optimizer(
+        training.optimizer, theta, learning_rate=student_rate(config), weight_decay=training.weight_decay
+    )
+    moves = policy.name in MOVING_POLICIES
+    limit_scope(
+        room.teacher, policy.teacher_scope if moves else "all", layers=room.teacher_layers,
+        top_layers=policy.teacher_top_layers,
+    )  # fmt: skip
+    lesson = Lesson(
+        student=student,
+        teacher=teacher.eval(),
+        objective=course_objective(config, shown, step=0),
+        update=StudentUpdate(optimizer, theta, max_gradient_norm=training.max_gradient_norm),
+        precision=config.machine.precision,
+        teacher_optimizer=build_optimizer(
+            policy.teacher_optimizer, trained_parameters(room.teacher), learning_rate=teacher_rate(config)
+        ) if moves else None,
+        initial_teacher=initial,
+    )  # fmt: skip
+    return changed_lesson(lesson, config, shown, layers=room)
+
+
+def changed_lesson(lesson: Lesson, config: RunConfig, shown: LayersShown, *, layers: Classroom, step: int = 0) -> Lesson:
+    """Return the lesson with the settings of another config: those that may change on the way (`AT_A_FORK`)."""
+    policy = config.policy
+    lesson.update.max_gradient_norm = config.training.max_gradient_norm
+    anchoring = None
+    if lesson.initial_teacher is not None and policy.anchor != "none":
+        anchoring = Anchoring(
+            loss=ANCHORS[policy.anchor], weight=policy.anchor_weight,
+            initial_teacher=lesson.initial_teacher if policy.anchor in LOOKS_BACK else None,
+        )
+    online = policy.name == "online"
+    return replace(
+        lesson,
+        objective=course_objective(config, shown, step=step),
+        dropout=config.student.dropout,
+        pieces=config.training.pieces,
+        recomputed_layers=tuple(layers.teacher_layers or ()) if config.machine.recompute_teacher else (),
+        keeps_products=policy.hypergradient == "jvp" and not config.machine.recompute_student,
+        teacher_max_gradient_norm=policy.teacher_max_gradient_norm,
+        hypergradient=None if policy.inner_update == "off" else HYPERGRADIENTS[policy.hypergradient],
+        inner_update=policy.inner_update,
+        redo=policy.student_update == "redo",
+        anchoring=anchoring,
+        label_weight=1 - policy.online_weight if online else 1.0,
+        peer_weight=policy.online_weight if online else policy.mutual_weight,
+    )
+
+
+def scheduled_lesson(lesson: Lesson, config: RunConfig, shown: LayersShown, *, step: int) -> Lesson:
+    """Return the lesson with the temperature and alpha that its schedule gives for a step."""
+    return replace(lesson, objective=course_objective(config, shown, step=step))

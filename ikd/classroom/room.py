@@ -1,0 +1,41 @@
+"""Two models ready to meet, and the splits they meet on."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+import torch
+from torch import nn
+
+from ikd.protocols import Split
+from ikd.teaching.reading import BatchSource
+
+
+class LabelledSource(BatchSource, Protocol):
+    """A split with its texts, served as batches."""
+
+    split: Split
+
+
+@dataclass(frozen=True, kw_only=True)
+class Classroom:
+    """Two models ready to meet, and the splits they meet on.
+
+    Attributes:
+        teacher: already fine-tuned on the task.
+        teacher_layers, student_layers: their lists of transformer layers, where they can be told apart.
+        splits: "course", "validation" and, for exams, "exam"; "test" where there is one.
+        device: where both models are.
+        facts: what the log and the pages should know of how they were made.
+    """
+
+    student: nn.Module
+    teacher: nn.Module
+    teacher_layers: nn.ModuleList | None
+    student_layers: nn.ModuleList | None = None
+    splits: Mapping[str, LabelledSource]
+    label_names: Sequence[str]
+    device: torch.device
+    facts: Mapping[str, float | int | str]

@@ -1,0 +1,99 @@
+"""Whether an objective, a policy and two models fit together, as far as their settings alone can tell."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from typing import NamedTuple
+
+from ikd.config.models import StudentSettings, TeacherSettings
+from ikd.config.objective import HIDDEN_OBJECTIVES, ObjectiveSettings, objective_terms
+from ikd.config.policy import PolicySettings
+from ikd.config.training import StudentUpdateSettings
+
+HEAD_WIDTH = 16
+"""Width of one attention head of a built-in model."""
+
+
+class Size(NamedTuple):
+    """Layers and width of an encoder; None where a setting does not say."""
+
+    layers: int | None
+    width: int | None
+
+
+def teacher_size(teacher: TeacherSettings) -> Size:
+    """Return the teacher's size where its name says it."""
+    return _size(teacher.name)
+
+
+def student_size(student: StudentSettings, teacher: TeacherSettings) -> Size:
+    """Return the student's size where settings say it."""
+    if student.name != "teacher" or student.checkpoint:
+        return Size(None, None) if student.checkpoint else _size(student.name)
+    whole = teacher_size(teacher)
+    layers = student.layers or (None if whole.layers is None else max(1, whole.layers // 2))
+    return Size(layers, whole.width)
+
+
+def _size(name: str) -> Size:
+    match = re.fullmatch(r"builtin/(\d+)x(\d+)", name)
+    return Size(int(match[1]), int(match[2])) if match else Size(None, None)
+
+
+def broken_objective_rules(
+    objective: ObjectiveSettings, policy: PolicySettings, training: StudentUpdateSettings, *, teacher: Size, student: Size
+) -> Iterator[str]:
+    """Yield a sentence for each thing that cannot be."""
+    terms = objective_terms(objective)
+    if not terms:
+        yield "Every weight of the sum is 0, so there is nothing to learn from the teacher: raise one, such as objective.kd_weight."
+    hidden = HIDDEN_OBJECTIVES & terms.keys()
+    if terms and hidden == terms.keys():
+        yield from _broken_hidden_alone(objective, policy)
+        if hidden == {"pkd"} and teacher.layers is not None and student.layers is not None and 1 < student.layers <= teacher.layers:
+            yield from _broken_top(objective, policy, teacher.layers, student.layers)
+    if hidden and policy.name in ("fixed", "annealed") and policy.cached_targets == "always":
+        yield ("Soft targets computed once are logits, but this objective looks at layers too: set policy.cached_targets to auto, or "
+               "choose an objective of logits such as kd.")
+    if "dist" in terms and training.pieces > 1:
+        yield ("The objective dist compares the examples of a whole batch, so a batch cannot go through in pieces: set training.pieces to "
+               "1, or choose another objective.")
+    if "pkd" in terms and student.layers == 1:
+        yield ("The objective pkd compares inner layers, and a student of one layer has none: choose a student of two layers or more, "
+               "or another objective.")
+    if hidden and None not in (student.layers, teacher.layers) and (student.layers or 0) > (teacher.layers or 0):
+        yield (f"The student has {student.layers} layers and the teacher only {teacher.layers}, so its layers cannot be paired with the "
+               f"teacher's: choose a smaller student, or an objective without layers such as kd.")
+    if student.width is not None and teacher.width is not None:
+        yield from _broken_widths(objective, terms, student.width, teacher.width)
+
+
+def _broken_hidden_alone(objective: ObjectiveSettings, policy: PolicySettings) -> Iterator[str]:
+    if objective.alpha == 1 and objective.alpha_end in (None, 1):
+        yield ("With objective.alpha 1 and an objective that looks at layers alone, nothing would teach the student's classifier: lower "
+               "alpha, or choose objective.name sum with a weight for kd.")
+    if policy.name == "exam" and policy.teacher_scope == "head":
+        yield ("An objective that looks at layers alone sends no feedback to the teacher's classifier, so policy.teacher_scope head would "
+               "never move: choose another scope, or objective.name sum with a weight for kd.")
+
+
+def _broken_top(objective: ObjectiveSettings, policy: PolicySettings, n_teacher: int, n_student: int) -> Iterator[str]:
+    highest = n_teacher - 1 if objective.layer_map == "last" else (n_student - 1) * n_teacher // n_student
+    if policy.name == "exam" and policy.teacher_scope == "top_layers" and policy.teacher_top_layers <= n_teacher - highest:
+        yield (f"The objective pkd looks at the teacher's layers up to number {highest} of {n_teacher}, so its top "
+               f"{policy.teacher_top_layers} would get no feedback: set policy.teacher_top_layers to {n_teacher - highest + 1} or more, "
+               "choose another scope, or objective.name sum with a weight for kd.")
+
+
+def _broken_widths(objective: ObjectiveSettings, terms: dict[str, float], student: int, teacher: int) -> Iterator[str]:
+    if student != teacher and objective.projection == "none" and {"pkd", "tinybert", "cosine"} & terms.keys():
+        yield (f"The student is {student} wide and the teacher {teacher}, so their hidden states cannot be compared as they are: set "
+               "objective.projection to learned, or choose models of one width.")
+    if "minilm" in terms and (student % objective.relation_heads or teacher % objective.relation_heads):
+        yield (f"objective.relation_heads cannot be {objective.relation_heads}: the widths {student} and {teacher} must both be multiples "
+               "of it. Give 8 or another common divisor.")
+    # A width that is no multiple of a head is refused where the model is built.
+    if "tinybert" in terms and min(student, teacher) >= HEAD_WIDTH and (teacher // HEAD_WIDTH) % (student // HEAD_WIDTH):
+        yield (f"The objective tinybert compares attention head by head, and the teacher's {teacher // HEAD_WIDTH} heads are no multiple "
+               f"of the student's {student // HEAD_WIDTH}: choose widths of which one divides the other, or the objective minilm.")

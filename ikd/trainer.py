@@ -127,7 +127,7 @@ class Training:
         config = self._timeline.at(self.step)
         if config is not self._config:
             self._config = config
-            self._lesson = changed_lesson(self._lesson, config, self._shown, layers=self._room, step=self.step)
+            self._lesson = changed_lesson(self._lesson, config, self._shown, room=self._room, step=self.step)
         elif is_scheduled(config):
             self._lesson = scheduled_lesson(self._lesson, config, self._shown, step=self.step)
         return config

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 from ikd.config import PlannedChange, build_config, teacher_learns
+from ikd.config.plan import FREEZE
 from ikd.runs.job import run_job
 from ikd.trace.filled import fill_loss
 from ikd.trace.folder import RunFolder
@@ -23,7 +24,7 @@ from ikd.ui.example_ranking import PROBE_WAYS, ranked_probe
 from ikd.ui.example_story import Story, kept_places, read_story
 from ikd.ui.example_view import whole_history
 from ikd.ui.tail import Tail
-from ikd.ui.timeline import FREEZE, RunTimeline, first_learning
+from ikd.ui.timeline import RunTimeline, first_learning
 from tests.course_run import course_run
 from tests.synthetic import synthetic_run
 

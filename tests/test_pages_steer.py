@@ -9,6 +9,7 @@ import pytest
 from streamlit.testing.v1 import AppTest
 
 from ikd.config import MOVING_POLICIES, PlannedChange, build_config, exam_is_due, settings_of
+from ikd.config.plan import FREEZE
 from ikd.events import Intervened, RunStarted, StepTaken
 from ikd.trace.commands import waiting
 from ikd.trace.folder import RunFolder
@@ -19,7 +20,7 @@ from ikd.ui import run_fork, run_steer, run_table, run_view
 from ikd.ui.policies import IN_A_LINE, IN_A_WORD, WITHOUT_EXAMS
 from ikd.ui.run_fork import way_there
 from ikd.ui.run_step import why_no_exam
-from ikd.ui.timeline import FREEZE, RunTimeline, change_word, exams_of, marks_of, temperature_moves, temperature_words
+from ikd.ui.timeline import RunTimeline, change_word, exams_of, marks_of, temperature_moves, temperature_words
 from tests.synthetic import synthetic_run
 from tests.test_pages_run import opened, words
 

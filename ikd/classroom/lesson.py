@@ -51,10 +51,10 @@ def build_lesson(room: Classroom, config: RunConfig, *, anchored: bool = False) 
         ) if moves else None,
         initial_teacher=initial,
     )  # fmt: skip
-    return changed_lesson(lesson, config, shown, layers=room)
+    return changed_lesson(lesson, config, shown, room=room)
 
 
-def changed_lesson(lesson: Lesson, config: RunConfig, shown: LayersShown, *, layers: Classroom, step: int = 0) -> Lesson:
+def changed_lesson(lesson: Lesson, config: RunConfig, shown: LayersShown, *, room: Classroom, step: int = 0) -> Lesson:
     """Return the lesson with the settings of another config: those that may change on the way (`AT_A_FORK`)."""
     policy = config.policy
     lesson.update.max_gradient_norm = config.training.max_gradient_norm
@@ -70,7 +70,7 @@ def changed_lesson(lesson: Lesson, config: RunConfig, shown: LayersShown, *, lay
         objective=course_objective(config, shown, step=step),
         dropout=config.student.dropout,
         pieces=config.training.pieces,
-        recomputed_layers=tuple(layers.teacher_layers or ()) if config.machine.recompute_teacher else (),
+        recomputed_layers=tuple(room.teacher_layers or ()) if config.machine.recompute_teacher else (),
         keeps_products=policy.hypergradient == "jvp" and not config.machine.recompute_student,
         teacher_max_gradient_norm=policy.teacher_max_gradient_norm,
         hypergradient=None if policy.inner_update == "off" else HYPERGRADIENTS[policy.hypergradient],

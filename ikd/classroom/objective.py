@@ -49,10 +49,9 @@ def layers_shown(room: Classroom, config: RunConfig) -> LayersShown:
     hidden: Pairs = ()
     attention: Pairs = ()
     parts: dict[str, tuple[slice, slice]] = {}
+    told_apart = room.student_layers is not None and room.teacher_layers is not None
+    n_student, n_teacher = (len(room.student_layers or ()), len(room.teacher_layers or ())) if told_apart else (1, 1)
     for name in objective_terms(config.objective):
-        n_student, n_teacher = (1, 1) if room.student_layers is None or room.teacher_layers is None else (
-            len(room.student_layers), len(room.teacher_layers)
-        )  # fmt: skip
         pairs = layer_pairs(name, n_student=n_student, n_teacher=n_teacher, layer_map=config.objective.layer_map)
         if pairs.hidden or pairs.attention:
             _require_pairs(room, name, config)

@@ -8,6 +8,8 @@ from pydantic import Field
 
 from ikd.config.fields import Settings
 
+FREEZE = "policy.teacher_freeze_at"
+
 IN_FLIGHT = (
     "objective.temperature", "objective.alpha", "training.learning_rate", "policy.teacher_learning_rate",
     "policy.exam_every", "policy.teacher_freeze_at", "policy.anchor_weight", "record.probe_every",

@@ -42,8 +42,8 @@ def update_units(config: RunConfig, ratio: float, teacher_layers: int) -> float:
     it: the batch once more where it went through in pieces, the layers on the way where they are recomputed.
     """
     share = min(1.0, config.policy.teacher_top_layers / max(1, teacher_layers))
-    backward = {"all": 2 * ratio, "top_layers": 2 * ratio * share, "head": 0.0, "adapter": ratio}[config.policy.teacher_scope]
     reach = {"all": 1.0, "top_layers": share, "head": 0.0, "adapter": 1.0}[config.policy.teacher_scope]
+    backward = (1 if config.policy.teacher_scope == "adapter" else 2) * ratio * reach
     again = ratio if config.training.pieces > 1 else 0.0
     return backward + again + (ratio * reach if config.machine.recompute_teacher else 0.0)
 

@@ -6,6 +6,7 @@ import time
 from dataclasses import dataclass
 
 from ikd.config import PlannedChange, Timeline
+from ikd.config.plan import FREEZE
 from ikd.config.timeline import values_of
 from ikd.errors import ConfigError, RunError
 from ikd.events import Event, Intervened, StepTaken
@@ -18,7 +19,6 @@ from ikd.trace.state import StateName
 from ikd.trainer import Training
 
 LOOK_SECONDS = 0.05
-FREEZE = "policy.teacher_freeze_at"
 
 
 @dataclass(frozen=True, kw_only=True)

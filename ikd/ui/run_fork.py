@@ -7,6 +7,7 @@ from bisect import bisect_right
 import streamlit as st
 
 from ikd.config import RunConfig
+from ikd.config.plan import FREEZE
 from ikd.runs.control import fork_run
 from ikd.runs.permission import read_only
 from ikd.trace.branching import completed_steps
@@ -20,7 +21,7 @@ from ikd.ui.policies import teacher_moves
 from ikd.ui.run_steer import CHANGEABLE
 from ikd.ui.shell import go_to_run, sentences
 from ikd.ui.tail import tail_of
-from ikd.ui.timeline import FREEZE, timeline_of
+from ikd.ui.timeline import timeline_of
 
 FORKABLE = (*(one for one in CHANGEABLE if one != "record.probe_every"), "policy.mutual_weight", "policy.online_weight", "training.steps")
 STOPS = {

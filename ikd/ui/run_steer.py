@@ -9,6 +9,7 @@ from typing import Any
 import streamlit as st
 
 from ikd.config import PlannedChange, RunConfig
+from ikd.config.plan import FREEZE
 from ikd.errors import IKDError
 from ikd.runs import queued_runs, stop_run
 from ikd.runs.control import change_run, pause_run, resume_run, step_run, stop_run_at
@@ -22,7 +23,7 @@ from ikd.ui.change_fields import draw_fields, require_possible
 from ikd.ui.policies import teacher_moves
 from ikd.ui.shell import sentences
 from ikd.ui.tail import tail_of
-from ikd.ui.timeline import FREEZE, RunTimeline, change_word, timeline_of
+from ikd.ui.timeline import RunTimeline, change_word, timeline_of
 from ikd.ui.wording import plain
 
 CHANGEABLE = (

@@ -18,6 +18,7 @@ from ikd.config import (
     teacher_learns,
     temperature_at,
 )
+from ikd.config.plan import FREEZE
 from ikd.config.timeline import values_of
 from ikd.errors import ConfigError
 from ikd.trace.notes import read_notes
@@ -31,7 +32,6 @@ WORDS = {
     "policy.teacher_learning_rate": "teacher's rate", "policy.exam_every": "exam every", "policy.anchor_weight": "anchor weight",
     "record.probe_every": "reading every", "training.steps": "steps",
 }  # fmt: skip
-FREEZE = "policy.teacher_freeze_at"
 
 
 class RunTimeline(Timeline):

@@ -17,8 +17,8 @@ def give_back_freed_memory(*, now: float | None = None) -> bool:
     """Hand what all threads have freed back to the system, at most every 20 s; return whether anything was handed back.
 
     The GNU C library keeps what was freed in a heap of each thread, up to eight heaps a core: a server that thirty visitors watch
-    grew by 5 MB a minute in Streamlit's short threads, with not one Python object more. Bounding the number of heaps instead
-    made the threads wait for each other: the training was 28 % slower under thirty visitors, not 12 %.
+    grew by 5 MB a minute in Streamlit's short threads, with not one Python object more. Bounding the number of heaps instead did not
+    help: 3 MB a minute (`benchmarks/README.md`).
 
     Args:
         now: the monotonic clock's seconds; None: the clock is read.

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from ikd.events import Course, Example, Floats, Intervened, StepTaken
 from ikd.trace.binning import Bin
+from ikd.trace.decoding import has_table
 from ikd.trace.schema import PROBE_BLOCK
 
 
@@ -67,7 +68,7 @@ def write_intervention(cursor: sqlite3.Cursor, change: Intervened) -> None:
 
 def interventions_in(connection: sqlite3.Connection) -> list[Intervened]:
     """Return the changes of settings in the order in which they were made; none in a trace before version 4."""
-    if connection.execute("SELECT 1 FROM sqlite_master WHERE name = 'interventions'").fetchone() is None:
+    if not has_table(connection, "interventions"):
         return []
     rows = connection.execute("SELECT step, path, value, previous, command FROM interventions ORDER BY number")
     return [Intervened(step=step, path=path, value=json.loads(value), previous=json.loads(previous), command=command)

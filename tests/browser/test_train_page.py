@@ -34,7 +34,7 @@ def test_preset_refusal_start_and_stop(server: Server) -> None:
     with open_browser(width=1500, height=1400) as page:
         visit(page, f"{server.url}/train")
         _choose_preset(page, PRESETS["irony"].title)
-        main(page).get_by_text(PRESETS["irony"].look_for[:40]).wait_for()
+        main(page).get_by_text(f"Look for: {PRESETS['irony'].look_for[:40]}").wait_for()
         _expect_value(_number(page, "training.steps"), "500")
         _type(page, "policy.exam_start", "9000")
         main(page).get_by_text("The first exam would be at step 9000, but the run ends after 500 steps").wait_for()

@@ -58,21 +58,19 @@ METHODS: dict[str, Values] = {
     **{f"exam every step, {rate:g}": exam(rate) for rate in (5e-6, 2e-5, 5e-5, 2e-4, 5e-4)},
     **{f"exam every 4th, {rate:g}": exam(rate, 4) for rate in (5e-6, 2e-5, 5e-5, 2e-4, 5e-4)},
     **{f"exam every step, {rate:g}, anchor {anchor} {weight:g}": exam(rate, anchor=anchor, anchor_weight=weight)
-       for rate in (2e-5, 2e-4) for anchor in ("labels", "initial_teacher") for weight in (0.1, 1.0)},
-    "exam every step, 2e-05, redo": exam(2e-5, student_update="redo"),
+       for rate in (5e-5, 2e-4) for anchor in ("labels", "initial_teacher") for weight in (0.1, 1.0)},
+    "exam every step, 5e-05, redo": exam(5e-5, student_update="redo"),
     **{name: {"policy.name": name, "policy.teacher_learning_rate": 2e-5} for name in ("online", "mutual", "annealed")},
 }  # fmt: skip
 LOW, USUAL, MIDDLE, HIGH, HIGHEST = (f"exam every step, {rate:g}" for rate in (5e-6, 2e-5, 5e-5, 2e-4, 5e-4))
-CORE = (LABELS, KD, LONGER, USUAL, "exam every 4th, 2e-05", "online")
-ANCHORED = tuple(f"{HIGH}, anchor {anchor} 1" for anchor in ("labels", "initial_teacher"))
+ANCHORED = tuple(f"{rate}, anchor {anchor} 1" for rate in (MIDDLE, HIGH) for anchor in ("labels", "initial_teacher"))
+CORE = (LABELS, KD, LONGER, FEWER, LOW, MIDDLE, HIGHEST, "exam every 4th, 5e-05", ANCHORED[0], ANCHORED[3], "online")
+SELDOM = tuple(f"exam every 4th, {rate:g}" for rate in (5e-6, 2e-5, 2e-4, 5e-4))
+REST = (USUAL, HIGH, *SELDOM, *ANCHORED, f"{MIDDLE}, redo", "mutual", "annealed")
 PARTS: tuple[dict[str, tuple[str, ...]], ...] = (
-    {"reviews": (*CORE, HIGHEST), "overconfident": (*CORE, HIGH)},
-    {"reviews": (HIGH,), "overconfident": (MIDDLE,)},
-    {"reviews": (MIDDLE, FEWER), "overconfident": (FEWER,)},
-    {"reviews": ANCHORED},
-    {"reviews": (LOW, "annealed"), "overconfident": (HIGHEST, "annealed", *ANCHORED)},
-    {"irony": (*CORE, MIDDLE, HIGH), "pairs": (*CORE, MIDDLE, HIGH)},
-    {"reviews": tuple(METHODS), "overconfident": tuple(METHODS)},
+    dict.fromkeys(TASKS, CORE),
+    dict.fromkeys(TASKS, REST),
+    dict.fromkeys(("reviews", "overconfident"), tuple(METHODS)),
 )
 """What is run, the most valuable first; within a part the seeds are outermost, so that it is balanced wherever it stops."""
 

@@ -17,6 +17,9 @@ from numpy.typing import NDArray
 Floats = NDArray[np.float32]
 Integers = NDArray[np.int64]
 
+UNLABELLED = -1
+"""The label of a text without one. Such texts are in the course split alone."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class Example:
@@ -24,8 +27,9 @@ class Example:
 
     Attributes:
         id: index in its split, never changed by shuffling.
-        split: "course" or "probe".
-        truth: p(label | text) for each class, or None where it is not known.
+        split: "course" or "probe"; examples of other splits come as a `ScoredSplit`.
+        label: hard label, or `UNLABELLED`.
+        truth: p(label | text) for each class, exactly known or people's votes, or None where it is not known.
     """
 
     id: int
@@ -137,8 +141,41 @@ class StepTaken:
 
 
 @dataclass(frozen=True, kw_only=True)
+class ScoredSplit:
+    """A split on which models are scored as a whole; reported by every attempt of a run, before the first prediction on it.
+
+    Attributes:
+        split: "validation" or "test".
+        labels: (n,) hard labels.
+        truth: (n, C) p(label | text), a row of zeros where it is not known; None: nowhere.
+        texts, text_pairs: of the first examples; where a split is long, not of all.
+    """
+
+    split: str
+    labels: Integers
+    truth: NDArray[np.float64] | None
+    texts: Sequence[str]
+    text_pairs: Sequence[str] | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Predicted:
+    """What one model says on a whole split.
+
+    Attributes:
+        role: "frozen_teacher", asked before the first step, or "teacher" and "student", asked after the last.
+        split: of a `ScoredSplit`.
+        logits: (n, C), in the order of the split.
+    """
+
+    role: str
+    split: str
+    logits: Floats
+
+
+@dataclass(frozen=True, kw_only=True)
 class RunFinished:
-    """Final scores on the whole validation and test splits, e.g. `student/test/accuracy`."""
+    """Final scores on the whole validation and test splits, e.g. `student/test/accuracy`; what they were made of was `Predicted`."""
 
     scores: Mapping[str, float]
 
@@ -160,4 +197,4 @@ class Intervened:
     command: str = ""
 
 
-Event = Stage | Notice | Intervened | TeacherProgress | RunStarted | StepTaken | RunFinished
+Event = Stage | Notice | Intervened | TeacherProgress | RunStarted | ScoredSplit | Predicted | StepTaken | RunFinished

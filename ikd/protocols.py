@@ -13,6 +13,7 @@ from typing import NamedTuple, Protocol
 import torch
 from torch import Tensor
 
+from ikd.events import UNLABELLED as UNLABELLED
 from ikd.events import Event
 
 Inputs = Mapping[str, Tensor]
@@ -64,15 +65,23 @@ class Batch(NamedTuple):
 
     Attributes:
         examples: (B,) indices in their split, on the CPU.
-        labels: (B,) int64 hard labels.
+        labels: (B,) int64 hard labels, `UNLABELLED` where there is none.
         student_inputs: encoding by the student's tokenizer.
         teacher_inputs: encoding by the teacher's tokenizer.
+        truth: (B, C) what the course objective's label term is held against in place of the labels; a row of zeros where there is no
+            such distribution. None: the labels.
     """
 
     examples: Tensor
     labels: Tensor
     student_inputs: Inputs
     teacher_inputs: Inputs
+    truth: Tensor | None = None
+
+    @property
+    def studied(self) -> Tensor:
+        """Return what the student studies beside soft targets: (B,) labels or (B, C) probabilities."""
+        return self.labels if self.truth is None else self.truth
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -80,8 +89,9 @@ class Split:
     """Texts, labels and, where known, posteriors, of one split; all sequences are of one length.
 
     Attributes:
+        labels: hard labels; `UNLABELLED` in the course split where there is none.
         text_pairs: second texts, or None for single texts.
-        truth: (n, C) float64 p(label | text), or None where it is not known.
+        truth: (n, C) float64 p(label | text), or None where it is not known; a row of zeros where it is not known of that text.
     """
 
     texts: Sequence[str]
@@ -102,6 +112,7 @@ class TaskData:
         label_names: C names, index = label.
         splits: "course", "exam", "validation" and, where there is one, "test".
         notes: plain sentences on what was done to the data (rows dropped, splits made).
+        truth_is: what the splits' truth is: "posterior", exactly known, or "votes" of people; empty where there is none.
         fingerprint: content hash over every text, label and split.
     """
 
@@ -109,6 +120,7 @@ class TaskData:
     label_names: Sequence[str]
     splits: Mapping[str, Split]
     notes: Sequence[str] = field(default_factory=tuple)
+    truth_is: str = ""
     fingerprint: str = ""
 
 
@@ -146,6 +158,32 @@ class TaskRequest(Protocol):
     hub_revision: str | None
     hub_validation_split: str | None
     hub_test_split: str | None
+    soft_label_column: str | None
+    soft_label_order: str | None
+    label_map: str | None
+    unlabelled_file: str | None
+    encoding: str | None
+
+    @property
+    def delimiter(self) -> str: ...  # noqa: D102
+
+    @property
+    def header(self) -> str: ...  # noqa: D102
+
+    @property
+    def missing_labels(self) -> str: ...  # noqa: D102
+
+    @property
+    def duplicates(self) -> str: ...  # noqa: D102
+
+    @property
+    def conflicts(self) -> str: ...  # noqa: D102
+
+    @property
+    def shared_texts(self) -> str: ...  # noqa: D102
+
+    @property
+    def rare_classes(self) -> str: ...  # noqa: D102
 
 
 class Objective(Protocol):
@@ -156,7 +194,7 @@ class Objective(Protocol):
     """
 
     def __call__(self, student: Outputs, teacher: Outputs, labels: Tensor) -> Tensor:
-        """Return (B,) losses, differentiable in student and teacher."""
+        """Return (B,) losses, differentiable in student and teacher. Labels are (B,), or (B, C) probabilities (`Batch.studied`)."""
         ...
 
 

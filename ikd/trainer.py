@@ -10,7 +10,16 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from ikd.classroom import Classroom, LabelledSource, build_lesson, changed_lesson, layers_shown, scheduled_lesson
+from ikd.classroom import (
+    Classroom,
+    LabelledSource,
+    build_lesson,
+    changed_lesson,
+    course_sampler,
+    layers_shown,
+    scheduled_lesson,
+)
+from ikd.classroom.examples import example_of, scored_split
 from ikd.config import (
     HIDDEN_OBJECTIVES,
     MOVING_POLICIES,
@@ -26,7 +35,8 @@ from ikd.config import (
     temperature_at,
 )
 from ikd.errors import TrainingError
-from ikd.events import Course, Event, Example, Reading, RunFinished, RunStarted, Stage, StepTaken
+from ikd.events import Course, Event, Predicted, Reading, RunFinished, RunStarted, Stage, StepTaken
+from ikd.metrics.scores import point_values
 from ikd.protocols import Batch
 from ikd.teaching.lesson import Lesson, Taught
 from ikd.teaching.optimizers import set_learning_rate
@@ -34,7 +44,6 @@ from ikd.teaching.policies import POLICIES, fixed_step
 from ikd.teaching.probe import ProbeAsked, ProbeReading, hidden_norms
 from ikd.teaching.reading import on_device, read_probe, read_split, whole_split
 from ikd.teaching.schedule import Sampler, learning_rate_factor
-from ikd.teaching.scores import scores_of
 from ikd.teaching.snapshot import Snapshot, gather, restore
 
 SCORED = ("validation", "test")
@@ -68,13 +77,10 @@ class Training:
         self.step = 0
         seed, splits = self._config.seed, room.splits
         self._exam_split = splits.get("course" if self._config.policy.exam_source == "train" else "exam")
-        self._course = Sampler(
-            len(splits["course"]), seed=(seed, 2), bucket=self._config.training.batch_size,
-            lengths=splits["course"].lengths if self._config.training.length_buckets else None,
-        )  # fmt: skip
+        self._course = course_sampler(splits["course"], self._config)
         self._exams = Sampler(len(self._exam_split) if self._exam_split is not None else 0, seed=(seed, 3))
         self._known: set[int] = set()
-        self._before: dict[str, float] = {}
+        self._scores: dict[str, float] = {}
 
     def events(self) -> Iterator[Event]:
         """Yield the run's facts from its start, or from its snapshot, to its end.
@@ -88,6 +94,7 @@ class Training:
         """
         probe_batches = _probe_batches(self._room, self._config)
         yield _started(self._room, self._config, n_steps=self._timeline.last.training.steps, shown=self._shown.names)
+        yield from (scored_split(self._room.splits[name], name) for name in SCORED if name in self._room.splits)
         yield from self._begin()
         if caches_soft_targets(self._config, len(self._room.splits["course"])):
             yield Stage(name="soft targets of the whole course split")
@@ -98,15 +105,15 @@ class Training:
         last = self._read(probe_batches)
         yield StepTaken(step=self.step, scalars={}, reading=_reading(last, None))
         yield Stage(name="final scores")
-        room, config, lesson = self._room, self._config, self._lesson
-        after = _scores("teacher", lesson.teacher, room, config) | _scores("student", lesson.student, room, config)
-        yield RunFinished(scores=self._before | after)
+        yield from self._predictions("teacher", self._lesson.teacher)
+        yield from self._predictions("student", self._lesson.student)
+        yield RunFinished(scores=dict(self._scores))
 
     def snapshot(self) -> Snapshot:
         """Return all that is needed to go on from here; to be asked for after an event of a step."""
         return Snapshot(
             step=self.step, tensors=gather(self._lesson, self._room.device), course_drawn=self._course.drawn,
-            exam_drawn=self._exams.drawn, scores=dict(self._before),
+            exam_drawn=self._exams.drawn, scores=dict(self._scores),
         )  # fmt: skip
 
     def _begin(self) -> Iterator[Event]:
@@ -114,14 +121,26 @@ class Training:
         if start is None:
             yield Stage(name="scoring the teacher")
             if self._config.policy.name in MOVING_POLICIES:
-                self._before = _scores("frozen_teacher", self._lesson.teacher, self._room, self._config)
+                yield from self._predictions("frozen_teacher", self._lesson.teacher)
             torch.manual_seed(self._config.seed)
             return
-        self._before = dict(start.scores)
+        self._scores = dict(start.scores)
         self._known = self._course.skip(start.course_drawn)
         self._exams.skip(start.exam_drawn)
         restore(self._lesson, start.tensors, self._room.device)
         self.step = start.step
+
+    def _predictions(self, role: str, model: nn.Module) -> Iterator[Predicted]:
+        """Yield what one model says on every scored split, and keep its scores, named role/split/score."""
+        room = self._room
+        for name in SCORED:
+            if name not in room.splits:
+                continue
+            data = room.splits[name].split
+            logits = _array(read_split(model, role, room.splits[name], room.device, precision=self._config.machine.precision))
+            scores = point_values(logits, data.labels, data.truth)
+            self._scores |= {f"{role}/{name}/{score}": value for score, value in scores.items()}
+            yield Predicted(role=role, split=name, logits=logits)
 
     def _config_now(self) -> RunConfig:
         config = self._timeline.at(self.step)
@@ -192,19 +211,10 @@ def _started(room: Classroom, config: RunConfig, *, n_steps: int, shown: Sequenc
         label_names=list(room.label_names),
         n_steps=n_steps,
         temperature=temperature_at(0, config),
-        probe=[_example(room.splits["validation"], index, "probe") for index in range(size)],
+        probe=[example_of(room.splits["validation"], index, "probe") for index in range(size)],
         facts=room.facts,
         shown=shown,
     )
-
-
-def _example(source: LabelledSource, index: int, split: str) -> Example:
-    data = source.split
-    return Example(
-        id=index, split=split, text=data.texts[index], label=int(data.labels[index]),
-        text_pair=data.text_pairs[index] if data.text_pairs is not None else None,
-        truth=tuple(data.truth[index]) if data.truth is not None else None,
-    )  # fmt: skip
 
 
 def _taken(
@@ -225,7 +235,7 @@ def _taken(
     return StepTaken(
         step=step, scalars=taught.scalars, course=course,
         reading=_reading(probe, taught.probe_asked) if probe is not None else None,
-        new_examples=[_example(texts, index, "course") for index in new],
+        new_examples=[example_of(texts, index, "course") for index in new],
     )  # fmt: skip
 
 
@@ -245,20 +255,6 @@ def _hidden(norms: Tensor) -> np.ndarray[tuple[int, ...], np.dtype[np.float32]] 
 
 def _array(tensor: Tensor) -> np.ndarray[tuple[int, ...], np.dtype[np.float32]]:
     return tensor.detach().float().cpu().numpy()
-
-
-def _scores(role: str, model: nn.Module, room: Classroom, config: RunConfig) -> dict[str, float]:
-    """Return the scores of one model on every scored split, named role/split/score."""
-    named: dict[str, float] = {}
-    for split in SCORED:
-        if split not in room.splits:
-            continue
-        source = room.splits[split]
-        logits = read_split(model, role, source, room.device, precision=config.machine.precision)
-        truth = torch.tensor(source.split.truth, dtype=torch.float64) if source.split.truth is not None else None
-        scores = scores_of(logits, torch.tensor(list(source.split.labels)), truth)
-        named |= {f"{role}/{split}/{name}": value for name, value in scores.items()}
-    return named
 
 
 def _check_finite(taught: Taught, step: int) -> None:

@@ -17,14 +17,19 @@ from ikd.events import (
     Example,
     Floats,
     Notice,
+    Predicted,
     Reading,
     RunFinished,
     RunStarted,
+    ScoredSplit,
     Stage,
     StepTaken,
     TeacherProgress,
 )
 from ikd.trace.measures import accuracy, agreement, drift, nll, quantile_bands, softmax
+
+SCORED = {"validation": 30, "test": 50}
+"""Sizes of the splits on which the invented models are scored."""
 
 _DRIFT_NAMES = ("drift_q05", "drift_q25", "drift_median", "drift_q75", "drift_q95")
 
@@ -70,6 +75,8 @@ def _events(
     probe = [_example(number, "probe", n_classes, draw) for number in range(n_probe)]
     course = [_example(number, "course", n_classes, draw) for number in range(4 * batch_size)]
     yield from _before_teaching(probe, n_steps=n_steps, n_classes=n_classes)
+    yield from _splits(n_classes, seed)
+    yield from _said(n_classes, seed, "frozen_teacher")
     teacher = _logits([one.label for one in probe], n_classes, draw)
     frozen, issued = teacher, set[int]()
     for step in range(n_steps):
@@ -88,6 +95,8 @@ def _events(
         yield StepTaken(step=step, scalars=scalars, reading=reading, new_examples=new,
                         course=_course(batch, labels, n_classes, exam=exam, draw=draw))
     yield Stage(name="final scores")
+    yield from _said(n_classes, seed, "teacher")
+    yield from _said(n_classes, seed, "student")
     yield RunFinished(scores={"student/test/accuracy": 0.7, "teacher/test/accuracy": 0.8})
 
 
@@ -99,6 +108,20 @@ def _before_teaching(probe: list[Example], *, n_steps: int, n_classes: int) -> I
     yield RunStarted(label_names=[f"class {number}" for number in range(n_classes)], n_steps=n_steps, temperature=2.0,
                      probe=probe, facts={"rehearsal": 1})
     yield Stage(name="teaching", total=n_steps)
+
+
+def _splits(n_classes: int, seed: int) -> Iterator[ScoredSplit]:
+    draw = np.random.default_rng((seed, 1))
+    for split, n in SCORED.items():
+        examples = [_example(number, split, n_classes, draw) for number in range(n)]
+        yield ScoredSplit(split=split, labels=np.array([one.label for one in examples]), texts=[one.text for one in examples],
+                          truth=np.array([one.truth for one in examples]))
+
+
+def _said(n_classes: int, seed: int, role: str) -> Iterator[Predicted]:
+    draw = np.random.default_rng((seed, 2, len(role)))
+    for one in _splits(n_classes, seed):
+        yield Predicted(role=role, split=one.split, logits=_logits(one.labels.tolist(), n_classes, draw))
 
 
 def _example(number: int, split: str, n_classes: int, draw: np.random.Generator) -> Example:

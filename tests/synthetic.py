@@ -9,7 +9,18 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ikd.config import RunConfig, build_config
-from ikd.events import Course, Event, Example, Reading, RunFinished, RunStarted, Stage, StepTaken
+from ikd.events import (
+    Course,
+    Event,
+    Example,
+    Predicted,
+    Reading,
+    RunFinished,
+    RunStarted,
+    ScoredSplit,
+    Stage,
+    StepTaken,
+)
 from ikd.trace.folder import RunFolder
 from ikd.trace.measures import accuracy, agreement, drift, nll, quantile_bands, softmax
 from ikd.trace.recorder import Recorder
@@ -51,7 +62,8 @@ def synthetic_run(
     steps_done = n_steps if stop_before is None else stop_before
     with Recorder(folder) as recorder:
         for event in events(config, n_classes, texts=texts):
-            if isinstance(event, StepTaken) and stop_before is not None and event.step >= stop_before:
+            late = isinstance(event, Predicted) and event.role != "frozen_teacher"
+            if stop_before is not None and (late or isinstance(event, StepTaken) and event.step >= stop_before):
                 continue
             recorder.record(with_layers(event, shown))
     scores = {f"{role}/{split}/{name}": value for role, value in (("frozen_teacher", 0.71), ("teacher", 0.72), ("student", 0.64))
@@ -81,11 +93,28 @@ def events(config: RunConfig, n_classes: int, *, texts: Sequence[str] = (), seed
     )
     yield Stage(name="teaching", total=n_steps)
     yield RunStarted(label_names=names, n_steps=n_steps, temperature=TEMPERATURE, probe=examples, facts={"task": "synthetic"})
+    yield from _said(n_classes, 2 * n_probe, ("frozen_teacher",))
     first = truth_logits + 3.0 * np.eye(n_classes)[labels] + 0.8 * draw.normal(size=truth_logits.shape)
     start = 0.3 * draw.normal(size=truth_logits.shape)
     for step in range(n_steps + 1):
         yield _step(step, config, truth_logits=truth_logits, first=first, start=start, labels=labels, draw=draw)
+    yield from _said(n_classes, 2 * n_probe, ("teacher", "student"))
     yield RunFinished(scores={"student/validation/accuracy": 0.64})
+
+
+def _said(n_classes: int, n: int, roles: Sequence[str]) -> Iterator[Event]:
+    for number, split in enumerate(("validation", "test")):
+        draw = np.random.default_rng((number, n))
+        truth_logits = 1.2 * draw.normal(size=(n, n_classes))
+        truth = softmax(truth_logits)
+        labels = np.array([draw.choice(n_classes, p=p) for p in truth])
+        if "frozen_teacher" in roles:
+            yield ScoredSplit(split=split, labels=labels, truth=truth if n_classes < 10 else None,
+                              texts=[f"{split} text {one}" for one in range(n)])
+        for role in roles:
+            noise = np.random.default_rng((number, n, len(role))).normal(size=truth_logits.shape)
+            said = truth_logits * {"frozen_teacher": 2.0, "teacher": 1.2, "student": 0.9}[role] + 0.5 * noise
+            yield Predicted(role=role, split=split, logits=said.astype(np.float32))
 
 
 def _step(

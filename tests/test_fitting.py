@@ -45,7 +45,32 @@ class Case(NamedTuple):
     near: list[dict[str, Any]]
 
 
+FILES = {"task.name": "files", "task.train_file": "rows.csv"}
+UNLABELLED = [FILES | {"task.unlabelled_file": "more.csv"}, FILES | {"task.missing_labels": "study"},
+              {"task.name": "hub", "task.hub_name": "a/b", "task.missing_labels": "study"}]  # fmt: skip
+VOTES = FILES | {"objective.label_targets": "truth", "task.soft_label_column": "votes"}
+
 REFUSALS: dict[str, Case] = {
+    "no votes": Case(
+        "To study human votes (objective.label_targets truth) the task needs them",
+        [FILES | {"objective.label_targets": "truth"}], [VOTES, FILES, {"objective.label_targets": "truth"}],
+    ),
+    "dkd without labels": Case(
+        "The objective dkd parts the label's class from the others, so it cannot be used with",
+        [one | {"objective.name": "dkd"} for one in UNLABELLED] + [VOTES | {"objective.name": "dkd"}, VOTES | of_sum(kd=1, dkd=0.1)],
+        [*UNLABELLED, VOTES, FILES | {"objective.name": "dkd"}, UNLABELLED[0] | of_sum(kd=1)],
+    ),
+    "exams without labels": Case(
+        "Texts without a label are in the course split, and an exam needs labels",
+        [one | {"policy.exam_source": "train"} for one in UNLABELLED],
+        [*UNLABELLED, FILES | {"policy.exam_source": "train"}, UNLABELLED[0] | {"policy.exam_source": "train", "policy.name": "fixed"}],
+    ),
+    "nothing to learn without labels": Case(
+        "With objective.alpha 0 the student learns from labels alone, and texts without a label teach it nothing",
+        [one | {"objective.alpha": 0, "policy.name": "fixed"} for one in UNLABELLED],
+        [UNLABELLED[0] | {"objective.alpha": 0, "objective.alpha_end": 1, "policy.name": "fixed"}, UNLABELLED[0] | {"objective.alpha": 0.1},
+         FILES | {"objective.alpha": 0, "policy.name": "fixed"}],
+    ),
     "empty sum": Case(
         "Every weight of the sum is 0, so there is nothing to learn",
         [of_sum(), of_sum() | {"policy.name": "fixed"}], [of_sum(logit_mse=0.01), objective("kd", objective__kd_weight=0.0)],

@@ -34,32 +34,34 @@ class Allowed(NamedTuple):
     lazy_packages: str = ""
 
 
-# torch stands in no line of the read side: config, trace, plots, ui, pages.
+# torch stands in no line of the read side: config, metrics, trace, plots, ui, pages.
 PARTS: dict[str, Allowed] = {
     "errors": Allowed(),
     "events": Allowed(packages="numpy"),
     "config": Allowed(ikd="errors", packages="pydantic"),
+    "metrics": Allowed(packages="numpy", lazy_packages="sklearn scipy"),
     "protocols": Allowed(ikd="events", packages="torch"),
     "objectives": Allowed(ikd="errors protocols", packages="torch"),
     "teaching": Allowed(ikd="errors events protocols objectives", packages="numpy torch"),
     "tasks": Allowed(
-        ikd="errors config protocols", packages="numpy pandas pyarrow", lazy_packages="datasets huggingface_hub"
+        ikd="errors config protocols", packages="numpy pandas pyarrow scipy charset_normalizer",
+        lazy_packages="datasets huggingface_hub",
     ),
     "models": Allowed(
         ikd="errors config protocols", packages="torch transformers tokenizers safetensors", lazy_packages="peft"
     ),
-    "classroom": Allowed(ikd="errors config protocols objectives teaching", packages="torch"),
-    "trainer": Allowed(ikd="errors events config protocols teaching classroom", packages="numpy torch"),
-    "trace": Allowed(ikd="errors events config", packages="numpy pandas pyarrow"),
+    "classroom": Allowed(ikd="errors events config protocols objectives teaching", packages="numpy torch"),
+    "trainer": Allowed(ikd="errors events config metrics protocols teaching classroom", packages="numpy torch"),
+    "trace": Allowed(ikd="errors events config metrics", packages="numpy pandas pyarrow"),
     "plots": Allowed(packages="numpy pandas altair plotly"),
     "runs": Allowed(
         ikd="errors events config protocols teaching tasks models classroom trainer trace",
-        packages="torch transformers safetensors filelock psutil",
+        packages="pandas torch transformers safetensors filelock psutil", lazy_packages="huggingface_hub",
     ),
     "ui": Allowed(
-        ikd="errors events config trace plots runs", packages="streamlit numpy pandas altair plotly", lazy_packages="vl_convert"
+        ikd="errors events config metrics trace plots runs", packages="streamlit numpy pandas altair plotly", lazy_packages="vl_convert"
     ),
-    "cli": Allowed(ikd="errors config", lazy_ikd="events trace runs", lazy_packages="tqdm"),
+    "cli": Allowed(ikd="errors config runs", lazy_ikd="events trace", lazy_packages="tqdm"),
     "__main__": Allowed(ikd="cli"),
     "pages": Allowed(ikd="errors config trace plots ui", packages="streamlit"),
 }  # fmt: skip
@@ -68,8 +70,8 @@ PARTS: dict[str, Allowed] = {
 ROOT_PACKAGE = "ikd"
 
 LONGEST_FILE, LONGEST_PAGE, LONGEST_FUNCTION = 300, 80, 40
-LIGHT_RUNS = ("ikd.runs", "ikd.runs.cost", "ikd.runs.estimate", "ikd.runs.launch", "ikd.runs.memory", "ikd.runs.permission",
-              "ikd.runs.speed", "ikd.runs.devices")
+LIGHT_RUNS = ("ikd.runs", "ikd.runs.background", "ikd.runs.cost", "ikd.runs.estimate", "ikd.runs.hub_names", "ikd.runs.inspection",
+              "ikd.runs.launch", "ikd.runs.memory", "ikd.runs.permission", "ikd.runs.speed", "ikd.runs.devices")
 NO_NAME_FOR_A_FILE = {"utils", "util", "helpers", "helper", "common", "misc", "lib", "tools"}
 
 

@@ -34,8 +34,8 @@ def words(page: AppTest) -> str:
     return " ".join(str(one.value) for kind in ("markdown", "caption", "text", "warning", "error", "info") for one in page.get(kind))
 
 
-@pytest.mark.parametrize(("n_classes", "n_charts"), [(2, 2 + 4 * 2), (3, 2 + 4 * 3), (150, 2 + 4 * 2)])
-def test_a_finished_run_shows_curves_and_four_cards(n_classes: int, n_charts: int) -> None:
+@pytest.mark.parametrize(("n_classes", "n_charts"), [(2, 2 + 4 * 2 + 3), (3, 2 + 4 * 3 + 3), (150, 2 + 4 * 2 + 3)])
+def test_a_finished_run_shows_curves_four_cards_and_its_final_scores(n_classes: int, n_charts: int) -> None:
     page = opened(synthetic_run(n_classes))
     assert not page.exception and not page.error
     assert len(charts(page)) == n_charts

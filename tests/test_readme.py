@@ -8,12 +8,16 @@ from __future__ import annotations
 import re
 import shlex
 from collections.abc import Callable
+from dataclasses import fields
+from math import isfinite
 
 import pytest
 
 from ikd.cli import _config, _parser
 from ikd.config import PRESETS, Setting, all_settings
+from ikd.config.limits import Limits
 from ikd.config.names import TASK_NAMES
+from ikd.metrics.scores import METRICS
 from ikd.trace.schema import PARQUET_TABLES, SCALARS, SCHEMA_VERSION, TABLES
 from tests.conftest import REPOSITORY
 
@@ -46,6 +50,19 @@ def settings_table() -> str:
     return table(("setting", "default", "allowed", "meaning", "if"), rows)
 
 
+def limits_table() -> str:
+    """Return the bounds of what is read of a file, each with its environment variable."""
+    rows = [(f"`{one.metadata['variable']}`", f"{one.default:,}", one.metadata["meaning"]) for one in fields(Limits)]
+    return table(("variable", "default", "at most"), rows)
+
+
+def scores_table() -> str:
+    """Return every score with its meaning, direction and range."""
+    rows = [(f"`{name}`", one.label, one.meaning, "larger" if one.larger_is_better else "smaller",
+             f"{one.low:g} to {one.high:.3g}" if isfinite(one.high) else f"from {one.low:g}") for name, one in METRICS.items()]  # fmt: skip
+    return table(("score", "name", "meaning", "better", "range"), rows)
+
+
 def trace_tables() -> str:
     """Return the tables of the trace, column by column."""
     rows = [(f"`{name}`", f"`{column}`", words) for name, columns in TABLES.items() for column, words in columns.items()]
@@ -64,8 +81,10 @@ GENERATED: dict[str, Callable[[], str]] = {
         ("preset", "title", "look for"), [(f"`{name}`", one.title, one.look_for) for name, one in PRESETS.items()]
     ),
     "settings": settings_table,
+    "limits": limits_table,
     "trace": trace_tables,
     "scalars": lambda: table(("scalar", "is"), [(f"`{name}`", words) for name, words in SCALARS.items()]),
+    "scores": scores_table,
     "parquet": parquet_tables,
 }
 """Marker in the README to what stands between it and its end."""
@@ -102,7 +121,7 @@ def test_every_name_stands_in_it(readme: str) -> None:
     from ikd.teaching.policies import POLICIES
     from ikd.ui.shell import PAGES
 
-    names = [*TASK_NAMES, *OBJECTIVES, *HYPERGRADIENTS, *POLICIES, *PRESETS, *SCALARS, *TABLES, *PARQUET_TABLES]
+    names = [*TASK_NAMES, *OBJECTIVES, *HYPERGRADIENTS, *POLICIES, *PRESETS, *SCALARS, *METRICS, *TABLES, *PARQUET_TABLES]
     names += [one.path for one in all_settings()]
     names += [column for columns in (*TABLES.values(), *PARQUET_TABLES.values()) for column in columns]
     names += [page.path for page in PAGES.values()]
@@ -122,7 +141,8 @@ def commands(text: str) -> list[list[str]]:
 
 def test_there_are_commands(readme: str) -> None:
     assert {words[0] for words in commands(readme)} == {
-        "train", "runs", "pause", "stop", "change", "fork", "rename", "pack", "unpack", "delete", "export", "settings"}  # fmt: skip
+        "train", "runs", "scores", "pause", "stop", "change", "fork", "rename", "pack", "unpack", "delete", "export",
+        "settings"}  # fmt: skip
 
 
 @pytest.mark.parametrize("words", commands(README.read_text("utf-8")), ids=" ".join)

@@ -93,7 +93,7 @@ def test_a_killed_writer_leaves_what_it_had_committed(tmp_path):
         writer.wait()
     assert check_whole(reader) >= seen >= 30
     assert sqlite3.connect(folder.trace_path).execute("PRAGMA integrity_check").fetchone() == ("ok",)
-    assert len(export_parquet(folder, tmp_path / "out")) == 4
+    assert len(export_parquet(folder, tmp_path / "out")) == 5
 
 
 @pytest.mark.parametrize("n_readers", [3])

@@ -1,4 +1,4 @@
-"""The Parquet export: four files, opened by three libraries, equal to what was recorded."""
+"""The Parquet export: five files, opened by three libraries, equal to what was recorded."""
 
 import errno
 import sqlite3
@@ -11,6 +11,7 @@ import pytest
 
 from ikd.config import build_config
 from ikd.errors import RunError
+from ikd.events import Predicted
 from ikd.trace import export
 from ikd.trace.export import export_parquet
 from ikd.trace.measures import softmax
@@ -122,7 +123,34 @@ def test_scalars_and_examples_equal_what_was_recorded(exported):
     probe = table[table["split"] == "probe"]
     assert probe["text"].tolist() == reader.examples("probe")["text"].tolist()
     assert [tuple(one) for one in probe["truth"]] == reader.examples("probe")["truth"].tolist()
-    assert (table["label_name"] == "class " + table["label"].astype(str)).all() and set(table["split"]) == {"course", "probe"}
+    assert (table["label_name"] == "class " + table["label"].astype(str)).all() and set(table["split"]) == {
+        "course", "probe", "validation", "test"}
+
+
+def test_final_predictions_equal_what_was_recorded(exported):
+    reader, _, paths = exported
+    table = pd.read_parquet(paths["final.parquet"])
+    assert table["split"].tolist() == ["validation"] * 30 + ["test"] * 50
+    for split, rows in table.groupby("split"):
+        found = reader.final(split)
+        assert rows["example"].tolist() == list(range(len(rows))) and rows["label"].tolist() == found.labels.tolist()
+        for role in ("frozen_teacher", "teacher", "student"):
+            np.testing.assert_array_equal(np.stack(rows[f"{role}_logits"]), found.logits[role])
+
+
+def test_of_a_run_that_has_not_ended_the_frozen_teacher_alone_is_there_and_of_an_old_one_nothing(tmp_path):
+    folder = new_run(build_config({}), tmp_path)
+    with Recorder(folder) as recorder:
+        for event in rehearsal(8):
+            if not isinstance(event, Predicted) or event.role == "frozen_teacher":
+                recorder.record(event)
+    table = pd.read_parquet(export_parquet(folder, tmp_path / "out")[-1])
+    assert len(table) == 80 and table["frozen_teacher_logits"].notna().all()
+    assert table["teacher_logits"].isna().all() and table["student_logits"].isna().all()
+    with sqlite3.connect(folder.trace_path) as trace:
+        trace.execute("DROP TABLE final")
+    trace.close()
+    assert pq.read_metadata(export_parquet(folder, tmp_path / "old")[-1]).num_rows == 0
 
 
 def test_small_pieces_give_the_same_files(exported, tmp_path, monkeypatch):
@@ -165,7 +193,7 @@ def test_a_run_of_one_class_count_and_no_readings_is_exported(tmp_path):
         for event in rehearsal(0):
             recorder.record(event)
     counts = {path.name: pq.read_metadata(path).num_rows for path in export_parquet(folder, tmp_path / "out")}
-    assert counts == {"scalars.parquet": 0, "course.parquet": 0, "probe.parquet": 0, "examples.parquet": 120}
+    assert counts == {"scalars.parquet": 0, "course.parquet": 0, "probe.parquet": 0, "examples.parquet": 200, "final.parquet": 80}
 
 
 def test_nothing_recorded_and_nothing_writable_are_plain_sentences(exported, tmp_path, monkeypatch):

@@ -14,8 +14,8 @@ from ikd.trace.store import new_run
 from ikd.trace.tables import CREATE_TABLES
 from tests.rehearsal import rehearsal
 
-# How version 5 lies on disk. A change here is a change of format: raise SCHEMA_VERSION and keep the old one readable.
-VERSION_5 = {
+# How version 6 lies on disk. A change here is a change of format: raise SCHEMA_VERSION and keep the old one readable.
+VERSION_6 = {
     "meta": "key TEXT, value TEXT",
     "examples": "split TEXT, id INTEGER, text TEXT, text_pair TEXT, label INTEGER, truth BLOB",
     "steps": "step INTEGER, seconds REAL",
@@ -25,6 +25,7 @@ VERSION_5 = {
     "probe": "role TEXT, block INTEGER, step INTEGER, logits BLOB",
     "probe_influence": "step INTEGER, influence BLOB",
     "hidden_feedback": "role TEXT, step INTEGER, norms BLOB",
+    "final": "role TEXT, split TEXT, logits BLOB",
     "bands": "step INTEGER, quantiles BLOB",
     "digest": "bin INTEGER, first_step INTEGER, last_step INTEGER, readings INTEGER, measures BLOB, classes BLOB, sums BLOB, counts BLOB",
     "interventions": "number INTEGER, step INTEGER, path TEXT, value TEXT, previous TEXT, command TEXT, given REAL",
@@ -45,7 +46,7 @@ def test_a_recorded_trace_has_the_documented_tables_and_columns(tmp_path):
     found = columns(sqlite3.connect(folder.trace_path))
     assert {name: [column for column, _ in kinds] for name, kinds in found.items()} == {
         name: list(words) for name, words in TABLES.items()}
-    assert {name: ", ".join(map(" ".join, kinds)) for name, kinds in found.items()} == VERSION_5
+    assert {name: ", ".join(map(" ".join, kinds)) for name, kinds in found.items()} == VERSION_6
 
 
 def test_logits_are_little_endian_rows(tmp_path):
@@ -83,16 +84,18 @@ def of_version(version, root, *, lacking=()):
 
 
 @pytest.mark.parametrize("version, lacking", [
-    (1, ["probe_influence", "bands", "digest", "interventions", "hidden_feedback"]),
-    (2, ["probe_influence", "interventions", "hidden_feedback"]),
-    (3, ["interventions", "hidden_feedback"]), (4, ["hidden_feedback"]),
+    (1, ["probe_influence", "bands", "digest", "interventions", "hidden_feedback", "final"]),
+    (2, ["probe_influence", "interventions", "hidden_feedback", "final"]),
+    (3, ["interventions", "hidden_feedback", "final"]), (4, ["hidden_feedback", "final"]), (5, ["final"]),
 ])
 def test_older_traces_are_read_with_what_they_lack_left_out(tmp_path, version, lacking):
     reader = of_version(version, tmp_path, lacking=lacking)
     if "probe_influence" in lacking:
         assert reader.influence_at(5) is None and reader.influences([0, 1])[1].shape == (0, 2)
-    assert reader.hidden_feedback_at("course", 5) is None and reader.hidden_feedback_of([0, 1])[1].shape == (0, 2, 0)
-    assert set(reader.course_of(0)["hidden_feedback"]) == {None} and reader.course(5).hidden_feedback is None
+    assert reader.final("validation") is None and reader.final("test") is None
+    if version < 5:
+        assert reader.hidden_feedback_at("course", 5) is None and reader.hidden_feedback_of([0, 1])[1].shape == (0, 2, 0)
+        assert set(reader.course_of(0)["hidden_feedback"]) == {None} and reader.course(5).hidden_feedback is None
     assert reader.interventions() == []
     assert reader.readings("feedback")[0].tolist() == [5, 7] and reader.digest_rows() == ([], [], [])
     assert reader.course(5).influence.shape == (8,) and reader.last_step() == 7

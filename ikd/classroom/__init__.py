@@ -2,7 +2,7 @@
 
 from ikd.classroom.lesson import build_lesson, changed_lesson, scheduled_lesson
 from ikd.classroom.objective import LayersShown, course_objective, layers_shown
-from ikd.classroom.room import Classroom, LabelledSource
+from ikd.classroom.room import Classroom, LabelledSource, course_sampler
 
 __all__ = [
     "Classroom",
@@ -11,6 +11,7 @@ __all__ = [
     "build_lesson",
     "changed_lesson",
     "course_objective",
+    "course_sampler",
     "layers_shown",
     "scheduled_lesson",
 ]

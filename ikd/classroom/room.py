@@ -9,8 +9,10 @@ from typing import Protocol
 import torch
 from torch import nn
 
+from ikd.config import RunConfig
 from ikd.protocols import Split
 from ikd.teaching.reading import BatchSource
+from ikd.teaching.schedule import Sampler
 
 
 class LabelledSource(BatchSource, Protocol):
@@ -39,3 +41,11 @@ class Classroom:
     label_names: Sequence[str]
     device: torch.device
     facts: Mapping[str, float | int | str]
+
+
+def course_sampler(course: LabelledSource, config: RunConfig) -> Sampler:
+    """Return what draws the course batches of a run, from its first one on."""
+    return Sampler(
+        len(course), seed=(config.seed, 2), bucket=config.training.batch_size,
+        lengths=course.lengths if config.training.length_buckets else None,
+    )  # fmt: skip

@@ -11,8 +11,10 @@ from pathlib import Path
 from typing import Any, NoReturn
 
 from ikd.cli.carrying import carry_out
+from ikd.cli.looking import look_at_data
+from ikd.cli.scores import add_scores
 from ikd.cli.steering import add_steering
-from ikd.config import PRESETS, RunConfig, Timeline, all_settings, build_config, config_from_json, remarks_on
+from ikd.config import PRESETS, RunConfig, Setting, Timeline, all_settings, build_config, config_from_json, remarks_on
 from ikd.config.names import N_CLASSES
 from ikd.errors import ConfigError, IKDError, unknown_name
 
@@ -30,7 +32,9 @@ examples:
   python -m ikd train --task pairs --policy fixed       ordinary distillation on a built-in task
   python -m ikd train --task files --task.train-file train.csv --task.text-column review --task.label-column stars
   python -m ikd train --config run.json --seed 3        a config file, one setting changed
+  python -m ikd data --task files --task.train-file train.csv        what stands in the file, without training
   python -m ikd runs                                    every run and where it stands
+  python -m ikd scores RUN                              its final scores, each with its interval
   python -m ikd pause RUN                               also: resume, step, stop [--at STEP], change RUN SETTING VALUE
   python -m ikd fork RUN 200 --set policy.teacher-freeze-at=200      what if the feedback had stopped there?
   python -m ikd export RUN out/                         the trace as Parquet
@@ -79,8 +83,12 @@ def _parser() -> Parser:
     )  # fmt: skip
     commands = parser.add_subparsers(title="commands", required=True, metavar="COMMAND")
     _train_parser(commands)
+    data = commands.add_parser("data", help="look at a task's texts, labels and splits, without training")
+    _add_settings(data, [one for one in all_settings() if one.group in ("task", "teacher", "student")])
+    data.set_defaults(command=lambda chosen: look_at_data(_config(chosen)), parser=data)
     runs = commands.add_parser("runs", help="list the runs and where they stand")
     runs.set_defaults(command=_runs, parser=runs)
+    add_scores(commands)
     add_steering(commands)
     export = commands.add_parser("export", help="write the trace of a run as Parquet files")
     export.add_argument("run", help="id of a run, see `runs`")
@@ -97,20 +105,26 @@ def _train_parser(commands: Any) -> None:
         description="Every setting is a flag of the same name, for example --policy.exam-every 4. "
         f"Short: {', '.join(f'--{short} = --{path}' for short, path in SHORT.items())}.",
     )  # fmt: skip
-    train.add_argument("--config", type=Path, metavar="FILE", help="a config as JSON, as every run folder has one")
-    train.add_argument("--preset", choices=sorted(PRESETS), help="start from a named preset")
     train.add_argument("--quiet", action="store_true", help="no progress bar")
     train.add_argument("--share-device", action="store_true", help="run beside another run on the same device")
+    _add_settings(train, all_settings())
+    train.set_defaults(command=_train, parser=train)
+
+
+def _add_settings(parser: argparse.ArgumentParser, settings: Sequence[Setting]) -> None:
+    parser.add_argument("--config", type=Path, metavar="FILE", help="a config as JSON, as every run folder has one")
+    parser.add_argument("--preset", choices=sorted(PRESETS), help="start from a named preset")
+    paths = {one.path for one in settings}
     for short, path in SHORT.items():
-        train.add_argument(f"--{short}", dest=path, metavar="NAME", help=f"same as --{path}")
-    for one in all_settings():
+        if path in paths:
+            parser.add_argument(f"--{short}", dest=path, metavar="NAME", help=f"same as --{path}")
+    for one in settings:
         what = "|".join(one.choices) if one.choices else one.kind.upper()
         flag = f"--{one.path.replace('_', '-')}"
         default = "empty" if one.default in (None, "") else one.default
-        train.add_argument(
+        parser.add_argument(
             flag, dest=one.path, metavar=what, help=f"{one.meaning} (default: {default})".replace("%", "%%")
         )
-    train.set_defaults(command=_train, parser=train)
 
 
 def _train(chosen: argparse.Namespace) -> int:
@@ -135,7 +149,7 @@ def _config(chosen: argparse.Namespace) -> RunConfig:
             raise ConfigError(f"The config {str(chosen.config)!r} cannot be read ({reason}): give the path of a JSON file.") from None
     values: dict[str, Any] = dict(PRESETS[chosen.preset].values) if chosen.preset else {}
     for one in all_settings():
-        given = getattr(chosen, one.path)
+        given = getattr(chosen, one.path, None)
         if given is not None:
             empty = one.optional and given.lower() in ("", "none", "empty")
             values[one.path] = None if empty else given

@@ -2,7 +2,15 @@
 
 from __future__ import annotations
 
+from typing import Literal
+
+from pydantic import field_validator
+
+from ikd.config.encodings import text_codec, unknown_encoding
 from ikd.config.fields import Settings, setting
+
+GIVEN = "task.name!=reviews|pairs|irony"
+"""Holds for tasks whose texts come from files or from the hub."""
 
 
 class TaskSettings(Settings):
@@ -42,8 +50,12 @@ class TaskSettings(Settings):
         128, "Longer texts are cut to this many tokens, special tokens included.", label="Longest text",
         unit="tokens", ge=8, le=4096, advanced=True,
     )
+    long_texts: Literal["start", "end", "ends"] = setting(
+        "start", "What is kept of a text that is longer than that.", label="Of long texts", advanced=True,
+        choices={"start": "its first tokens", "end": "its last tokens", "ends": "its first and its last half; of pairs the first tokens"},
+    )
     train_file: str | None = setting(
-        None, "A .parquet, .csv, .tsv, .jsonl or .json file of training rows.", label="Training file",
+        None, "A file of training rows: CSV, TSV, text, JSON, JSON Lines or Parquet, also packed with gzip.", label="Training file",
         applies="task.name=files", max_length=1000,
     )
     validation_file: str | None = setting(
@@ -54,18 +66,68 @@ class TaskSettings(Settings):
         None, "A file of test rows; empty: there is no test split and the final scores are validation scores.",
         label="Test file", applies="task.name=files", max_length=1000,
     )
+    delimiter: Literal["auto", "comma", "semicolon", "tab", "pipe"] = setting(
+        "auto", "What stands between the columns of a text file.", label="Delimiter", applies="task.name=files", advanced=True,
+        choices={"auto": "found out from the file", "comma": "a comma", "semicolon": "a semicolon", "tab": "a tab", "pipe": "a bar"},
+    )
+    header: Literal["auto", "yes", "no"] = setting(
+        "auto", "Whether the first line of a text file names its columns.", label="Header line", applies="task.name=files", advanced=True,
+        choices={"auto": "found out from the file", "yes": "it does", "no": "it is a row; columns are called `column 1` and so on"},
+    )
+    encoding: str | None = setting(
+        None, "Encoding of text files, such as `utf-8`, `windows-1252`, `shift_jis` or `gb18030`; empty: found out from the file.",
+        label="Encoding", applies="task.name=files", max_length=40, advanced=True,
+    )
     text_column: str | None = setting(
-        None, "Column with the text, or with the first text of a pair; empty: known for known data sets, else "
-        "`text` or `sentence1`.", label="Text column", max_length=200, applies="task.name=files|hub",
+        None, "Column with the text, or with the first text of a pair; empty: known for known data sets, else the one that is "
+        "named like a text, such as `text` or `sentence1`.", label="Text column", max_length=200, applies="task.name=files|hub",
     )
     text_pair_column: str | None = setting(
         None, "Column with the second text of a pair; empty: known for known data sets, else `sentence2` where "
-        "there is one.", label="Second text column", max_length=200,
+        "there is one; `-`: none.", label="Second text column", max_length=200,
         applies="task.name=files|hub",
     )
     label_column: str | None = setting(
-        None, "Column with the label; empty: known for known data sets, else `label`.", label="Label column",
+        None, "Column with the label; empty: known for known data sets, else one named like a label, such as `label` or `category`.",
+        label="Label column",
         max_length=200, applies="task.name=files|hub",
+    )
+    soft_label_column: str | None = setting(
+        None, "Column with human votes or probabilities for each class, as a list or by name; or one such column per class, separated by "
+        "commas. They become the truth that both models are held against.", label="Soft label column", max_length=2000, applies=GIVEN,
+    )
+    soft_label_order: str | None = setting(
+        None, "Labels in the order of the soft labels' numbers, separated by commas; empty: where they have no names, the order that "
+        "agrees best with the labels.", label="Order of the soft labels", max_length=5000, applies=GIVEN, advanced=True,
+    )
+    label_map: str | None = setting(
+        None, 'Other names for labels, as `0=no; 1=yes` or as JSON, {"0": "no"}; an empty name leaves the rows of a label out, and labels '
+        "with the same name become one class.", label="Label names", max_length=100_000, applies=GIVEN, advanced=True,
+    )
+    missing_labels: Literal["drop", "study"] = setting(
+        "drop", "What becomes of training rows without a label.", label="Rows without a label", applies=GIVEN, advanced=True,
+        choices={"drop": "they are left out", "study": "the student studies them with the teacher's soft targets alone; never in an exam"},
+    )
+    unlabelled_file: str | None = setting(
+        None, "A file of texts without labels, which the student studies with the teacher's soft targets alone; its labels, if any, are "
+        "not looked at.", label="File without labels", applies="task.name=files", max_length=1000, advanced=True,
+    )
+    duplicates: Literal["keep", "drop"] = setting(
+        "keep", "What becomes of training rows that repeat a text with the same label.", label="Repeated rows", applies=GIVEN,
+        choices={"keep": "all of them stay, on the same side of every split", "drop": "the first one stays"}, advanced=True,
+    )
+    conflicts: Literal["keep", "drop"] = setting(
+        "keep", "What becomes of training rows that have the same text and different labels.", label="Conflicting labels", applies=GIVEN,
+        choices={"keep": "all of them stay", "drop": "none of them stays"}, advanced=True,
+    )
+    shared_texts: Literal["train", "held_out"] = setting(
+        "train", "Which side loses a text that stands both in training and in validation or test.", label="Texts on both sides",
+        choices={"train": "training loses it, official splits stay whole", "held_out": "validation and test lose it"}, applies=GIVEN,
+        advanced=True,
+    )
+    rare_classes: Literal["keep", "drop"] = setting(
+        "keep", "What becomes of classes with fewer than 3 training rows, too few for every split.", label="Rare classes", applies=GIVEN,
+        choices={"keep": "they stay in training, and in no exam", "drop": "their rows are left out of every split"}, advanced=True,
     )
     hub_name: str | None = setting(
         None, "Name of a data set on the hub, `owner/name`, or a local folder laid out like one.",
@@ -77,7 +139,7 @@ class TaskSettings(Settings):
     )
     hub_revision: str | None = setting(
         None, "Branch, tag or commit of the hub data set; empty: the newest.", label="Hub revision",
-        max_length=200, advanced=True,
+        applies="task.name!=reviews|pairs|irony|files", max_length=200, advanced=True,
     )
     hub_validation_split: str | None = setting(
         None, "Name of the validation split; empty: `validation`, or a part of the training split where there is none.",
@@ -87,3 +149,10 @@ class TaskSettings(Settings):
         None, "Name of the test split; empty: `test`, where it exists and has labels.", label="Hub test split",
         applies="task.name=hub", max_length=100, advanced=True,
     )
+
+    @field_validator("encoding")
+    @classmethod
+    def _known(cls, encoding: str | None) -> str | None:
+        if encoding and text_codec(encoding) is None:
+            raise ValueError(unknown_encoding(encoding))
+        return encoding

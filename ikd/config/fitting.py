@@ -6,6 +6,7 @@ import re
 from collections.abc import Iterator
 from typing import NamedTuple
 
+from ikd.config.data import TaskSettings
 from ikd.config.models import StudentSettings, TeacherSettings
 from ikd.config.objective import HIDDEN_OBJECTIVES, ObjectiveSettings, objective_terms
 from ikd.config.policy import PolicySettings
@@ -67,6 +68,26 @@ def broken_objective_rules(
                f"teacher's: choose a smaller student, or an objective without layers such as kd.")
     if student.width is not None and teacher.width is not None:
         yield from _broken_widths(objective, terms, student.width, teacher.width)
+
+
+def broken_label_rules(objective: ObjectiveSettings, policy: PolicySettings, task: TaskSettings) -> Iterator[str]:
+    """Yield a sentence for each thing that cannot be with texts that have no label, or with votes in the labels' place."""
+    generated = task.name in ("reviews", "pairs", "irony")
+    votes = objective.label_targets == "truth"
+    if votes and not generated and not task.soft_label_column:
+        yield ("To study human votes (objective.label_targets truth) the task needs them: name their column in task.soft_label_column, or "
+               "set objective.label_targets to labels.")
+    unlabelled = not generated and (task.missing_labels == "study" or (task.name == "files" and bool(task.unlabelled_file)))
+    if (unlabelled or votes) and "dkd" in objective_terms(objective):
+        what = "texts without a label" if unlabelled else "votes in the labels' place"
+        yield (f"The objective dkd parts the label's class from the others, so it cannot be used with {what}: choose another objective "
+               "such as kd, or leave those out.")
+    if unlabelled and policy.exam_source == "train" and policy.name == "exam":
+        yield ("Texts without a label are in the course split, and an exam needs labels: set policy.exam_source to held_out, or leave out "
+               "task.unlabelled_file and set task.missing_labels to drop.")
+    if unlabelled and objective.alpha == 0 and not objective.alpha_end:
+        yield ("With objective.alpha 0 the student learns from labels alone, and texts without a label teach it nothing: raise alpha, or "
+               "leave out task.unlabelled_file and set task.missing_labels to drop.")
 
 
 def _broken_hidden_alone(objective: ObjectiveSettings, policy: PolicySettings) -> Iterator[str]:

@@ -6,7 +6,7 @@ TASK_NAMES: dict[str, str] = {
     "reviews": "built in: short reviews, negative / neutral / positive, known posterior",
     "pairs": "built in: two sentences, entailment / neutral / contradiction, known posterior",
     "irony": "built in: literal / ironic remarks, known posterior",
-    "files": "your own Parquet, CSV, TSV, JSONL or JSON files",
+    "files": "your own files: CSV, TSV, text, JSON, JSON Lines or Parquet, also packed with gzip",
     "hub": "any data set of the hub, by name",
     "sst2": "hub: film review phrases, 2 classes (GLUE)",
     "mrpc": "hub: sentence pairs, paraphrase or not (GLUE)",
@@ -26,6 +26,9 @@ TASK_NAMES: dict[str, str] = {
     "tweet_eval_offensive": "hub: tweets, offensive or not",
 }
 """Task name to one line about it; `ikd.tasks.TASKS` has the same names (tested)."""
+
+FILE_KINDS = (".csv", ".tsv", ".tab", ".txt", ".jsonl", ".ndjson", ".json", ".parquet", ".gz")
+"""Ends of the names of files that can be read; each of the others may stand before .gz."""
 
 BUILTIN_MODELS: dict[str, str] = {
     "builtin/1x32": "1 layer, 32 wide",

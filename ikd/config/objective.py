@@ -80,6 +80,13 @@ class ObjectiveSettings(Settings):
         0.7, "Weight of the teacher against the hard labels: 1 listens to the teacher alone.", label="Alpha",
         formula=r"(1-\alpha)\,\mathrm{CE} + \alpha\,T", ge=0, le=1,
     )
+    label_targets: Literal["labels", "truth"] = setting(
+        "labels", "What the hard labels' part is held against.", label="Labels studied",
+        choices={"labels": "the data's own hard labels", "truth": "human votes, or the known posterior of a built-in task"},
+        formulas={"labels": r"\mathrm{CE}(y, s) = -\log s_y", "truth": r"\mathrm{CE}(q, s) = -\textstyle\sum_c q_c \log s_c"},
+        consequences={"truth": "With alpha 0 this is the baseline of human soft labels: the student learns from people's votes and from no "
+                      "teacher. Exams are still graded with hard labels."}, advanced=True,
+    )
     alpha_end: float | None = setting(
         None, "Alpha at the last step, reached along the schedule; empty: it stays.", label="Alpha at the end", ge=0, le=1,
         advanced=True,

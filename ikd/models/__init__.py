@@ -104,9 +104,33 @@ def encode(data: TaskData, split: str, config: RunConfig, *, teacher: TeacherMod
         data.splits[split],
         student_tokenizer=student.tokenizer,
         teacher_tokenizer=teacher.tokenizer,
-        student_max_length=longest_input(student.model, student.tokenizer, config.task.max_length),
-        teacher_max_length=longest_input(teacher.model, teacher.tokenizer, config.task.max_length),
+        student_max_length=longest_input(student.model.config, student.tokenizer, config.task.max_length),
+        teacher_max_length=longest_input(teacher.model.config, teacher.tokenizer, config.task.max_length),
+        long_texts=config.task.long_texts,
+        truth_as_labels=config.objective.label_targets == "truth",
     )
+
+
+def tokenizers_of(config: RunConfig, data: TaskData) -> dict[str, tuple[PreTrainedTokenizerBase, int]]:
+    """Return the tokenizer of each role and the tokens its model can take, without building a model; one entry where they share both.
+
+    Raises:
+        ModelError, HubError: in one plain sentence.
+    """
+    most, student = config.task.max_length, config.student
+    of_student = student.checkpoint or student.name
+    if of_student == "teacher" or is_builtin(of_student) and is_builtin(config.teacher.name):
+        of_student = config.teacher.name
+    found: dict[str, tuple[PreTrainedTokenizerBase, int]] = {}
+    for role, name, revision in (("teacher", config.teacher.name, config.teacher.revision), ("student", of_student, student.revision)):
+        if role == "student" and name == config.teacher.name:
+            break
+        if is_builtin(name):
+            found[role] = train_tokenizer(_texts(data), max_length=most), most
+        else:
+            tokenizer = load_tokenizer(name, revision=revision)
+            found[role] = tokenizer, longest_input(load_config(name, revision=revision), tokenizer, most)
+    return found
 
 
 def _texts(data: TaskData) -> list[str]:
@@ -123,4 +147,5 @@ __all__ = [
     "build_teacher",
     "encode",
     "is_classifier",
+    "tokenizers_of",
 ]

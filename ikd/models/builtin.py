@@ -15,6 +15,8 @@ NAME = re.compile(r"builtin/(\d{1,2})x(\d{1,4})")
 HEAD_WIDTH = 16
 VOCABULARY_SIZE = 8000
 SPECIAL = ["[PAD]", "[UNK]", "[CLS]", "[SEP]"]
+LONGEST_TRAINED_ON = 10_000
+"""Letters of one text that a tokenizer is trained on."""
 
 
 def is_builtin(name: str) -> bool:
@@ -51,6 +53,11 @@ def _sizes(name: str) -> tuple[int, int]:
     return layers, width
 
 
+def _ends(text: str) -> str:
+    """Return the part of a text that a tokenizer is trained on: its ends. One word of a million letters would take it hours."""
+    return text if len(text) <= LONGEST_TRAINED_ON else f"{text[: LONGEST_TRAINED_ON // 2]} {text[-LONGEST_TRAINED_ON // 2 :]}"
+
+
 def train_tokenizer(texts: Iterable[str], *, max_length: int) -> PreTrainedTokenizerFast:
     """Return a byte-pair tokenizer of the texts, with BERT's special tokens and token types for pairs.
 
@@ -66,7 +73,7 @@ def train_tokenizer(texts: Iterable[str], *, max_length: int) -> PreTrainedToken
     trainer = trainers.BpeTrainer(
         vocab_size=VOCABULARY_SIZE, special_tokens=SPECIAL, min_frequency=2, show_progress=False
     )
-    tokenizer.train_from_iterator(texts, trainer)
+    tokenizer.train_from_iterator(map(_ends, texts), trainer)
     _template(tokenizer, SPECIAL)
     return PreTrainedTokenizerFast(
         tokenizer_object=tokenizer, model_max_length=max_length, pad_token="[PAD]", unk_token="[UNK]",

@@ -57,9 +57,9 @@ def check_vocabulary(model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase,
         )
 
 
-def longest_input(model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, max_length: int) -> int:
-    """Return how many tokens this model can take, at most max_length."""
-    positions = getattr(model.config, "max_position_embeddings", None) or max_length
+def longest_input(config: PretrainedConfig, tokenizer: PreTrainedTokenizerBase, max_length: int) -> int:
+    """Return how many tokens a model of this configuration can take, at most max_length."""
+    positions = getattr(config, "max_position_embeddings", None) or max_length
     # RoBERTa counts positions from padding_idx + 1 on.
-    offset = 2 if model.config.model_type in ("roberta", "xlm-roberta", "camembert", "mpnet") else 0
+    offset = 2 if config.model_type in ("roberta", "xlm-roberta", "camembert", "mpnet") else 0
     return min(max_length, positions - offset, tokenizer.model_max_length)

@@ -2,7 +2,8 @@
 
     l_i = (1 - alpha) CE(y_i, s_i) + alpha sum_k weight_k objective_k(s_i, o_i, y_i)
 
-Hinton et al. (2015) with one objective; PKD, TinyBERT and DistilBERT add others to it.
+Hinton et al. (2015) with one objective; PKD, TinyBERT and DistilBERT add others to it. Where the labels are distributions q_i (human
+votes), CE(q_i, s_i) = - sum_c q_ic log softmax(s_i)_c. A text without a label has no first term.
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from ikd.protocols import Objective, Outputs
+from ikd.protocols import UNLABELLED, Objective, Outputs
 
 NOTHING = slice(0, 0)
 
@@ -58,10 +59,10 @@ class CourseObjective:
     terms: tuple[Term, ...]
 
     def __call__(self, student: Outputs, teacher: Outputs, labels: Tensor) -> Tensor:
-        """Return (B,) losses from logits (B, C), labels (B,) and what the terms look at."""
+        """Return (B,) losses from logits (B, C), labels (B,), or (B, C) probabilities, and what the terms look at."""
         parts = []
         if self.alpha < 1:
-            parts.append((1 - self.alpha) * F.cross_entropy(student.logits, labels, reduction="none"))
+            parts.append((1 - self.alpha) * F.cross_entropy(student.logits, labels, reduction="none", ignore_index=UNLABELLED))
         if self.alpha > 0:
             parts += [self.alpha * term.losses(student, teacher, labels) for term in self.terms]
         return torch.stack(parts).sum(dim=0)

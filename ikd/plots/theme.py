@@ -20,6 +20,7 @@ Look = tuple[str, list[int]]
 """Colour and dash of a line."""
 
 ROLES: dict[str, Look] = {"teacher": (TEACHER, [1, 0]), "student": (STUDENT, [6, 3]), "frozen teacher": (FROZEN, [2, 3])}
+ROLE_SHAPES = {"teacher": "circle", "student": "diamond"}
 LOSSES: dict[str, Look] = {"course loss": (STUDENT, [1, 0]), "exam loss": (TRUTH, [6, 3]), "teacher's loss": (TEACHER, [2, 3])}
 
 ON_DARK = {"#0072B2": "#56B4E9", "#56B4E9": "#0072B2", FROZEN: "#BCC5CF", INK: PAPER, PAPER: INK}

@@ -246,7 +246,7 @@ def _facts(
     config: RunConfig, data: TaskData, teacher: TeacherModel, student: StudentModel, device: torch.device, n_threads: int
 ) -> dict[str, float | int | str]:
     return {
-        "task": data.name, "fingerprint": data.fingerprint,
+        "task": data.name, "fingerprint": data.fingerprint, "truth_is": data.truth_is,
         **{f"{name}_examples": len(split) for name, split in data.splits.items()},
         "teacher_weights": sum(weight.numel() for weight in teacher.model.parameters()),
         "student_weights": sum(weight.numel() for weight in student.model.parameters()),

@@ -29,21 +29,37 @@ def prepare_teacher(
     if settings.fine_tune == "never" or (settings.fine_tune == "auto" and teacher.fits):
         yield Notice(text="The teacher comes with a classifier of this task and is used as it is.")
         return
-    key = _key(teacher.model, config, fingerprint=fingerprint, device=device)
-    kept = root / "_teachers" / key / "model.safetensors"
+    kept = _place(teacher.model, config, device=device, root=root, fingerprint=fingerprint)
     if kept.is_file():
         _load(teacher.model, kept)
-        yield Notice(text=f"The teacher was fine-tuned before with the same texts and settings: read from the cache ({key[:12]}).")
+        name = kept.parent.name[:12]
+        yield Notice(text=f"The teacher was fine-tuned before with the same texts and settings: read from the cache ({name}).")
         return
     yield Stage(name="fine-tuning the teacher", total=settings.fine_tune_steps)
     torch.manual_seed(config.seed)
     yield from fine_tune(
         teacher.model, course, n_steps=settings.fine_tune_steps, batch_size=settings.fine_tune_batch_size,
         learning_rate=fine_tune_rate(config), seed=config.seed, device=device,
-        precision=config.machine.precision,
+        precision=config.machine.precision, rows=course.labelled,
     )  # fmt: skip
     _save(teacher.model, kept)
     _forget_oldest(kept.parents[1])
+
+
+def teacher_as_it_stands(teacher: TeacherModel, config: RunConfig, *, device: torch.device, root: Path, fingerprint: str) -> str:
+    """Put the weights of a fine-tuning that was done before into the teacher, and return in a sentence which weights it has now."""
+    settings = config.teacher
+    if settings.fine_tune == "never" or (settings.fine_tune == "auto" and teacher.fits):
+        return "The teacher is used as it comes, with a classifier of this task."
+    kept = _place(teacher.model, config, device=device, root=root, fingerprint=fingerprint)
+    if not kept.is_file():
+        return "The teacher has not been fine-tuned on these texts yet, so its soft targets are those of a fresh classifier."
+    _load(teacher.model, kept)
+    return "The teacher is fine-tuned: the same fine-tuning was done before, and is used by this run."
+
+
+def _place(model: nn.Module, config: RunConfig, *, device: torch.device, root: Path, fingerprint: str) -> Path:
+    return root / "_teachers" / _key(model, config, fingerprint=fingerprint, device=device) / "model.safetensors"
 
 
 def _key(model: nn.Module, config: RunConfig, *, fingerprint: str, device: torch.device) -> str:
@@ -51,7 +67,7 @@ def _key(model: nn.Module, config: RunConfig, *, fingerprint: str, device: torch
     digest = hashlib.blake2b(digest_size=16)
     settings = config.teacher.model_dump(include={"fine_tune_steps", "fine_tune_batch_size"})
     where = [config.machine.precision, device.type, torch.__version__]
-    rest = [fine_tune_rate(config), fingerprint, config.seed, config.task.max_length, *where]
+    rest = [fine_tune_rate(config), fingerprint, config.seed, config.task.max_length, config.task.long_texts, *where]
     digest.update(json.dumps([settings, rest]).encode())
     if device.type == "cpu":  # sums are taken in another order by another number of threads
         digest.update(str(torch.get_num_threads()).encode())

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from ikd.errors import TaskError
-from ikd.protocols import Split, TaskData
+from ikd.protocols import UNLABELLED, Split, TaskData
 
 MINIMUM_COURSE = 8
 SPLITS = ("course", "exam", "validation", "test")
@@ -25,7 +25,7 @@ def checked(data: TaskData) -> TaskData:
     for name in SPLITS[:3]:
         if not len(data.splits.get(name, ())):
             raise TaskError(f"The {name} split of {data.name!r} is empty; give the task more rows.")
-    n_course = len(data.splits["course"])
+    n_course = sum(label != UNLABELLED for label in data.splits["course"].labels)
     if n_course < MINIMUM_COURSE:
         raise TaskError(
             f"{data.name!r} has {n_course} usable course rows, and training needs at least {MINIMUM_COURSE}; "
@@ -43,15 +43,16 @@ def _check_split(data: TaskData, name: str, split: Split) -> None:
         raise TaskError(f"{where} has {len(split)} texts, but another number of labels or second texts.")
     if split.truth is not None and len(split.truth) != len(split):
         raise TaskError(f"{where} has {len(split)} texts, but {len(split.truth)} rows of known posterior.")
-    wrong = next((label for label in split.labels if not 0 <= label < len(data.label_names)), None)
+    least = UNLABELLED if name == "course" else 0
+    wrong = next((label for label in split.labels if not least <= label < len(data.label_names)), None)
     if wrong is not None:
         raise TaskError(f"{where} has the label {wrong}, and only 0 to {len(data.label_names) - 1} have names.")
 
 
 def _check_classes(name: str, label_names: Sequence[str], course: Split) -> None:
-    present = sorted(set(course.labels))
+    present = sorted(set(course.labels) - {UNLABELLED})
     if len(present) < 2:
-        only = label_names[present[0]]
+        only = label_names[present[0]] if present else ""
         raise TaskError(
             f"The course split of {name!r} has one class only, {only!r}; training needs at least two classes. "
             "Check the label column, or give more rows."
@@ -59,7 +60,7 @@ def _check_classes(name: str, label_names: Sequence[str], course: Split) -> None
 
 
 def fingerprint(data: TaskData) -> str:
-    """Return a SHA-256 over every text, label and split and over the label names, as 64 hexadecimal digits."""
+    """Return a SHA-256 over every text, label, vote and split and over the label names, as 64 hexadecimal digits."""
     digest = hashlib.sha256(json.dumps(list(data.label_names)).encode())
     for name in sorted(data.splits):
         split = data.splits[name]
@@ -67,4 +68,6 @@ def fingerprint(data: TaskData) -> str:
         digest.update(f"\n{name} {len(split)}\n".encode())
         for row in zip(split.texts, second, split.labels, strict=True):
             digest.update(json.dumps(row).encode() + b"\n")
+        if data.truth_is == "votes":  # a posterior follows from the texts
+            digest.update(json.dumps(split.truth and [list(row) for row in split.truth]).encode())
     return digest.hexdigest()

@@ -6,29 +6,45 @@ from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 
+from ikd.config.names import FILE_KINDS
 from ikd.errors import TaskError
 from ikd.protocols import TaskData, TaskRequest
-from ikd.tasks.reading import Table, read_table
-from ikd.tasks.rows import Wanted, find_columns, merge_spellings, take_rows
+from ikd.tasks.columns import Columns, Wanted, find_columns
+from ikd.tasks.labels import label_map, merged_spellings
+from ikd.tasks.reading import Reading, Table, read_table
+from ikd.tasks.rows import Rows, take_rows
 from ikd.tasks.splits import make_task
 
 
 def files_task(settings: TaskRequest) -> TaskData:
-    """Return a task read from the training file and, where named, validation and test files.
+    """Return a task read from the training file and, where named, validation, test and unlabelled files.
 
     Raises:
         TaskError: a file that cannot be read, or rows that cannot be used.
     """
+    tables = file_tables(settings)
+    return task_from_tables(settings, Path(settings.train_file or "").stem, tables, wanted=wanted_columns(settings))
+
+
+def file_tables(settings: TaskRequest) -> dict[str, tuple[str, Table]]:
+    """Return a table for each file named, by split, with its name.
+
+    Raises:
+        TaskError: no training file, or a file that cannot be read.
+    """
     if not settings.train_file:
-        raise TaskError("The task 'files' needs a training file; name a .parquet, .csv, .tsv, .jsonl or .json file.")
-    paths = {"train": settings.train_file, "validation": settings.validation_file, "test": settings.test_file}
-    tables = {split: (Path(path).name, read_table(path)) for split, path in paths.items() if path}
-    return task_from_tables(settings, Path(settings.train_file).stem, tables, wanted=wanted_columns(settings))
+        raise TaskError(f"The task 'files' needs a training file; name one that ends in {', '.join(FILE_KINDS)}.")
+    how = Reading(delimiter=settings.delimiter, header=settings.header, encoding=settings.encoding)
+    paths = {"train": settings.train_file, "validation": settings.validation_file, "test": settings.test_file,
+             "unlabelled": settings.unlabelled_file}  # fmt: skip
+    return {split: (Path(path).name, read_table(path, how)) for split, path in paths.items() if path}
 
 
 def wanted_columns(settings: TaskRequest) -> Wanted:
     """Return the columns that the settings name."""
-    return Wanted(text=settings.text_column, text_pair=settings.text_pair_column, label=settings.label_column)
+    return Wanted(
+        text=settings.text_column, text_pair=settings.text_pair_column, label=settings.label_column, soft=settings.soft_label_column
+    )
 
 
 def task_from_tables(
@@ -39,13 +55,36 @@ def task_from_tables(
     Raises:
         TaskError: columns that are not there, or rows that cannot be used.
     """
-    official, label_names = {}, None
-    for split, (where, table) in tables.items():
-        columns = find_columns(table.frame, wanted, where=where)
-        names = table.class_names.get(columns.label)
-        rows = take_rows(table.frame, columns, where=where, names=names)
-        rows = replace(rows, notes=table.notes + rows.notes)
-        official[split] = rows if names else merge_spellings(rows, where=where)
-        if split == "train" and names:
-            label_names = tuple(names.values())
+    official, label_names = official_rows(settings, tables, wanted=wanted)
     return make_task(settings, name, official, label_names=label_names)
+
+
+def official_rows(
+    settings: TaskRequest, tables: Mapping[str, tuple[str, Table]], *, wanted: Wanted
+) -> tuple[dict[str, Rows], tuple[str, ...] | None]:
+    """Return the usable rows of each table, and the names of the classes in order where the data set has them.
+
+    Raises:
+        TaskError: columns that are not there, or rows that cannot be used.
+    """
+    official, label_names, renamed = {}, None, label_map(settings.label_map)
+    for split, (where, table) in tables.items():
+        bare = split == "unlabelled"
+        columns = find_columns(table.frame, wanted, where=where, labelled=not bare)
+        names = table.class_names.get(columns.label or "")
+        keeps = bare or (split == "train" and settings.missing_labels == "study")
+        rows = take_rows(table.frame, columns, where=where, names=names, renamed=renamed, unlabelled=keeps)
+        labels, merged = (rows.labels, ()) if names or bare else merged_spellings(rows.labels, where=where)
+        official[split] = replace(rows, labels=labels, notes=table.notes + guess_note(columns, where) + rows.notes + merged)
+        if split == "train" and names:
+            label_names = tuple(dict.fromkeys(renamed.get(name, name) for name in names.values() if renamed.get(name, name)))
+    return official, label_names
+
+
+def guess_note(columns: Columns, where: str) -> tuple[str, ...]:
+    """Return a sentence where columns were guessed, to be looked at."""
+    if not columns.guessed:
+        return ()
+    second = f", second text {columns.text_pair!r}" if columns.text_pair else ""
+    label = f", label {columns.label!r}" if columns.label else ""
+    return (f"{where}: columns were guessed: text {columns.text!r}{second}{label}. Name them where that is wrong.",)

@@ -72,7 +72,7 @@ class Grammar:
             f"Labels are drawn from these probabilities: at ambiguity {settings.ambiguity:g} no classifier can expect "
             f"more than {100 * best:.1f} % accuracy on the validation texts."
         )
-        return TaskData(name=self.name, label_names=self.label_names, splits=ordered, notes=(source, bound))
+        return TaskData(name=self.name, label_names=self.label_names, splits=ordered, notes=(source, bound), truth_is="posterior")
 
 
 def best_accuracy(split: Split) -> float:

@@ -15,10 +15,10 @@ from urllib.parse import urlsplit
 
 from ikd.errors import HubError, TaskError, unknown_name
 from ikd.protocols import TaskData, TaskRequest
+from ikd.tasks.columns import Wanted
 from ikd.tasks.files import task_from_tables, wanted_columns
 from ikd.tasks.known import Known
 from ikd.tasks.reading import Table
-from ikd.tasks.rows import Wanted
 
 PROBE_SECONDS = 4.0
 
@@ -30,6 +30,12 @@ def hub_task(settings: TaskRequest) -> TaskData:
         TaskError: rows, columns or splits that cannot be used.
         HubError: the hub is out of reach, has no such name, or the data set needs its own code.
     """
+    tables = hub_tables(settings)
+    return task_from_tables(settings, Path(settings.hub_name or "").name, tables, wanted=wanted_columns(settings))
+
+
+def hub_tables(settings: TaskRequest) -> dict[str, tuple[str, Table]]:
+    """Return a table for each split that is used of the hub data set, or local folder, that the settings name; errors as `hub_task`."""
     if not settings.hub_name:
         raise TaskError("The task 'hub' needs a data set's name on the hub, `owner/name`, or a local folder.")
     splits = load_splits(settings.hub_name, settings.hub_config, revision=settings.hub_revision)
@@ -38,9 +44,7 @@ def hub_task(settings: TaskRequest) -> TaskData:
         "validation": _wanted_split(splits, settings.hub_validation_split, "validation", settings.hub_name),
         "test": _wanted_split(splits, settings.hub_test_split, "test", settings.hub_name),
     }
-    wanted = wanted_columns(settings)
-    tables = _tables(splits, parts, settings.hub_name, wanted.label or "label")
-    return task_from_tables(settings, Path(settings.hub_name).name, tables, wanted=wanted)
+    return _tables(splits, parts, settings.hub_name, settings.label_column or "label")
 
 
 def known_task(name: str, known: Known, settings: TaskRequest) -> TaskData:
@@ -50,18 +54,27 @@ def known_task(name: str, known: Known, settings: TaskRequest) -> TaskData:
         TaskError: rows that cannot be used.
         HubError: the hub is out of reach.
     """
+    return task_from_tables(settings, name, known_tables(name, known, settings), wanted=known_wanted(known, settings))
+
+
+def known_tables(name: str, known: Known, settings: TaskRequest) -> dict[str, tuple[str, Table]]:
+    """Return a table for each split that is used of a known hub data set; errors as `known_task`."""
     splits = load_splits(known.hub_name, known.config, revision=settings.hub_revision)
     parts = {
         split: None if found is None else _find_split(splits, found, known.hub_name)
         for split, found in (("train", "train"), ("validation", known.validation), ("test", known.test))
     }
-    wanted = Wanted(
+    return _tables(splits, parts, name, known_wanted(known, settings).label or "label")
+
+
+def known_wanted(known: Known, settings: TaskRequest) -> Wanted:
+    """Return the columns of a known data set; columns named in the settings go before them."""
+    return Wanted(
         text=settings.text_column or known.text,
         text_pair=settings.text_pair_column or known.text_pair,
         label=settings.label_column or known.label,
+        soft=settings.soft_label_column,
     )
-    tables = _tables(splits, parts, name, wanted.label or "label")
-    return task_from_tables(settings, name, tables, wanted=wanted)
 
 
 def _wanted_split(splits: Mapping[str, Any], name: str | None, usual: str, where: str) -> str | None:

@@ -8,11 +8,15 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from random import Random
 
 from ikd.errors import TaskError
-from ikd.protocols import Split, TaskData, TaskRequest
-from ikd.tasks.rows import Rows, class_names
+from ikd.protocols import UNLABELLED, Split, TaskData, TaskRequest
+from ikd.tasks.labels import class_names
+from ikd.tasks.rows import Rows, text_key
+from ikd.tasks.settling import Key, groups_of, named_by_soft_labels, settled, with_truth
+from ikd.tasks.soft_labels import label_order
 
 CARVED_VALIDATION = 1000
 CARVED_FRACTION = 10
@@ -27,24 +31,54 @@ def make_task(
     """Return a task from official rows.
 
     Args:
-        official: "train", and "validation" and "test" where there are any.
+        settings: sizes, seed, and what becomes of repeated, contradicting, rare, shared and unlabelled rows.
+        name: of the task.
+        official: "train", and "validation" and "test" where there are any; "unlabelled" for further texts without labels.
         label_names: where the data set names its classes; else they are those of the training rows.
 
     Raises:
         TaskError: too few rows, one class only, or a class that is not in the training rows.
     """
-    train = official["train"]
-    if len(train) < MINIMUM_ROWS:
+    order = label_order(settings.soft_label_order)
+    official = {split: named_by_soft_labels(settings, rows, order) for split, rows in official.items()}
+    notes = [note for rows in official.values() for note in rows.notes]
+    parts, unlabelled = _parted(official)
+    if len(parts["train"]) < MINIMUM_ROWS:
+        n = len(parts["train"])
         raise TaskError(
-            f"The training data has {len(train)} usable row{'s' if len(train) > 1 else ''}, and at least {MINIMUM_ROWS} "
+            f"The training data has {n} usable row{'s' if n != 1 else ''} with a label, and at least {MINIMUM_ROWS} "
             "are needed to make a course and an exam; give it more rows."
         )
-    names = tuple(label_names or class_names(train, where="The training data"))
-    for split, rows in official.items():
+    parts = settled(settings, parts, notes)
+    names = tuple(label_names or class_names(parts["train"].labels, where="The training data"))
+    for split, rows in parts.items():
         _check_known(split, rows, names)
-    notes = [note for rows in official.values() for note in rows.notes]
-    parts = {split: rows for split, rows in official.items() if split != "train"}
-    train = _without_shared(train, parts, notes)
+    parts = with_truth(parts, names, order, notes)
+    parts = _apart(parts, settings.shared_texts, notes)
+    _make_splits(settings, parts, notes)
+    if unlabelled is not None:
+        parts["course"] = joined(parts["course"], _unseen(unlabelled, parts, notes))
+    ordered = [split for split in ORDER if split in parts]
+    splits = {split: _as_split(parts[split], names) for split in ordered}
+    votes = any(split.truth is not None for split in splits.values())
+    return TaskData(name=name, label_names=names, splits=splits, notes=tuple(notes), truth_is="votes" if votes else "")
+
+
+def _parted(official: Mapping[str, Rows]) -> tuple[dict[str, Rows], Rows | None]:
+    """Return the rows with labels by split, and the texts without one: those among the training rows and the further ones."""
+    parts = {split: rows for split, rows in official.items() if split != "unlabelled"}
+    train = parts["train"]
+    parts["train"] = train.keep([i for i, label in enumerate(train.labels) if label])
+    bare = train.keep([i for i, label in enumerate(train.labels) if not label])
+    further = official.get("unlabelled")
+    if further is not None:
+        return parts, joined(bare, replace(further, labels=[""] * len(further)))
+    return parts, bare if len(bare) else None
+
+
+def _make_splits(settings: TaskRequest, parts: dict[str, Rows], notes: list[str]) -> None:
+    """Put course, exam and validation in the place of the training rows; official splits are cut to their sizes."""
+    train = parts.pop("train")
     for split, size in (("validation", settings.validation_size), ("test", settings.test_size)):
         if split in parts:
             parts[split] = _capped(parts[split], size, split, settings.seed, notes)
@@ -57,9 +91,37 @@ def make_task(
     if "test" not in parts:
         notes.append("There is no labelled test split: final scores are validation scores.")
     notes.extend(_balance(parts["course"]))
-    ordered = [split for split in ORDER if split in parts]
-    splits = {split: _as_split(parts[split], names) for split in ordered}
-    return TaskData(name=name, label_names=names, splits=splits, notes=tuple(notes))
+
+
+def _unseen(unlabelled: Rows, parts: Mapping[str, Rows], notes: list[str]) -> Rows:
+    """Return the texts without a label that stand in no exam, validation or test split."""
+    seen = {text_key(rows, i) for split, rows in parts.items() if split != "course" for i in range(len(rows))}
+    fresh = [i for i in range(len(unlabelled)) if text_key(unlabelled, i) not in seen]
+    shared = len(unlabelled) - len(fresh)
+    left = f"; {_rows(shared)} left out, because their texts are in another split" if shared else ""
+    notes.append(f"{len(fresh):,} texts without a label are studied with the teacher's soft targets alone{left}.")
+    return unlabelled.keep(fresh)
+
+
+def joined(first: Rows, second: Rows) -> Rows:
+    """Return the rows of both; a row of a table without second texts or soft labels gets empty ones.
+
+    Raises:
+        TaskError: pairs beside single texts.
+    """
+    if len(first) and len(second) and (first.text_pairs is None) != (second.text_pairs is None):
+        raise TaskError("The labelled rows and the rows without a label must both be pairs of texts or both be single texts: check "
+                        "task.text_pair_column.")  # fmt: skip
+    if not len(first) or not len(second):
+        return first if len(first) else second
+    soft = None
+    if first.soft is not None:
+        nothing = tuple(0.0 for _ in first.soft_names) or None
+        soft = [*first.soft, *[nothing] * len(second)]
+    return Rows(
+        texts=[*first.texts, *second.texts], labels=[*first.labels, *second.labels], soft=soft, soft_names=first.soft_names,
+        text_pairs=[*first.text_pairs, *(second.text_pairs or ())] if first.text_pairs is not None else None, notes=first.notes,
+    )  # fmt: skip
 
 
 def _check_known(split: str, rows: Rows, names: Sequence[str]) -> None:
@@ -71,28 +133,33 @@ def _check_known(split: str, rows: Rows, names: Sequence[str]) -> None:
         )
 
 
-def text_key(rows: Rows, index: int) -> tuple[str, str]:
-    """Return what makes two rows the same text: capitals and spaces do not count, second texts do."""
-    second = rows.text_pairs[index] if rows.text_pairs is not None else ""
-    return " ".join(rows.texts[index].casefold().split()), " ".join(second.casefold().split())
+def _apart(parts: Mapping[str, Rows], loser: str, notes: list[str]) -> dict[str, Rows]:
+    """Return the rows such that no text is in two splits; where validation and test share one, validation loses it.
+
+    Args:
+        parts: "train" and the official splits.
+        loser: "train", or "held_out": which side loses a text of training that is in another split.
+        notes: get a sentence for what was removed.
+    """
+    found = dict(parts)
+    if "test" in parts and "validation" in parts:
+        found["validation"] = _fresh(parts["validation"], {"test": parts["test"]}, "validation", notes)
+    held_out: dict[str, Rows] = {split: found[split] for split in ("validation", "test") if split in found}
+    if loser == "train":
+        return {**found, "train": _fresh(found["train"], held_out, "training", notes)}
+    for split, rows in held_out.items():
+        found[split] = _fresh(rows, {"training": found["train"]}, split, notes)
+        if not len(found[split]):
+            raise TaskError(f"Every {split} text is a training text too, so none is left: set task.shared_texts to train.")
+    return found
 
 
-def _without_shared(train: Rows, parts: dict[str, Rows], notes: list[str]) -> Rows:
-    """Return the training rows whose texts are in no other split; drop validation rows that are in the test split."""
-    seen: dict[tuple[str, str], str] = {}
-    for split in ("test", "validation"):
-        if split in parts:
-            rows = parts[split]
-            fresh = [i for i in range(len(rows)) if text_key(rows, i) not in seen]
-            if len(fresh) < len(rows):
-                notes.append(f"{_rows(len(rows) - len(fresh))} removed from {split}: the same texts are in test.")
-                parts[split] = rows.keep(fresh)
-            seen.update((text_key(rows, i), split) for i in fresh)
-    fresh = [i for i in range(len(train)) if text_key(train, i) not in seen]
-    if len(fresh) < len(train):
-        where = " or ".join(split for split in ("validation", "test") if split in set(seen.values()))
-        notes.append(f"{_rows(len(train) - len(fresh))} removed from training: the same texts are in {where}.")
-    return train.keep(fresh)
+def _fresh(rows: Rows, others: Mapping[str, Rows], name: str, notes: list[str]) -> Rows:
+    seen = {text_key(other, i) for other in others.values() for i in range(len(other))}
+    fresh = [i for i in range(len(rows)) if text_key(rows, i) not in seen]
+    if len(fresh) < len(rows):
+        notes.append(f"{_rows(len(rows) - len(fresh))} removed from {name}: the same texts are in {' or '.join(others)}.")
+    return rows.keep(fresh)
 
 
 def _rows(n: int) -> str:
@@ -102,7 +169,7 @@ def _rows(n: int) -> str:
 def _capped(rows: Rows, size: int | None, split: str, seed: int, notes: list[str]) -> Rows:
     if size is None or size >= len(rows):
         return rows
-    groups = _groups(rows)
+    groups = groups_of(rows)
     taken = sorted(i for key in _stratified(rows, groups, size, Random(f"cap {split} {seed}"), spare=0) for i in groups[key])
     notes.append(f"{min(size, len(taken)):,} of {len(rows):,} {split} rows are used, in the same class proportions.")
     return rows.keep(taken[:size])
@@ -115,7 +182,7 @@ def _carve(rows: Rows, size: int, split: str, seed: int, notes: list[str]) -> tu
             f"The training data has {len(rows)} usable rows; taking {size} of them for the {split} split leaves fewer "
             f"than {MINIMUM_TRAIN} to train on. Give more rows, or ask for a smaller {split} split."
         )
-    groups = _groups(rows)
+    groups = groups_of(rows)
     chosen = _stratified(rows, groups, size, Random(f"carve {split} {seed}"))
     taken = {i for key in chosen for i in groups[key]}
     kept = [i for i in range(len(rows)) if i not in taken]
@@ -126,17 +193,6 @@ def _carve(rows: Rows, size: int, split: str, seed: int, notes: list[str]) -> tu
     if lost:
         notes.append(f"Too few rows to be on both sides of the {split} split: {', '.join(repr(name) for name in lost[:10])}.")
     return rows.keep(kept), rows.keep(sorted(taken))
-
-
-Key = tuple[str, str]
-
-
-def _groups(rows: Rows) -> dict[Key, list[int]]:
-    """Return the rows of each text: what must stay together."""
-    groups: dict[Key, list[int]] = defaultdict(list)
-    for i in range(len(rows)):
-        groups[text_key(rows, i)].append(i)
-    return groups
 
 
 def _stratified(
@@ -170,5 +226,6 @@ def _balance(course: Rows) -> list[str]:
 
 
 def _as_split(rows: Rows, names: Sequence[str]) -> Split:
-    index = {name: i for i, name in enumerate(names)}
-    return Split(texts=rows.texts, labels=[index[label] for label in rows.labels], text_pairs=rows.text_pairs)
+    index = {"": UNLABELLED, **{name: i for i, name in enumerate(names)}}
+    truth = [row or tuple(0.0 for _ in names) for row in rows.soft] if rows.soft is not None and rows.soft_names == tuple(names) else None
+    return Split(texts=rows.texts, labels=[index[label] for label in rows.labels], text_pairs=rows.text_pairs, truth=truth)

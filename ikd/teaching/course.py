@@ -59,7 +59,7 @@ class CourseStep:
 
     @property
     def labels(self) -> Tensor:
-        """Return the hard labels of the whole batch, (B,)."""
+        """Return the labels of the whole batch, (B,), or (B, C) probabilities."""
         return torch.cat([part.labels for part in self.parts])
 
     @property
@@ -91,7 +91,7 @@ def course_step(
     Args:
         student: in the mode of the course step.
         inputs: the student's encoding of the course batch.
-        labels: (B,) hard labels.
+        labels: (B,) hard labels, or (B, C) probabilities.
         teacher_outputs: of the whole batch; any graph is ignored.
         objective: per-example losses.
         update: wraps the student's optimizer.

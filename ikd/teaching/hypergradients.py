@@ -70,7 +70,7 @@ def unrolled(course: CourseStep, exam: ExamLoss, *, inner_update: str = "exact")
     with course.randomness.replayed(), forward_mode_attention():
         for part in course.parts:
             teachers.append(part.teacher_outputs.replaced([leaf.clone().requires_grad_() for leaf in part.teacher_outputs.leaves]))
-            shares.append(torch.ones_like(part.labels, dtype=part.teacher_outputs.logits.dtype).requires_grad_())
+            shares.append(torch.ones_like(part.teacher_outputs.logits[:, 0]).requires_grad_())
             with autocast(course.labels.device, course.precision):
                 student = _gradient_scaled(outputs_of(course.student, part.inputs), shares[-1])
             total = total + course.objective(student, teachers[-1], part.labels).sum() / len(course.labels)

@@ -124,7 +124,7 @@ def course_of(
     """
     with mode(lesson.student, training=lesson.dropout):
         return course_step(
-            lesson.student, batch.student_inputs, labels=batch.labels, teacher_outputs=soft_targets,
+            lesson.student, batch.student_inputs, labels=batch.studied, teacher_outputs=soft_targets,
             objective=lesson.objective, update=lesson.update, precision=lesson.precision, pieces=lesson.pieces,
             randomness=again.randomness if again else None,
             keep_products=examined and lesson.keeps_products and lesson.pieces == 1,

@@ -11,7 +11,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from ikd.protocols import Batch, ExamLoss, Feedback, Outputs
+from ikd.protocols import UNLABELLED, Batch, ExamLoss, Feedback, Outputs
 from ikd.teaching.course import CourseStep
 from ikd.teaching.exam import exam_on
 from ikd.teaching.forward import mode
@@ -111,7 +111,7 @@ def _peer_pulls(
     lesson: Lesson, batch: Batch, kept: Outputs | None, *, course: CourseStep, losses: list[float]
 ) -> Iterator[Pull]:
     for said, part in zip(with_graph(lesson, batch, kept), course.parts, strict=True):
-        hard = F.cross_entropy(said.logits, part.labels, reduction="sum")
+        hard = F.cross_entropy(said.logits, part.labels, reduction="sum", ignore_index=UNLABELLED)
         student, teacher = F.log_softmax(part.student_outputs.logits, dim=-1), F.log_softmax(said.logits, dim=-1)
         towards = F.kl_div(teacher, student, log_target=True, reduction="sum")
         loss: Tensor = (lesson.label_weight * hard + lesson.peer_weight * towards) / len(batch.labels)

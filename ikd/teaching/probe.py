@@ -92,7 +92,7 @@ def ask_of_probe(course: CourseStep, direction: Parameters, probe: ProbeReading,
             if len(tangent.leaves) > 1:
                 with torch.no_grad(), autocast(batch.labels.device, course.precision):
                     both = outputs_of(course.student, batch.student_inputs), outputs_of(teacher, batch.teacher_inputs)
-            cotangent, effect = feedback_through(course.objective, *both, batch.labels, tangent)
+            cotangent, effect = feedback_through(course.objective, *both, batch.studied, tangent)
             feedback.append(-share * cotangent.logits)
             influence.append(share * effect)
             hidden.append(share * hidden_norms(cotangent))

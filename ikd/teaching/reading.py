@@ -44,7 +44,8 @@ def on_device(batch: Batch, device: torch.device) -> Batch:
     student = to_device(batch.student_inputs, device)
     shared = batch.teacher_inputs is batch.student_inputs
     teacher = student if shared else to_device(batch.teacher_inputs, device)
-    return Batch(batch.examples, batch.labels.to(device), student, teacher)
+    truth = None if batch.truth is None else batch.truth.to(device)
+    return Batch(batch.examples, batch.labels.to(device), student, teacher, truth)
 
 
 def whole_split(source: BatchSource, device: torch.device, *, first: int | None = None) -> list[Batch]:

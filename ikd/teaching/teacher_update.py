@@ -10,15 +10,15 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 from torch.optim import Optimizer
 
-from ikd.protocols import Outputs
+from ikd.protocols import UNLABELLED, Outputs
 
 Anchor = Callable[[Outputs, Outputs | None, Tensor], Tensor]
 """(teacher outputs now, outputs of the teacher before its first exam where they are needed, labels) to a scalar."""
 
 
 def anchor_to_labels(now: Outputs, before: Outputs | None, labels: Tensor) -> Tensor:
-    """Return the mean cross-entropy of the teacher on the course labels (LGTM, ACL 2023)."""
-    return F.cross_entropy(now.logits, labels)
+    """Return the mean cross-entropy of the teacher on the course labels (LGTM, ACL 2023); a text without one adds nothing."""
+    return F.cross_entropy(now.logits, labels, reduction="sum", ignore_index=UNLABELLED) / len(labels)
 
 
 def anchor_to_initial_teacher(now: Outputs, before: Outputs | None, labels: Tensor) -> Tensor:

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from ikd.errors import RunError
+from ikd.trace.final import forget_final
 from ikd.trace.schema import SCHEMA_VERSION
 
 _BY_STEP = ("steps", "scalars", "course", "course_index", "probe", "probe_influence", "hidden_feedback", "bands")
@@ -68,3 +69,4 @@ def forget_from(cursor: sqlite3.Cursor, step: int, *, bin_steps: int) -> None:
     cursor.execute("DELETE FROM digest WHERE bin >= ?", (step // bin_steps,))
     cursor.execute("DELETE FROM examples WHERE split = 'course' AND id NOT IN (SELECT example FROM course_index)")
     cursor.execute("DELETE FROM meta WHERE key = 'scores'")
+    forget_final(cursor)

@@ -49,16 +49,32 @@ class ProbeShape:
         return decoded_blob(blob, self.dtype, n_examples, self.classes).astype(np.float32)
 
 
+def probe_count(trace: sqlite3.Connection) -> int:
+    """Return the number of probe examples."""
+    return int(trace.execute("SELECT count(*) FROM examples WHERE split = 'probe'").fetchone()[0])
+
+
+def check_examples(wanted: Integers, n_examples: int) -> None:
+    """Do nothing where all numbers are those of probe examples.
+
+    Raises:
+        RunError: one is not.
+    """
+    beyond = wanted[(wanted < 0) | (wanted >= n_examples)]
+    if len(beyond):
+        raise RunError(f"Probe example {beyond[0]} is not in this run: its probe set has the examples 0 to {n_examples - 1}.")
+
+
 def probe_shape(trace: sqlite3.Connection, role: str) -> ProbeShape | None:
     """Return the sizes of a role's readings, None before the run has started."""
     meta = decoded_meta(trace)
-    examples = trace.execute("SELECT count(*) FROM examples WHERE split = 'probe'").fetchone()[0]
+    examples = probe_count(trace)
     if "label_names" not in meta or not examples:
         return None
     # Feedback is of the order of the learning rate: half precision would lose it to zero.
     halved = meta.get("probe_dtype") == "float16" and role != "feedback"
     dtype = np.dtype("<f2" if halved else "<f4")
-    return ProbeShape(examples=int(examples), classes=len(meta["label_names"]), dtype=dtype)
+    return ProbeShape(examples=examples, classes=len(meta["label_names"]), dtype=dtype)
 
 
 def decoded_meta(trace: sqlite3.Connection, *keys: str) -> dict[str, Any]:

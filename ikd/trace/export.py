@@ -1,4 +1,4 @@
-"""A trace as four Parquet files, for DuckDB, pandas and `datasets`; a run that is still at work can be exported too."""
+"""A trace as five Parquet files, for DuckDB, pandas and `datasets`; a run that is still at work can be exported too."""
 
 from __future__ import annotations
 
@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from ikd.config import PlannedChange, Timeline, temperature_at
 from ikd.errors import IKDError, RunError
 from ikd.events import Floats, Integers
+from ikd.trace.final import FINAL_ROLES, SCORED
 from ikd.trace.folder import RunFolder
 from ikd.trace.measures import softmax
 from ikd.trace.reader import ROLES, TraceReader
@@ -29,7 +30,7 @@ _TYPES = {"string": pa.string(), "int64": pa.int64(), "double": pa.float64(), "f
 
 
 def export_parquet(folder: RunFolder | Path, out_dir: Path) -> list[Path]:
-    """Write scalars, course, probe and examples of a run as Parquet, column by column as `schema.PARQUET_TABLES` says.
+    """Write scalars, course, probe, examples and final predictions of a run as Parquet, column by column as `schema.PARQUET_TABLES` says.
 
     Rows are written in pieces of bounded size. Each file is put in place when it is complete.
 
@@ -51,6 +52,7 @@ def export_parquet(folder: RunFolder | Path, out_dir: Path) -> list[Path]:
         "course.parquet": _course(reader, last_step, _temperatures(folder, reader, float(meta["temperature"]))),
         "probe.parquet": _probe(reader, last_step, len(meta["label_names"])),
         "examples.parquet": _examples(reader, list(meta["label_names"])),
+        "final.parquet": _final(reader),
     }
     try:
         out_dir.mkdir(parents=True, exist_ok=True)
@@ -79,11 +81,20 @@ def _written(path: Path, pieces: Iterable[dict[str, Any]], schema: pa.Schema) ->
 
 
 def _examples(reader: TraceReader, label_names: list[str]) -> Iterator[dict[str, Any]]:
-    for split in ("course", "probe"):
+    for split in ("course", "probe", *SCORED):
         table = reader.examples(split)
         columns = {name: table[name].tolist() for name in table.columns}
         names = [label_names[label] if 0 <= label < len(label_names) else None for label in columns["label"]]
         yield {**columns, "split": [split] * len(table), "label_name": names}
+
+
+def _final(reader: TraceReader) -> Iterator[dict[str, Any]]:
+    for split in SCORED:
+        found = reader.final(split)
+        if found is not None:
+            n = len(found.labels)
+            said = {f"{role}_logits": _lists(found.logits[role]) if role in found.logits else [None] * n for role in FINAL_ROLES}
+            yield {"split": [split] * n, "example": np.arange(n), "label": found.labels, **said}
 
 
 def _scalars(reader: TraceReader, last_step: int) -> Iterator[dict[str, Any]]:

@@ -18,6 +18,7 @@ from ikd.trace.binning import Bin
 from ikd.trace.connection import reading
 from ikd.trace.decoding import (
     Row,
+    check_examples,
     chosen_readings,
     course_table,
     decoded_bin,
@@ -30,9 +31,11 @@ from ikd.trace.decoding import (
     marks,
     norms_at,
     norms_of_probe,
+    probe_count,
     probe_shape,
     table,
 )
+from ikd.trace.final import Final, decoded_final
 from ikd.trace.folder import RunFolder
 from ikd.trace.issued import sizes_table
 from ikd.trace.rows import interventions_in
@@ -78,7 +81,7 @@ class TraceReader:
         return -1 if newest is None else int(newest)
 
     def examples(self, split: str) -> pd.DataFrame:
-        """Return the examples of "course" or "probe": id, text, text_pair, label, truth (tuple or None), sorted by id."""
+        """Return the examples of "course", "probe", "validation" or "test": id, text, text_pair, label, truth (tuple or None), by id."""
         names = ["id", "text", "text_pair", "label", "truth"]
         rows = self._rows(f"SELECT {', '.join(names)} FROM examples WHERE split = ? ORDER BY id", (split,))
         rows = [(*row[:4], None if row[4] is None else tuple(decoded_blob(row[4], "<f8", len(row[4]) // 8).tolist()))
@@ -90,7 +93,9 @@ class TraceReader:
         wanted = _SCALAR_NAMES if names is None else tuple(names)
         rows = self._rows(f"SELECT step, name, value FROM scalars WHERE name IN ({marks(wanted)}) AND step > ?"
                           " ORDER BY step, name", (*wanted, after))
-        return table(rows, ["step", "name", "value"], {"step": "int64", "value": "float64"})
+        # SQLite makes a new text for each row, and a series of a long run is kept by whoever watches it.
+        named = [(step, wanted[wanted.index(name)], value) for step, name, value in rows]
+        return table(named, ["step", "name", "value"], {"step": "int64", "value": "float64"})
 
     def series(self, name: str) -> tuple[Integers, NDArray[np.float64]]:
         """Return one scalar over all steps: steps (N,) and values (N,)."""
@@ -128,7 +133,7 @@ class TraceReader:
             if trace is None or shape is None:
                 return np.zeros(0, np.int64), np.zeros((0, 0, 0), np.float32)
             wanted = np.arange(shape.examples) if examples is None else np.asarray(examples, dtype=np.int64)
-            _check_examples(wanted, shape.examples)
+            check_examples(wanted, shape.examples)
             return decoded_readings(trace, role, after=int(after), until=int(until), examples=wanted, shape=shape)
 
     def reading_at(self, role: str, step: int) -> Floats | None:
@@ -164,7 +169,7 @@ class TraceReader:
             if trace is None or not has_table(trace, "probe_influence"):
                 return None
             row = trace.execute("SELECT influence FROM probe_influence WHERE step = ?", (int(step),)).fetchone()
-            return None if row is None else decoded_blob(row[0], "<f4", _probe_count(trace))
+            return None if row is None else decoded_blob(row[0], "<f4", probe_count(trace))
 
     def influences(self, examples: Sequence[int]) -> tuple[Integers, Floats]:
         """Return the steps (F,) with a recorded influence of the probe set, and that of chosen examples (F, len(examples))."""
@@ -172,8 +177,8 @@ class TraceReader:
         with self._trace() as trace:
             if trace is None or not has_table(trace, "probe_influence"):
                 return np.zeros(0, np.int64), np.zeros((0, len(wanted)), np.float32)
-            n_probe = _probe_count(trace)
-            _check_examples(wanted, n_probe)
+            n_probe = probe_count(trace)
+            check_examples(wanted, n_probe)
             found = {step: decoded_blob(blob, "<f4", n_probe)[wanted]
                      for step, blob in trace.execute("SELECT step, influence FROM probe_influence ORDER BY step")}
         values = np.asarray(list(found.values()), dtype=np.float32).reshape(len(found), len(wanted))
@@ -191,8 +196,8 @@ class TraceReader:
         with self._trace() as trace:
             if trace is None:
                 return np.zeros(0, np.int64), np.zeros((0, len(wanted), 0), np.float32)
-            n_probe = _probe_count(trace)
-            _check_examples(wanted, n_probe)
+            n_probe = probe_count(trace)
+            check_examples(wanted, n_probe)
             return norms_of_probe(trace, wanted, n_probe)
 
     def digest_rows(self) -> tuple[list[Bin], list[int], list[Floats]]:
@@ -200,7 +205,7 @@ class TraceReader:
         with self._trace() as trace:
             if trace is None or not has_table(trace, "digest"):
                 return [], [], []
-            n_probe = _probe_count(trace)
+            n_probe = probe_count(trace)
             bins = [decoded_bin(row, n_probe) for row in trace.execute(
                 "SELECT bin, first_step, last_step, readings, measures, classes, sums, counts FROM digest ORDER BY bin")]  # fmt: skip
             rows = trace.execute("SELECT step, quantiles FROM bands ORDER BY step").fetchall()
@@ -251,6 +256,11 @@ class TraceReader:
             yield found
             example, step, position = (int(found[name].iloc[-1]) for name in ("example", "step", "position"))
 
+    def final(self, split: str) -> Final | None:
+        """Return what the models said on "validation" or "test" as a whole, with labels and truth; None where nothing was recorded."""
+        with self._trace() as trace:
+            return None if trace is None else decoded_final(trace, split)
+
     def interventions(self) -> list[Intervened]:
         """Return the changes of settings made in flight, in their order."""
         with self._trace() as trace:
@@ -280,10 +290,6 @@ class TraceReader:
             return [] if trace is None else trace.execute(query, _bindable(values)).fetchall()
 
 
-def _probe_count(trace: sqlite3.Connection) -> int:
-    return int(trace.execute("SELECT count(*) FROM examples WHERE split = 'probe'").fetchone()[0])
-
-
 def _bindable(values: Sequence[object]) -> tuple[object, ...]:
     # SQLite takes a numpy number for a blob, which is greater than every number, and finds nothing without a word.
     return tuple(one.item() if isinstance(one, np.generic) else one for one in values)
@@ -292,9 +298,3 @@ def _bindable(values: Sequence[object]) -> tuple[object, ...]:
 def _check_role(role: str, known: tuple[str, ...] = ROLES) -> None:
     if role not in known:
         raise RunError(unknown_name("role", role, known))
-
-
-def _check_examples(wanted: Integers, n_examples: int) -> None:
-    beyond = wanted[(wanted < 0) | (wanted >= n_examples)]
-    if len(beyond):
-        raise RunError(f"Probe example {beyond[0]} is not in this run: its probe set has the examples 0 to {n_examples - 1}.")

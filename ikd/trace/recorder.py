@@ -18,9 +18,11 @@ from ikd.events import (
     Floats,
     Intervened,
     Notice,
+    Predicted,
     Reading,
     RunFinished,
     RunStarted,
+    ScoredSplit,
     Stage,
     StepTaken,
     TeacherProgress,
@@ -29,6 +31,7 @@ from ikd.trace.binning import Binner, is_long, steps_of_a_bin
 from ikd.trace.connection import not_written, settle, undo
 from ikd.trace.continuing import Kept, forget_from, is_recorded, kept_in
 from ikd.trace.digest import Digest
+from ikd.trace.final import write_final
 from ikd.trace.folder import RunFolder
 from ikd.trace.opening import new_trace, old_trace
 from ikd.trace.reader import TraceReader
@@ -137,6 +140,9 @@ class Recorder:
                 self._teacher_losses.append((int(event.step), float(event.loss)))
                 if len(self._teacher_losses) >= _TEACHER_BATCH or event.step >= event.total:
                     self._flush_teacher_training()
+            case ScoredSplit() | Predicted():
+                with self._transaction("what the models say on a whole split") as cursor:
+                    write_final(cursor, event, n_classes=self._n_classes)
             case RunFinished():
                 with self._transaction("the final scores") as cursor:
                     write_meta(cursor, {"scores": dict(event.scores)})

@@ -26,7 +26,7 @@ def write_meta(cursor: sqlite3.Cursor, facts: Mapping[str, Any]) -> None:
 def write_examples(cursor: sqlite3.Cursor, examples: Iterable[Example]) -> None:
     """Write examples of either split."""
     cursor.executemany("INSERT INTO examples VALUES (?, ?, ?, ?, ?, ?)", [
-        (one.split, int(one.id), _storable(one.text), None if one.text_pair is None else _storable(one.text_pair),
+        (one.split, int(one.id), storable(one.text), None if one.text_pair is None else storable(one.text_pair),
          int(one.label), None if one.truth is None else np.asarray(one.truth, dtype="<f8").tobytes())
         for one in examples
     ])
@@ -88,7 +88,8 @@ def write_bin(cursor: sqlite3.Cursor, one: Bin) -> None:
                    (one.number, one.first_step, one.last_step, one.readings, *blobs))  # fmt: skip
 
 
-def _storable(text: str) -> str:
+def storable(text: str) -> str:
+    """Return a text as SQLite can keep it."""
     # Half of a surrogate pair, as broken JSON can hold, has no UTF-8 form and SQLite would refuse the whole step.
     return text.encode("utf-8", "replace").decode("utf-8")
 

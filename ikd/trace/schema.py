@@ -5,7 +5,7 @@ One SQLite file a run, one writer, readers read-only. All arrays are little-endi
 
 from __future__ import annotations
 
-SCHEMA_VERSION = 5
+SCHEMA_VERSION = 6
 
 TABLES: dict[str, dict[str, str]] = {
     "meta": {
@@ -13,11 +13,11 @@ TABLES: dict[str, dict[str, str]] = {
         "value": "its value as JSON",
     },
     "examples": {
-        "split": "course or probe",
+        "split": "course or probe; validation and test, on which the models are scored, since version 6",
         "id": "index of the example in its split",
-        "text": "the text, or the first text of a pair",
+        "text": "the text, or the first text of a pair; empty beyond the first 20,000 of a scored split",
         "text_pair": "the second text of a pair, or null",
-        "label": "hard label: index into meta.label_names",
+        "label": "hard label: index into meta.label_names, or -1 where there is none",
         "truth": "float64 blob (classes,): p(label | text) where the task knows it, or null",
     },
     "steps": {
@@ -57,6 +57,11 @@ TABLES: dict[str, dict[str, str]] = {
         "step": "step with an exam whose objective looks at layers; traces before version 5 have no such table",
         "norms": "float32 blob (batch or probe, shown): norm of each example's hypergradient at each hidden state and attention named in "
         "meta.shown; a probe example's is what it would be in that step's course batch",
+    },
+    "final": {
+        "role": "frozen_teacher (before the first step, where the teacher learns), teacher or student (after the last step)",
+        "split": "validation or test, whose examples stand in the table examples; traces before version 6 have no such table",
+        "logits": "float32 blob (examples of the split, classes)",
     },
     "bands": {
         "step": "step of a reading; this table and the next stand only in long traces, where deriving them takes long",
@@ -121,9 +126,9 @@ PROBE_BLOCK = 50
 # Files of `ikd.trace.export`: zstd, readable by DuckDB, pandas and datasets. Lists have one number a class.
 PARQUET_TABLES: dict[str, dict[str, str]] = {
     "examples.parquet": {
-        "split": "string: course or probe",
+        "split": "string: course, probe, validation or test",
         "id": "int64: index of the example in its split",
-        "text": "string: the text, or the first text of a pair",
+        "text": "string: the text, or the first text of a pair; empty beyond the first 20,000 of validation or test",
         "text_pair": "string: the second text of a pair, or null",
         "label": "int64: hard label, index into the label names",
         "label_name": "string: name of the hard label",
@@ -157,5 +162,13 @@ PARQUET_TABLES: dict[str, dict[str, str]] = {
         "influence": "float: influence the example would have had in that step's batch, or null where none was recorded",
         "hidden_feedback": "list<float>: the norms of course.parquet as they would have been in that step's batch, or null where there is "
         "none",
+    },
+    "final.parquet": {
+        "split": "string: validation or test",
+        "example": "int64: id in that split; rows are sorted by split, then example",
+        "label": "int64: hard label of the example, -1 where there is none",
+        "frozen_teacher_logits": "list<float>: what the teacher said before the first step, or null where it was not asked",
+        "teacher_logits": "list<float>: what the teacher said after the last step, or null where the run did not come so far",
+        "student_logits": "list<float>: what the student said after the last step, or null where the run did not come so far",
     },
 }

@@ -52,9 +52,9 @@ def draw_group(group: str) -> None:
     _draw_formulas([one for one in settings_of(group) if applies(one, chosen)])
 
 
-def draw_setting(one: Setting) -> None:
-    """Draw the control of one setting and keep its value."""
-    chosen, key = values_of_session(), state.setting_key(one.path)
+def draw_setting(one: Setting, place: str = "") -> None:
+    """Draw the control of one setting and keep its value; `place` as in `state.setting_key`."""
+    chosen, key = values_of_session(), state.setting_key(one.path, place)
     if key not in st.session_state:
         st.session_state[key] = _for_widget(one, chosen.get(one.path, one.default))
     value = {"bool": _draw_bool, "int": _draw_number, "float": _draw_number, "choice": _draw_choice, "text": _draw_text}[one.kind](
@@ -72,6 +72,11 @@ def applicable(values: Mapping[str, Any]) -> dict[str, Any]:
     """Return the values of settings that matter under the others; hidden ones must not break a rule unseen."""
     everything = {one.path: one for group in ("", *GROUPS) for one in settings_of(group)}
     return {path: value for path, value in values.items() if path not in everything or applies(everything[path], dict(values))}
+
+
+def applies_now(one: Setting) -> bool:
+    """Return whether a setting matters under the values chosen so far."""
+    return applies(one, values_of_session())
 
 
 def help_of(one: Setting) -> str:

@@ -10,6 +10,7 @@ import pandas as pd
 from numpy.typing import ArrayLike, NDArray
 
 from ikd.config import HIDDEN_OBJECTIVES, OBJECTIVE_NAMES, ObjectiveSettings, RunConfig, alpha_at, objective_terms
+from ikd.events import UNLABELLED
 from ikd.plots.belief import REST, gathered
 from ikd.trace.filled import (
     Feedback,
@@ -150,6 +151,11 @@ def no_loss(config: RunConfig | None, label: int, n_classes: int) -> str:
         return NO_CONFIG
     if config.objective.name != "kd":
         return other_objective(config.objective)
+    if config.objective.label_targets == "truth":
+        return ("In this run the student studies people's votes or the known posterior in the labels' place (objective.label_targets): the "
+                "lab fills in the numbers of hard labels only.")  # fmt: skip
+    if label == UNLABELLED:
+        return "This text has no label: the student learns from its soft target alone, and the label's part of the loss is left out."
     if not 0 <= label < n_classes:
         return f"The hard label of this example is {label}, which is none of the {n_classes} classes: its loss cannot be worked out."
     return ""

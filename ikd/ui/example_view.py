@@ -10,7 +10,7 @@ import streamlit as st
 
 from ikd.config import RunConfig, temperature_at
 from ikd.errors import RunError
-from ikd.events import Course
+from ikd.events import UNLABELLED, Course
 from ikd.trace.folder import RunFolder
 from ikd.trace.notes import read_notes
 from ikd.trace.state import RunState
@@ -28,7 +28,7 @@ from ikd.ui.run_head import badge
 from ikd.ui.shell import notice, page_link, sentences
 from ikd.ui.tail import Tail, tail_of
 from ikd.ui.timeline import exam_span, marks_of, temperature_moves, timeline_of
-from ikd.ui.wording import plain, visible
+from ikd.ui.wording import plain, whole
 
 WAITING_SECONDS = 2.0
 ERAS = 10
@@ -55,7 +55,8 @@ def show_example(folder: RunFolder) -> None:
     if example is None:
         _timed(_waiting_part, run, WAITING_SECONDS)(folder, run.state, split)
         return
-    _draw_text(example, [str(name) for name in tail.meta["label_names"]], split)
+    votes = tail.meta.get("facts", {}).get("truth_is") == "votes"
+    _draw_text(example, [str(name) for name in tail.meta["label_names"]], split, votes=votes)
     scale, complaint = state.choice_in_address(state.SCALE, SCALES)
     notice(complaint)
     st.session_state[_SCALE] = scale
@@ -175,16 +176,17 @@ def _scale_chosen() -> None:
     state.keep(state.SCALE, None if scale == SCALES[0] else scale)
 
 
-def _draw_text(example: pd.Series, names: Sequence[str], split: str) -> None:
+def _draw_text(example: pd.Series, names: Sequence[str], split: str, *, votes: bool) -> None:
     label, truth, pair = int(example["label"]), example["truth"], example["text_pair"]
     with st.container(border=True, key="example-text"):
         with st.container(key=f"text-{split}-{int(example['id'])}"):
             # st.text interprets nothing; the style sheet isolates its direction.
-            st.text(visible(example["text"]))
+            st.text(whole(example["text"]))
             if isinstance(pair, str) and pair:
-                st.text(visible(pair))
+                st.text(whole(pair))
         name = names[label] if 0 <= label < len(names) else str(label)
-        words = [f"{SPLIT_TITLES[split]} {int(example['id'])}", f"hard label **{plain(name)}**", _truth_words(truth, names)]
+        said = "without a label" if label == UNLABELLED else f"hard label **{plain(name)}**"
+        words = [f"{SPLIT_TITLES[split]} {int(example['id'])}", said, _truth_words(truth, names, votes=votes)]
         st.markdown(" · ".join(words))
         if split == "probe":
             st.caption(NOT_TRAINED)
@@ -193,12 +195,13 @@ def _draw_text(example: pd.Series, names: Sequence[str], split: str) -> None:
 SPLIT_TITLES = {"probe": "Probe example", "course": "Course example"}
 
 
-def _truth_words(truth: Sequence[float] | None, names: Sequence[str]) -> str:
+def _truth_words(truth: Sequence[float] | None, names: Sequence[str], *, votes: bool) -> str:
     if truth is None:
-        return "the task does not know the true posterior"
+        return "no votes on this text" if votes else "the task does not know the true posterior"
     first = np.argsort(-np.asarray(truth), kind="stable")[:MOST_TRUTHS]
     rest = ", …" if len(truth) > MOST_TRUTHS else ""
-    return "true posterior: " + ", ".join(f"{plain(names[one])} {truth[one]:.3f}" for one in first.tolist()) + rest
+    said = ", ".join(f"{plain(names[one])} {truth[one]:.3f}" for one in first.tolist())
+    return f"{'people’s votes' if votes else 'true posterior'}: {said}{rest}"
 
 
 def whole_history(folder: RunFolder, example: pd.Series, split: str, config: RunConfig | None) -> pd.DataFrame:

@@ -14,7 +14,7 @@ FIGURES: dict[str, Words] = {
     "timeline": Words(
         title="Over the steps",
         sentence="What is believed of this example at every step: solid the teacher, dashed the student, dotted the frozen teacher; "
-        "★ is the true posterior, where it is known.",
+        "★ is the truth, the known posterior or people's votes, where there is one.",
         formula=r"p = \mathrm{softmax}(o/t), \quad q = \mathrm{softmax}(s/t), \quad p^{\text{frozen}} = "
         r"\mathrm{softmax}(o^{\text{frozen}}/t)",
         look_for="When the teacher leaves its dotted line, towards which class, and whether the student follows. Towards ★: the "

@@ -20,7 +20,7 @@ from ikd.trace.state import RunState
 from ikd.ui import state
 
 PACES_SECONDS = (2.0, 5.0, 10.0)
-CROWD_PACES_SECONDS = (*PACES_SECONDS, 20.0, 30.0)
+CROWD_PACES_SECONDS = (*PACES_SECONDS, 20.0, 30.0, 45.0, 60.0)
 GREATEST_SHARE = 0.1
 LOOKS_A_DRAWING = 3
 LOOKED_AT = 3
@@ -93,10 +93,11 @@ def every(run: RunState, live_seconds: float) -> float | None:
     """Return the seconds between two looks at a run, None where nothing can change any more."""
     st.session_state[_WATCHES] = run.live
     if run.live:
-        # Thirty visitors who look each second take more than their figures do.
-        seconds = max(live_seconds, pace_seconds() / LOOKS_A_DRAWING)
-        crowded = float(st.session_state[_CROWD_PACE]) > PACES_SECONDS[0]
-        return seconds * (1 + SPREAD * int(_seat(), 16) / 16**SEAT_DIGITS) if crowded else seconds
+        drawing = pace_seconds()
+        if float(st.session_state[_CROWD_PACE]) > PACES_SECONDS[0]:
+            # Thirty visitors who look each second take more than their figures do; and what is due together is one rerun, not four.
+            return float(max(live_seconds, drawing) * (1 + SPREAD * int(_seat(), 16) / 16**SEAT_DIGITS))
+        return max(live_seconds, drawing / LOOKS_A_DRAWING)
     if run.state == "queued":
         return LOST_SECONDS
     # On a starved machine a heart can miss its beats, and the run go on.

@@ -18,7 +18,7 @@ from ikd.trace.measures import drift, feedback_on_simplex, softmax
 from ikd.ui.figures import show_figure
 from ikd.ui.run_curves import Scene
 from ikd.ui.timeline import marks_of, temperature_moves, temperature_words
-from ikd.ui.wording import plain, visible
+from ikd.ui.wording import plain, visible, whole
 
 MOST_PATH_POINTS = 120
 Doubles = NDArray[np.float64]
@@ -100,7 +100,7 @@ def _legend(scene: Scene, beliefs: Beliefs) -> None:
     when = f"at step {beliefs.pulled_at}" if beliefs.pulls is not None else none
     st.caption(
         f"Step {beliefs.steps[-1]}, at {words}. **Bar, solid line:** the teacher's soft target "
-        "now · **dotted:** the frozen teacher · **◆, dashed:** the student · **★:** the true posterior, where it is known · "
+        "now · **dotted:** the frozen teacher · **◆, dashed:** the student · **★:** the truth (known posterior, or people's votes) · "
         f"**▲ ▼ feedback:** which way, and how strongly, the student asks the soft target to move ({when}; 1.00 is the strongest "
         "pull on any probe example)."
     )
@@ -136,9 +136,9 @@ def _card_words(example: pd.Series, names: Sequence[str], label: int, moved: flo
     pair = example["text_pair"]
     with st.container(key=f"text-{int(example['id'])}", border=False):
         # st.text interprets nothing; the style sheet isolates its direction.
-        st.text(visible(example["text"]))
+        st.text(whole(example["text"]))
         if pair:
-            st.text(visible(pair))
+            st.text(whole(pair))
     name = names[label] if 0 <= label < len(names) else str(label)
     st.caption(f"Example {int(example['id'])} · label **{plain(name)}** · drift {moved:.4f} nats")
 

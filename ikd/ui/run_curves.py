@@ -95,7 +95,7 @@ def _draw_scores(scene: Scene, what: str, shown: str) -> None:
     looks = {"agreement": ROLES["student"]} if what == "agreement" else ROLES
     frozen = _first(table, names["teacher"]) if "teacher" in names else None
     title = {"accuracy": "accuracy", "nll": "negative log-likelihood (nats)", "agreement": "agreement"}[what]
-    _draw_lines(scene, table, names, what=what, shown=shown, title=title, looks=looks, frozen=frozen, unit=what != "nll",
+    draw_lines(scene, table, names, what=what, shown=shown, title=title, looks=looks, frozen=frozen, unit=what != "nll",
                 parent=True)  # fmt: skip
 
 
@@ -104,21 +104,36 @@ def _draw_losses(scene: Scene, shown: str) -> None:
     own = scene.config is not None and scene.config.policy.name in PEERS
     second = {"teacher's loss": "teacher_loss"} if own else {"exam loss": "exam_loss"}
     looks = {who: LOSSES[who] for who in ("course loss", *second)}
-    _draw_lines(scene, table, {"course loss": "course_loss", **second}, what="losses", shown=shown, title="loss (nats)", looks=looks,
+    draw_lines(scene, table, {"course loss": "course_loss", **second}, what="losses", shown=shown, title="loss (nats)", looks=looks,
                 words=PEER_LOSSES if own else "")  # fmt: skip
 
 
 def _draw_update(scene: Scene, shown: str) -> None:
     table = scene.tail.scalars("teacher_update_ratio")
     looks = {"update / weights": ROLES["teacher"]}
-    _draw_lines(scene, table, {"update / weights": "teacher_update_ratio"}, what="update", shown=shown, title="ratio of norms",
+    draw_lines(scene, table, {"update / weights": "teacher_update_ratio"}, what="update", shown=shown, title="ratio of norms",
                 looks=looks)  # fmt: skip
 
 
-def _draw_lines(
+def draw_lines(
     scene: Scene, table: pd.DataFrame, names: dict[str, str], *, what: str, shown: str, title: str, looks: Any,
     frozen: float | None = None, unit: bool = False, parent: bool = False, words: str = "",
 ) -> None:  # fmt: skip
+    """Draw lines over the steps, with the marks of the run and words under them.
+
+    Args:
+        scene: of the page.
+        table: columns step, name, value.
+        names: who to the name of its rows.
+        what: name of the figure, as an identifier; its zoom is named after it.
+        shown: of `SHOWN`.
+        title: of the vertical axis.
+        looks: who to colour and dash.
+        frozen: the frozen teacher's value, or None.
+        unit: whether the vertical axis goes from 0 to 1.
+        parent: whether the run this one was forked from is drawn too.
+        words: under the figure, in place of those of `MEANINGS`.
+    """
     first = _first_shown(scene, shown)
     series = {who: _series(table, name, first, scene.cursor) for who, name in names.items()}
     of_parent = _parent_lines(scene, names, first) if parent else {}

@@ -15,7 +15,6 @@ from ikd.errors import IKDError
 from ikd.trace.branching import recorded_config
 from ikd.trace.export import export_parquet
 from ikd.trace.folder import RunFolder
-from ikd.trace.state import RunState
 from ikd.ui.wording import visible
 
 SPLITS = ("validation", "test")
@@ -49,12 +48,11 @@ def changed_settings(config: RunConfig) -> list[tuple[str, str, str]]:
             if values[one.path] != one.default and applies(one, values)]  # fmt: skip
 
 
-def draw_scores(run: RunState) -> None:
-    """Draw the final scores: roles by rows, measures of validation and test by columns."""
-    table = score_frame(run.scores)
+def draw_plain_scores(scores: dict[str, float]) -> None:
+    """Draw final scores with no intervals: roles by rows, measures of validation and test by columns."""
+    table = score_frame(scores)
     if table.empty:
         return
-    st.subheader("Final scores")
     st.dataframe(table.style.format("{:.4f}", na_rep="–"), key="final-scores", width="content",
                  alt="Final scores of the frozen teacher, the teacher and the student.")  # fmt: skip
     st.caption("On the whole validation and test splits, at temperature 1; the numbers above are of the probe examples alone. "
@@ -81,7 +79,7 @@ def draw_download(folder: RunFolder) -> None:
     st.download_button(
         "Trace as Parquet", lambda: zipped_export(folder), f"{folder.path.name}-parquet.zip", "application/zip",
         icon=":material/download:", key="download-trace", on_click="ignore",
-        help="Scalars, every soft target issued, probe readings and examples: for DuckDB, pandas and datasets.",
+        help="Scalars, every soft target issued, probe readings, final predictions and examples: for DuckDB, pandas and datasets.",
     )  # fmt: skip
 
 

@@ -44,7 +44,7 @@ def draw_steer(folder: RunFolder, config: RunConfig | None) -> None:
 
 
 def _steer(folder: RunFolder, config: RunConfig | None, drawn: str) -> None:
-    with sentences(), st.container(key="steer"):
+    with sentences(), pace.timed("steer"), st.container(key="steer"):
         run = folder.state()
         if (run.state == "queued") != (drawn == "queued") or run.live != (drawn in ("preparing", "running", "paused")):
             st.rerun()

@@ -14,10 +14,12 @@ from ikd.trace.notes import read_notes
 from ikd.trace.state import RunState
 from ikd.ui import pace, policies, replay, state
 from ikd.ui.board_choice import choose_examples
+from ikd.ui.final_scores import draw_final_scores
 from ikd.ui.parentage import draw_family
+from ikd.ui.run_another import draw_another
 from ikd.ui.run_board import draw_board
 from ikd.ui.run_curves import Scene, draw_curves
-from ikd.ui.run_extras import draw_download, draw_log, draw_scores, draw_settings
+from ikd.ui.run_extras import draw_download, draw_log, draw_settings
 from ikd.ui.run_fork import draw_fork
 from ikd.ui.run_head import badge, draw_newest, draw_progress
 from ikd.ui.run_steer import draw_steer
@@ -55,7 +57,7 @@ def show_run(folder: RunFolder) -> None:
         st.subheader("The board")
         ids = choose_examples(tail, _cursor(run, tail, n_steps), live=run.live)
         _timed(_board_part, run, pace.pace_seconds())(folder, n_steps, config, tuple(ids))
-    draw_scores(run)
+    draw_final_scores(run, tail)
     state.remember(folder.id, board=True)
 
 
@@ -65,7 +67,7 @@ def _timed(part: Callable[..., None], run: RunState, live_seconds: float) -> Cal
 
 
 def _progress_part(folder: RunFolder, drawn: tuple[str, bool, bool], config: RunConfig | None) -> None:
-    with sentences():
+    with sentences(), pace.timed("look"):
         run, tail = folder.state(), tail_of(folder)
         if run.state == "queued":
             tend_queue()
@@ -85,7 +87,9 @@ def _progress_part(folder: RunFolder, drawn: tuple[str, bool, bool], config: Run
 
 def _figures_part(folder: RunFolder, n_steps: int, config: RunConfig | None) -> None:
     with sentences(), pace.timed("curves"):
-        draw_curves(_scene(folder, n_steps, config))
+        scene = _scene(folder, n_steps, config)
+        draw_curves(scene)
+        draw_another(scene)
         draw_changes(timeline_of(tail_of(folder), config))
 
 

@@ -36,6 +36,7 @@ class PageLink:
 
 PAGES: dict[str, PageLink] = {
     "home": PageLink(path="app.py", label="Home", icon=":material/home:"),
+    "data": PageLink(path="pages/data.py", label="Data", icon=":material/table_view:"),
     "train": PageLink(path="pages/train.py", label="Train", icon=":material/tune:"),
     "run": PageLink(path="pages/run.py", label="Run", icon=":material/monitoring:"),
     "targets": PageLink(path="pages/targets.py", label="Soft targets", icon=":material/scatter_plot:"),

@@ -40,13 +40,27 @@ EARLY_PIN = "pinned_before_its_step"
 LOOKED = "looked_at_last"
 BOARD_EARLY = "board_chosen_early"
 
+DATA = "data"
+"""The place of controls on the Data page."""
+
 MOST_EXAMPLES = 8
 _BOARD = "board"
 
 
-def setting_key(path: str) -> str:
-    """Return the session key of the control of one setting."""
-    return f"set-{path.replace('.', '-')}"
+def setting_key(path: str, place: str = "") -> str:
+    """Return the session key of the control of one setting.
+
+    Args:
+        path: of the setting.
+        place: name of the page where it is another than Train. A widget of the same key on another page would begin with nothing in it.
+    """
+    return f"set-{place}{'-' if place else ''}{path.replace('.', '-')}"
+
+
+def forget_controls(path: str) -> None:
+    """Let the controls of a setting, on every page, take its value anew."""
+    for place in ("", DATA):
+        st.session_state.pop(setting_key(path, place), None)
 
 
 def run_in_address() -> str | None:

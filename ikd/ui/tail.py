@@ -16,6 +16,7 @@ from ikd.events import Floats, Integers
 from ikd.trace.digest import Digest
 from ikd.trace.folder import RunFolder
 from ikd.trace.reader import TraceReader
+from ikd.trace.reading_scores import grown_scores
 from ikd.ui import state
 from ikd.ui.condensed import Condensed, Growing, attempt_of, condensed_of, growing_of, trace_key
 
@@ -86,6 +87,15 @@ class Tail:
         if what not in self._held or self._held[what][0] != wanted:
             self._held[what] = (wanted, growing_of(now, (what, key)) if now is not None else Growing())
         return self._held[what][1]
+
+    def probe_scores(self) -> pd.DataFrame:
+        """Return scores that no scalar holds, of teacher and student at each reading: columns step, name ("student_brier"), value."""
+        found: pd.DataFrame = self._growing("scores", None).grown(lambda known: grown_scores(self.reader, self.probe(), known))
+        return found
+
+    def shared(self, name: str, key: Hashable, make: Callable[[], Any]) -> Any:
+        """Return what `make` gives, made once for all visitors who look at it, and kept for one key at a time; None is made again."""
+        return self._growing(name, key).grown(lambda known: make() if known is None else known)
 
     def digest(self) -> Digest | None:
         """Return the condensed readings, brought up to date; None before the first reading."""

@@ -20,6 +20,14 @@ def visible(text: str, *, longest: int = LONGEST_TEXT) -> str:
     return "".join(_shown(one) for one in shortened)
 
 
+def whole(text: str) -> str:
+    """Return a text from data as `visible` does, with the white space at its ends shown by its codes too: a page would drop it."""
+    kept = text.strip()
+    first = text.index(kept) if kept else len(text)
+    ends = ["".join(f"‹U+{ord(one):04X}›" for one in end) for end in (text[:first], text[first + len(kept) :])]
+    return f"{ends[0]}{visible(kept)}{ends[1]}"
+
+
 def plain(text: str, *, longest: int = 80) -> str:
     """Return a text from data for use inside Markdown: on one line, every special character escaped."""
     return _MARKDOWN.sub(r"\\\1", " ".join(visible(text, longest=longest).split()))

@@ -11,7 +11,7 @@ from ikd.ui.board_choice import WAYS, ranked
 from ikd.ui.shell import page_link
 from ikd.ui.targets.look import Look
 from ikd.ui.timeline import temperature_moves
-from ikd.ui.wording import number, plain, visible
+from ikd.ui.wording import number, plain, whole
 
 BY_ID = "number"
 ORDERS = {**WAYS, BY_ID: "number"}
@@ -103,9 +103,9 @@ def _draw_example_words(look: Look) -> None:
     name = look.names[label] if 0 <= label < len(look.names) else str(label)
     with st.container(horizontal=True, vertical_alignment="center", key="selected-foot"):
         with st.container(key="text-selected", border=False, width="content"):
-            st.text(visible(example["text"]))
+            st.text(whole(example["text"]))
             if example["text_pair"]:
-                st.text(visible(example["text_pair"]))
+                st.text(whole(example["text_pair"]))
         st.caption(f"Example {look.example} · label **{plain(name)}** · everything below is shown {look.scale_words()}", width="content")
         page_link("example", label="Open this example", icon=":material/search:", run=look.folder.id,
                   more={state.EXAMPLES: str(look.example), **({state.STEP: str(look.cursor)} if look.pinned else {})})  # fmt: skip

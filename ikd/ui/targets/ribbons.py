@@ -67,7 +67,7 @@ def draw_ribbons(look: Look) -> int | None:
             panels=panels, looks=LOOKS, spoken=_spoken(series, frames),
         )  # fmt: skip
     st.caption(_marks_words(look) + ("" if "truth_gap" in frames else
-               " This task does not know its true posterior, so there is no divergence from the truth."))  # fmt: skip
+               " This task knows neither its true posterior nor people's votes, so there is no divergence from the truth."))  # fmt: skip
     draw_words("ribbons", VIEWS["ribbons"], look, make_table=lambda: whole_frame(series, frames), figures={"Figure as SVG": shown})
     return None
 

@@ -21,7 +21,7 @@ TOP: dict[str, Words] = {
         sentence="Each point is a probe example, at the place of its probabilities: filled circles are the teacher's soft "
         "targets, diamonds the student's answers, colour and inner mark are the hard label. Tails are the last frames, the dotted "
         "ring is where the frozen teacher stood, arrows are the feedback (all by one scale, so that the strong ones can be seen), "
-        "the star is the true posterior where the task knows it.",
+        "the star is the truth (the known posterior, or people's votes) where there is one.",
         formula=r"p = \mathrm{softmax}(o / t), \qquad \text{arrow} = \frac{\partial p}{\partial o} f = "
         r"\frac{p \odot (f - p \cdot f)}{t}",
         look_for="Who moves, towards which corner, and whether the student follows. Arrows point to where the student asks a "

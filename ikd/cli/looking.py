@@ -1,0 +1,48 @@
+"""`python -m ikd data`: what the Data page shows of a task, in the terminal."""
+
+from __future__ import annotations
+
+import sys
+from typing import TYPE_CHECKING
+
+from ikd.config import RunConfig
+
+if TYPE_CHECKING:
+    from ikd.runs.inspection import Inspection
+
+MOST_LABELS = 20
+BAD_INPUT = 2
+
+
+def look_at_data(config: RunConfig) -> int:
+    """Print columns, labels, findings and splits of a task; return 2 with the sentence on the error stream where it cannot be used."""
+    from ikd.runs.inspecting import inspect
+
+    found = inspect(config)
+    print("\n".join(_lines(found)))
+    if found.refusal:
+        print(found.refusal, file=sys.stderr)
+        return BAD_INPUT
+    return 0
+
+
+def _lines(found: Inspection) -> list[str]:
+    lines = []
+    for table in found.tables:
+        used = ", ".join(f"{role.replace('_', ' ')} {column!r}" for role, column in table.used.items())
+        guessed = " (guessed)" if table.guessed else ""
+        lines.append(f"{table.split}: {table.where}, {table.n_rows:,} rows; columns {', '.join(map(repr, table.columns[:30]))}")
+        lines.append(f"  used: {used or 'none'}{guessed}")
+    if found.labels:
+        more = f", and {len(found.labels) - MOST_LABELS} more" if len(found.labels) > MOST_LABELS else ""
+        named = [f"{word!r} {n:,}" + (f" as {name!r}" if name != word else "") for word, n, name in found.labels[:MOST_LABELS]]
+        lines.append(f"labels: {', '.join(named)}{more}")
+    lines += [f"found: {one.sentence}" + (f" ({one.setting})" if one.setting else "") for one in found.findings]
+    lines += [f"note: {note}" for note in found.notes]
+    for split in found.splits:
+        bare = f", {split.unlabelled:,} without a label" if split.unlabelled else ""
+        truth = f", {split.with_truth:,} with {found.truth_is}" if split.with_truth else ""
+        lines.append(f"{split.name}: {split.n_rows:,} texts{bare}{truth}")
+    if found.fingerprint:
+        lines.append(f"content {found.fingerprint}")
+    return [" ".join(line.split()) if "\n" in line else line for line in lines]

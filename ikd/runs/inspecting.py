@@ -1,0 +1,255 @@
+"""Reading a task so that a person can trust it: what stands in the files, what it becomes, and what is odd about it."""
+
+from __future__ import annotations
+
+import traceback
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+
+import pandas as pd
+import torch
+from torch import nn
+from transformers import PreTrainedTokenizerBase
+
+from ikd.classroom import course_sampler
+from ikd.config import RunConfig, TaskSettings, temperature_at
+from ikd.errors import IKDError, TaskError
+from ikd.models import build_student, build_teacher, encode, tokenizers_of
+from ikd.protocols import UNLABELLED, Inputs, TaskData
+from ikd.runs.devices import resolve_device, use_threads
+from ikd.runs.inspection import Finding, FirstBatch, Inspection, SeenText, SplitView, TableView
+from ikd.runs.job import with_exam_in_course
+from ikd.runs.teachers import teacher_as_it_stands
+from ikd.tasks import BUILT_IN, load_task
+from ikd.tasks.columns import SOFT_NAMES, Columns, find_columns, guessed_columns
+from ikd.tasks.files import official_rows
+from ikd.tasks.labels import common_spellings, label_map, label_word
+from ikd.tasks.reading import Table
+from ikd.tasks.rows import Rows, text_key
+from ikd.tasks.settling import contradicting, rare_classes, repeated
+from ikd.tasks.sources import Source, source_of
+from ikd.teaching.forward import mode, outputs_of
+from ikd.teaching.reading import on_device
+
+FIRST_ROWS, LONGEST_CELL, MOST_ROWS_SHOWN = 20, 300, 5
+LENGTHS_OF = 2000
+UNBALANCED = 5
+
+
+def inspect(config: RunConfig) -> Inspection:
+    """Return all that is known of the task of a config; never raises."""
+    known: dict[str, object] = {}
+    refusal = ""
+    try:
+        for found in _stages(config):
+            known |= found
+    except IKDError as fault:
+        refusal = str(fault)
+    except Exception as fault:  # a page must never stand still for a fault of the lab
+        traceback.print_exc()
+        refusal = f"The data could not be inspected through a fault of the lab ({type(fault).__name__}): please report it."
+    return Inspection(refusal=refusal, **known)  # type: ignore[arg-type]
+
+
+def first_batch(config: RunConfig, root: Path) -> FirstBatch:
+    """Return the first course batch of a run exactly as both models get it, with what the teacher says to it; never raises."""
+    try:
+        return _first_batch(config, root)
+    except IKDError as fault:
+        return FirstBatch(refusal=str(fault))
+    except Exception as fault:
+        traceback.print_exc()
+        return FirstBatch(refusal=f"The batch could not be made through a fault of the lab ({type(fault).__name__}): please report it.")
+
+
+def _first_batch(config: RunConfig, root: Path) -> FirstBatch:
+    device = resolve_device(config.machine.device)
+    use_threads(config.machine.threads)
+    data = load_task(config.task)
+    teacher = build_teacher(config, data)
+    nn.Module.to(teacher.model, device)
+    student = build_student(config, data, teacher)
+    said = teacher_as_it_stands(teacher, config, device=device, root=root, fingerprint=data.fingerprint)
+    if config.policy.name != "exam" and config.policy.fixed_studies_exam:
+        data = with_exam_in_course(data)
+    course = encode(data, "course", config, teacher=teacher, student=student)
+    batch = on_device(course.batch(course_sampler(course, config).take(config.training.batch_size)), device)
+    with torch.no_grad(), mode(teacher.model, training=False):
+        logits = outputs_of(teacher.model, batch.teacher_inputs).logits
+    targets = torch.softmax(logits.double() / temperature_at(0, config), dim=-1).cpu()
+    models = {"student": (student.tokenizer, batch.student_inputs), "teacher": (teacher.tokenizer, batch.teacher_inputs)}
+    texts = [_seen(data, models, int(example), row, targets[row].tolist()) for row, example in enumerate(batch.examples)]
+    return FirstBatch(label_names=data.label_names, texts=texts, teacher=said)
+
+
+def _seen(
+    data: TaskData, models: Mapping[str, tuple[PreTrainedTokenizerBase, Inputs]], example: int, row: int, target: Sequence[float]
+) -> SeenText:
+    split = data.splits["course"]
+    label = split.labels[example]
+    inputs = {role: {name: tensor[row].tolist() for name, tensor in given.items()} for role, (_, given) in models.items()}
+    tokens = {role: [str(token) for token in tokenizer.convert_ids_to_tokens(inputs[role]["input_ids"])]
+              for role, (tokenizer, _) in models.items()}  # fmt: skip
+    return SeenText(
+        example=example, text=split.texts[example], text_pair=split.text_pairs[example] if split.text_pairs is not None else None,
+        label="" if label == UNLABELLED else data.label_names[label], tokens=tokens, soft_target=target,
+        types={role: given.get("token_type_ids", []) for role, given in inputs.items()},
+        mask={role: given.get("attention_mask", []) for role, given in inputs.items()},
+        truth=tuple(split.truth[example]) if split.truth is not None and any(split.truth[example]) else None,
+    )  # fmt: skip
+
+
+def _stages(config: RunConfig) -> Iterator[dict[str, object]]:
+    """Yield what is known, the safest first: a refusal at one stage leaves what came before."""
+    task = config.task
+    findings: list[Finding] = []
+    if task.name not in BUILT_IN:
+        source = source_of(task)
+        views = [_view(split, where, table, source, task) for split, (where, table) in source.tables.items()]
+        yield {"tables": views, "notes": [note for _, table in source.tables.values() for note in table.notes]}
+        yield {"labels": _labels(source, views[0], task)}
+        findings = list(_findings(source, task))
+        yield {"findings": findings}
+    data = load_task(task)
+    yield {
+        "label_names": data.label_names, "notes": data.notes, "truth_is": data.truth_is, "fingerprint": data.fingerprint,
+        "splits": [_split_view(name, data) for name in data.splits],
+    }  # fmt: skip
+    lengths = _lengths(config, data)
+    yield {"lengths": lengths, "findings": [*findings, *_balance(data), *_too_long(lengths, task)]}
+
+
+def _view(split: str, where: str, table: Table, source: Source, task: TaskSettings) -> TableView:
+    frame = table.frame
+    first = frame.head(FIRST_ROWS).map(_cut)
+    first.columns = pd.Index(_unique([str(name)[:LONGEST_CELL] for name in frame.columns]))
+    try:
+        columns = find_columns(frame, source.wanted, where=where, labelled=split != "unlabelled")
+    except TaskError:
+        guess = guessed_columns(frame)
+        columns = Columns(text=source.wanted.text or guess.text, text_pair=source.wanted.text_pair or guess.text_pair,
+                          label=source.wanted.label or guess.label, guessed=True)  # fmt: skip
+    used = {"text": columns.text, "text_pair": columns.text_pair, "label": columns.label, "soft": ", ".join(columns.soft)}
+    return TableView(
+        split=split, where=where, n_rows=len(frame), columns=[str(name) for name in frame.columns], first=first,
+        used={role: name for role, name in used.items() if name}, guessed=columns.guessed,
+    )  # fmt: skip
+
+
+def _cut(value: object) -> str:
+    text = "" if value is None else str(value)
+    return text if len(text) <= LONGEST_CELL else f"{text[:LONGEST_CELL]} … ({len(text):,} characters)"
+
+
+def _unique(names: Sequence[str]) -> list[str]:
+    seen: Counter[str] = Counter()
+    found = []
+    for name in names:
+        seen[name] += 1
+        found.append(name if seen[name] == 1 else f"{name} ({seen[name]})")
+    return found
+
+
+def _labels(source: Source, view: TableView, task: TaskSettings) -> list[tuple[str, int, str]]:
+    """Return each label of the training table as it stands there, its rows, and the name it gets."""
+    _, table = source.tables["train"]
+    column = view.used.get("label")
+    if column is None or list(map(str, table.frame.columns)).count(column) != 1:
+        return []
+    renamed, names = label_map(task.label_map), table.class_names.get(column, {})
+    counted = Counter(label_word(value) for value in table.frame[column].tolist())
+    named = Counter[str]()
+    for word, n in counted.items():
+        if word is not None:
+            named[names.get(int(word), word) if names and word.lstrip("-").isdigit() else word] += n
+    common = {} if names else common_spellings(Counter({renamed.get(word, word): n for word, n in named.items()}))
+    return [(word, n, common.get(renamed.get(word, word), renamed.get(word, word)))
+            for word, n in sorted(named.items(), key=lambda one: (-one[1], one[0]))]  # fmt: skip
+
+
+def _findings(source: Source, task: TaskSettings) -> Iterator[Finding]:
+    settings = task.model_copy(update={"missing_labels": "study"})  # so that rows without a label are counted too
+    parts, _ = official_rows(settings, source.tables, wanted=source.wanted)
+    train = parts["train"]
+    for split, (where, table) in source.tables.items():
+        if (lost := len(table.frame) - len(parts[split])) > 0:
+            yield Finding(kind="empty", count=lost, sentence=f"{where}: {_rows(lost)} left out, for a text or a label is missing there.")
+    bare = [i for i, label in enumerate(train.labels) if not label and train.soft is None]
+    if bare:
+        yield Finding(kind="unlabelled", count=len(bare), setting="task.missing_labels", rows=_shown(train, bare),
+                      sentence=f"{_rows(len(bare))} of training without a label.")  # fmt: skip
+    labelled = train.keep([i for i, label in enumerate(train.labels) if label])
+    if found := repeated(labelled):
+        yield Finding(kind="repeated", count=len(found), setting="task.duplicates", rows=_shown(labelled, found),
+                      sentence=f"{_rows(len(found))} of training the repetition of another one, label included.")  # fmt: skip
+    if found := contradicting(labelled):
+        yield Finding(kind="conflicts", count=len(found), setting="task.conflicts", rows=_shown(labelled, found),
+                      sentence=f"{_rows(len(found))} of training at odds with another row: the same text, another label.")  # fmt: skip
+    if rare := rare_classes(labelled):
+        named = ", ".join(f"{label!r} ({n})" for label, n in list(rare.items())[:10])
+        what = "classes have" if len(rare) > 1 else "class has"
+        yield Finding(kind="rare", count=sum(rare.values()), setting="task.rare_classes",
+                      sentence=f"{len(rare)} {what} too few rows to be in every split: {named}.")  # fmt: skip
+    yield from _shared(parts)
+    soft = [name for name in source.tables["train"][1].frame.columns if str(name).lower() in SOFT_NAMES]
+    if soft and not task.soft_label_column:
+        yield Finding(kind="votes", count=len(train), setting="task.soft_label_column", sentence=f"The column {str(soft[0])!r} looks like "
+                      "votes or probabilities: named as soft labels, it becomes the truth.")  # fmt: skip
+
+
+def _shared(parts: Mapping[str, Rows]) -> Iterator[Finding]:
+    keys = {split: {text_key(rows, i) for i in range(len(rows))} for split, rows in parts.items() if split != "unlabelled"}
+    train = parts["train"]
+    for split in ("validation", "test"):
+        if split in keys:
+            both = [i for i in range(len(train)) if text_key(train, i) in keys[split]]
+            if both:
+                yield Finding(kind=f"shared with {split}", count=len(both), setting="task.shared_texts", rows=_shown(train, both),
+                              sentence=f"{_rows(len(both))} of training in the {split} split too, capitals and spaces aside.")  # fmt: skip
+
+
+def _rows(n: int) -> str:
+    return "1 row is" if n == 1 else f"{n:,} rows are"
+
+
+def _shown(rows: Rows, found: Sequence[int]) -> list[tuple[int, str, str]]:
+    return [(rows.numbers[i] if rows.numbers else i + 1, _cut(rows.texts[i]), rows.labels[i]) for i in found[:MOST_ROWS_SHOWN]]
+
+
+def _split_view(name: str, data: TaskData) -> SplitView:
+    split = data.splits[name]
+    counts = Counter(split.labels)
+    return SplitView(
+        name=name, n_rows=len(split), unlabelled=counts[UNLABELLED], classes=[counts[i] for i in range(len(data.label_names))],
+        with_truth=sum(any(row) for row in split.truth) if split.truth is not None else 0,
+    )  # fmt: skip
+
+
+def _balance(data: TaskData) -> Iterator[Finding]:
+    counts = Counter(label for label in data.splits["course"].labels if label != UNLABELLED)
+    rarest, n = min(((label, counts[label]) for label in range(len(data.label_names))), key=lambda one: one[1])
+    total = sum(counts.values())
+    if n * len(data.label_names) * UNBALANCED <= total:
+        yield Finding(kind="balance", count=n, sentence=f"The classes are out of balance: {data.label_names[rarest]!r} has {n:,} of "
+                      f"{total:,} course rows ({100 * n / total:.1f} %). Look at macro F1 and recall by class too.")  # fmt: skip
+
+
+def _lengths(config: RunConfig, data: TaskData) -> list[tuple[str, Sequence[int], int]]:
+    """Return the tokens of a sample of course texts for each tokenizer, before cutting."""
+    course = data.splits["course"]
+    sample = range(0, len(course), max(1, len(course) // LENGTHS_OF))
+    texts = [course.texts[i] for i in sample]
+    pairs = [course.text_pairs[i] for i in sample] if course.text_pairs is not None else None
+    return [(role, [len(ids) for ids in tokenizer(texts, pairs, truncation=False, verbose=False)["input_ids"]], most)
+            for role, (tokenizer, most) in tokenizers_of(config, data).items()]  # fmt: skip
+
+
+def _too_long(lengths: Sequence[tuple[str, Sequence[int], int]], task: TaskSettings) -> Iterator[Finding]:
+    for role, tokens, most in lengths:
+        long = sum(n > most for n in tokens)
+        if long:
+            share = 100 * long / len(tokens)
+            yield Finding(kind=f"long for the {role}", count=long, setting="task.long_texts", sentence=f"{share:.1f} % of {len(tokens):,} "
+                          f"course texts looked at have more than the {role}'s {most} tokens and are cut (the longest has "
+                          f"{max(tokens):,}); task.long_texts says which part is kept.")  # fmt: skip

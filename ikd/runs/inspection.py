@@ -1,0 +1,130 @@
+"""What a person should see of a task before anything is trained on it: rows, columns, labels, splits, findings, the first batch.
+
+Only plain values stand here; `ikd.runs.inspecting` makes them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+
+import pandas as pd
+
+
+@dataclass(frozen=True, kw_only=True)
+class Finding:
+    """One thing a person should know of the data.
+
+    Attributes:
+        kind: its short name.
+        sentence: what was found, with its count.
+        count: rows it touches.
+        setting: dotted path of the setting that says what becomes of them; empty where there is no choice.
+        rows: some of the rows: number in the table, text, label.
+    """
+
+    kind: str
+    sentence: str
+    count: int
+    setting: str = ""
+    rows: Sequence[tuple[int, str, str]] = ()
+
+
+@dataclass(frozen=True, kw_only=True)
+class TableView:
+    """One table of rows as it is read.
+
+    Attributes:
+        split: train, validation, test or unlabelled.
+        where: file name, or the words that say which split of the hub it is.
+        n_rows: all its rows.
+        columns: all its columns, in order.
+        first: its first rows, cells cut to a bounded length.
+        used: role to column: text, text_pair, label, soft.
+        guessed: whether a used column was guessed from its name or content.
+    """
+
+    split: str
+    where: str
+    n_rows: int
+    columns: Sequence[str]
+    first: pd.DataFrame
+    used: Mapping[str, str]
+    guessed: bool = False
+
+
+@dataclass(frozen=True, kw_only=True)
+class SplitView:
+    """One split as it would be taught.
+
+    Attributes:
+        name: course, exam, validation or test.
+        n_rows: its texts.
+        unlabelled: those without a label.
+        with_truth: those whose truth is known.
+        classes: (C,) texts of each class.
+    """
+
+    name: str
+    n_rows: int
+    unlabelled: int
+    with_truth: int
+    classes: Sequence[int]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Inspection:
+    """All that is known of a task. Where it cannot be used, `refusal` says why and the rest is as far as it was read.
+
+    Attributes:
+        labels: label as it stands in the training table, its rows, and the class it becomes ("" for none).
+        lengths: (role, tokens of each text of a sample of the course split, longest input of the model).
+        truth_is: "posterior", "votes" or "".
+    """
+
+    refusal: str = ""
+    tables: Sequence[TableView] = ()
+    labels: Sequence[tuple[str, int, str]] = ()
+    label_names: Sequence[str] = ()
+    splits: Sequence[SplitView] = ()
+    findings: Sequence[Finding] = ()
+    notes: Sequence[str] = ()
+    lengths: Sequence[tuple[str, Sequence[int], int]] = ()
+    truth_is: str = ""
+    fingerprint: str = ""
+
+
+@dataclass(frozen=True, kw_only=True)
+class SeenText:
+    """One example of the first course batch, exactly as the models get it; tokens, types and the mask are of one length each.
+
+    Attributes:
+        label: name of its label, empty where it has none.
+        tokens, types, mask: by role, "student" and "teacher"; types are empty where the model has none.
+        soft_target: (C,) of the teacher as it stands, at the training temperature.
+        truth: (C,) where it is known.
+    """
+
+    example: int
+    text: str
+    text_pair: str | None
+    label: str
+    tokens: Mapping[str, Sequence[str]]
+    types: Mapping[str, Sequence[int]]
+    mask: Mapping[str, Sequence[int]]
+    soft_target: Sequence[float]
+    truth: Sequence[float] | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class FirstBatch:
+    """The first course batch of a run.
+
+    Attributes:
+        teacher: which weights said the soft targets, in a sentence.
+    """
+
+    refusal: str = ""
+    label_names: Sequence[str] = ()
+    texts: Sequence[SeenText] = field(default_factory=tuple)
+    teacher: str = ""

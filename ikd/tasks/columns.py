@@ -1,0 +1,148 @@
+"""Which columns of a table are used: those a person names, else those whose names or contents say what they are."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from difflib import get_close_matches
+
+import pandas as pd
+
+from ikd.errors import TaskError
+
+PAIRS = {"sentence1": "sentence2", "premise": "hypothesis", "question1": "question2", "question": "sentence", "text1": "text2",
+         "text_a": "text_b", "#1 string": "#2 string", "example.premise": "example.hypothesis"}  # fmt: skip
+TEXT_NAMES = ("text", *PAIRS, "sentence", "utterance", "review", "content", "tweet", "comment", "document", "body", "query")
+LABEL_NAMES = ("label", "labels", "category", "class", "intent", "sentiment", "target", "quality", "majority_label", "gold_label",
+               "coarse_label", "topic", "emotion")  # fmt: skip
+SOFT_NAMES = ("soft_label", "soft_labels", "label_dist", "label_distribution", "label_counter", "votes")
+NO_COLUMN = "-"
+"""Named as second text column where there is none, though one looks like it."""
+
+UNNAMED = re.compile(r"column \d+")
+LOOKED_AT = 2000
+LONGEST_LABEL, MOST_SHARE_OF_LABELS = 40, 0.2
+
+
+@dataclass(frozen=True, kw_only=True)
+class Wanted:
+    """The columns a person or a known data set names; None where they are to be guessed."""
+
+    text: str | None = None
+    text_pair: str | None = None
+    label: str | None = None
+    soft: str | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Columns:
+    """The columns of a table that are used.
+
+    Attributes:
+        text: of texts, or of the first texts of pairs.
+        text_pair: of second texts; None for single texts.
+        label: None where there is none: the texts are unlabelled, or their labels follow from their soft labels.
+        soft: one column with all soft labels of a row, or one for each class; none where there are no soft labels.
+        guessed: whether any of them was not named and has not its plainest name (`text` or a pair, and `label`).
+    """
+
+    text: str
+    text_pair: str | None = None
+    label: str | None = None
+    soft: tuple[str, ...] = ()
+    guessed: bool = False
+
+
+def find_columns(table: pd.DataFrame, wanted: Wanted, *, where: str, labelled: bool = True) -> Columns:
+    """Return which columns are used; the ones not named are guessed.
+
+    Args:
+        table: the rows.
+        wanted: the columns that are named.
+        where: the words that say what the table is.
+        labelled: False: no label is looked for.
+
+    Raises:
+        TaskError: a named column that is not there, none that can be guessed, or two of the same name.
+    """
+    present = [str(column) for column in table.columns]
+    guess = guessed_columns(table)
+    text = _column(wanted.text or guess.text, present, where=where, role="text", usual="'text' or 'sentence1'")
+    text_pair = wanted.text_pair or (guess.text_pair if text == guess.text else None)
+    text_pair = None if text_pair == NO_COLUMN else text_pair
+    soft = tuple(_column(name, present, where=where, role="soft label", usual="that")
+                 for name in (soft_columns(wanted.soft, present) if labelled else ()))  # fmt: skip
+    label: str | None = None
+    if labelled:
+        label = wanted.label or guess.label
+        if label is None and present == [text]:
+            raise TaskError(f"{where} is unlabelled: its only column is {text!r}, and training needs a label column. Give it as "
+                            "task.unlabelled_file beside a training file with labels.")  # fmt: skip
+        if label is not None or not soft:
+            label = _column(label, present, where=where, role="label", usual="'label'")
+    pair = _column(text_pair, present, where=where, role="second text", usual="'sentence2'") if text_pair else None
+    chosen = [column for column in (text, pair, label, *soft) if column]
+    if len(set(chosen)) < len(chosen):
+        raise TaskError(f"{where}: the text, second text and label columns must differ, got {', '.join(chosen)}.")
+    plain = {None, text if text.lower() in ("text", "sentence", *PAIRS) else "", label if (label or "").lower() == "label" else ""}
+    return Columns(text=text, text_pair=pair, label=label, soft=soft, guessed=bool(
+        (wanted.text is None and text not in plain) or (labelled and wanted.label is None and label not in plain)))  # fmt: skip
+
+
+def soft_columns(named: str | None, present: Sequence[str]) -> list[str]:
+    """Return the soft label columns that a setting names: one of that very name, or several separated by commas."""
+    if not named:
+        return []
+    return [named] if named in present else [name.strip() for name in named.split(",") if name.strip()]
+
+
+def guessed_columns(table: pd.DataFrame) -> Columns:
+    """Return what the columns seem to be; the text is empty where nothing looks like one.
+
+    A label is guessed by its name alone, but in a file without a header, where the names say nothing: a column of names of people must
+    never be taken for classes.
+    """
+    present = [str(column) for column in table.columns]
+    by_name = {name.lower(): name for name in reversed(present)}
+    text = next((by_name[name] for name in TEXT_NAMES if name in by_name and PAIRS.get(name, name) in by_name), None)
+    text = text or next((by_name[name] for name in TEXT_NAMES if name in by_name), None)
+    pair = by_name.get(PAIRS.get((text or "").lower(), ""))
+    label = next((by_name[name] for name in LABEL_NAMES if name in by_name), None)
+    unique = [name for name in dict.fromkeys(present) if present.count(name) == 1 and name not in (pair, label)]
+    samples = {name: [value for value in table[name].head(LOOKED_AT).tolist() if isinstance(value, str) and value.strip()]
+               for name in unique}  # fmt: skip
+    text = text or max((name for name in unique if _looks_like_text(samples[name])), default="",
+                       key=lambda name: sum(map(len, samples[name])) / len(samples[name]))  # fmt: skip
+    if label is None and all(UNNAMED.fullmatch(name) for name in present):
+        label = next((name for name in unique if name != text and _looks_like_labels(table[name].head(LOOKED_AT).tolist())), None)
+    return Columns(text=text, text_pair=pair, label=label)
+
+
+def _looks_like_text(values: Sequence[str]) -> bool:
+    spaced = sum(" " in value.strip() or not value.isascii() for value in values)
+    return bool(values) and spaced > len(values) / 2 and len(set(values)) > len(values) / 2
+
+
+def _looks_like_labels(values: Sequence[object]) -> bool:
+    words = [str(value) for value in values if value is not None and str(value).strip()]
+    distinct = set(words)
+    return len(distinct) >= 2 and max(map(len, words)) <= LONGEST_LABEL and len(distinct) <= max(2, MOST_SHARE_OF_LABELS * len(words))
+
+
+def _column(name: str | None, present: Sequence[str], *, where: str, role: str, usual: str) -> str:
+    columns = ", ".join(repr(column[:40]) for column in present[:30]) or "none"
+    if not name:
+        raise TaskError(
+            f"{where} has no {role} column called {usual}. Its columns are: {columns}. Say which one is the {role} column."
+        )
+    if present.count(name) > 1:
+        raise TaskError(
+            f"{where} has {present.count(name)} columns called {name!r}; rename them in the file so that the {role} "
+            "column is the only one of its name."
+        )
+    if name in present:
+        return name
+    near = get_close_matches(name, present, n=1, cutoff=0.5)
+    nearest = f" Did you mean {near[0]!r}?" if near else ""
+    raise TaskError(f"{where} has no {role} column {name!r}.{nearest} Its columns are: {columns}.")

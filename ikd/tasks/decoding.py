@@ -1,0 +1,137 @@
+"""Bytes into text: gzip, byte order marks, and encodings, guessed where a file does not say. No byte is dropped or replaced."""
+
+from __future__ import annotations
+
+import codecs
+import io
+import zlib
+from gzip import GzipFile
+from typing import NamedTuple
+
+from ikd.config.encodings import text_codec, unknown_encoding
+from ikd.config.limits import MB, Limits
+from ikd.errors import TaskError
+from ikd.tasks.guessing import WIDE, guessed_encoding, is_written_in, line_of_fault, spoken
+
+GZIP = b"\x1f\x8b"
+PARQUET = b"PAR1"
+SIGNATURES = {
+    b"\x89PNG": "a PNG image", b"\xff\xd8\xff": "a JPEG image", b"GIF8": "a GIF image", b"%PDF-": "a PDF document",
+    GZIP: "a gzip archive within a gzip archive; unpack it first", b"BZh": "a bzip2 archive; unpack it first",
+    b"PK\x03\x04": "a zip archive or an Office file; unpack it, or save its sheet as CSV",
+    b"\xd0\xcf\x11\xe0": "an old Office file; save its sheet as CSV", b"\xfd7zXZ": "an xz archive; unpack it first",
+    b"(\xb5/\xfd": "a Zstandard archive; unpack it first", b"7z\xbc\xaf": "a 7-Zip archive; unpack it first",
+    b"\x7fELF": "a program", b"SQLite format 3": "an SQLite database", PARQUET: "a Parquet file",
+}  # fmt: skip
+MARKS = (  # the marks of UTF-16 are beginnings of those of UTF-32
+    (codecs.BOM_UTF32_LE, "utf-32"), (codecs.BOM_UTF32_BE, "utf-32"), (codecs.BOM_UTF8, "utf-8-sig"),
+    (codecs.BOM_UTF16_LE, "utf-16"), (codecs.BOM_UTF16_BE, "utf-16"),
+)  # fmt: skip
+CHUNK = MB
+
+
+class Source(NamedTuple):
+    """A file that is text.
+
+    Attributes:
+        name: its name.
+        data: its bytes, unpacked.
+        encoding: a codec that reads all of them.
+        notes: plain sentences on how they became text.
+    """
+
+    name: str
+    data: bytes
+    encoding: str
+    notes: tuple[str, ...] = ()
+
+    def lines(self, end: str = "") -> io.TextIOWrapper:
+        """Return the text line by line, with their ends as they are: those of any system, or the one given."""
+        return io.TextIOWrapper(io.BytesIO(self.data), encoding=self.encoding, newline=end)
+
+    def text(self) -> str:
+        """Return the whole text."""
+        return self.data.decode(self.encoding)
+
+
+def unpacked(data: bytes, name: str, most: Limits) -> tuple[bytes, tuple[str, ...]]:
+    """Return what a gzip file holds, and a note; other bytes as they are.
+
+    Raises:
+        TaskError: a damaged file, or one that unpacks to too much.
+    """
+    if not data.startswith(GZIP):
+        return data, ()
+    out = io.BytesIO()
+    try:
+        with GzipFile(fileobj=io.BytesIO(data)) as file:
+            while part := file.read(CHUNK):
+                out.write(part)
+                if out.tell() > most.unpacked_mb * MB:
+                    raise TaskError(
+                        f"{name} is a gzip file that unpacks to more than {most.unpacked_mb:,} MB, the most that is read: "
+                        "cut it, or raise IKD_MAX_UNPACKED_MB."
+                    )
+    except (EOFError, OSError, zlib.error) as fault:
+        raise TaskError(f"{name} is a gzip file that is damaged or cut off ({fault}): pack it again.") from fault
+    return out.getvalue(), (f"{name} is a gzip file; it was unpacked.",)
+
+
+def source(data: bytes, name: str, encoding: str | None = None) -> Source:
+    """Return bytes as text.
+
+    Args:
+        data: the unpacked bytes of the file.
+        name: its name.
+        encoding: what a person says it is written in; None: found out.
+
+    Raises:
+        TaskError: no text, text in another encoding than the one named, or an encoding that is not known.
+    """
+    for signature, what in SIGNATURES.items():
+        if data.startswith(signature):
+            raise TaskError(f"{name} is not text: by its first bytes it is {what}.")
+    if data[257:262] == b"ustar":
+        raise TaskError(f"{name} is not text: by its first bytes it is a tar archive; unpack it first.")
+    mark = next((codec for mark, codec in MARKS if data.startswith(mark)), None)
+    if encoding:
+        return _as_named(data, name, encoding, mark)
+    if is_written_in(data, mark or "utf-8"):
+        return _without_zeros(Source(name, data, mark or "utf-8"))
+    if mark:
+        raise TaskError(
+            f"{name} begins as {spoken(mark)} and does not go on so in line {line_of_fault(data, mark):,}: it is cut off, or pasted "
+            "together. Save it as UTF-8 text, or name its encoding in task.encoding."
+        )
+    return _guessed(data, name)
+
+
+def _guessed(data: bytes, name: str) -> Source:
+    found = guessed_encoding(data, name)
+    why = "has no byte order mark" if found in WIDE else "is not valid UTF-8"
+    note = f"{name} {why}; it was read in the encoding {spoken(found)}, which was guessed. Check its special letters."
+    return Source(name, data, found, (note,))
+
+
+def _as_named(data: bytes, name: str, encoding: str, mark: str | None) -> Source:
+    codec = text_codec(encoding)
+    if codec is None:
+        raise TaskError(unknown_encoding(encoding))
+    if mark and mark.startswith(codec[:6]):  # of the same family: the mark is no letter of the text
+        codec = mark
+    if not is_written_in(data, codec):
+        raise TaskError(
+            f"{name} is not written in {encoding}, by its line {line_of_fault(data, codec):,}: name another encoding, or leave "
+            "task.encoding empty to have it found out."
+        )
+    return _without_zeros(Source(name, data, codec))
+
+
+def _without_zeros(text: Source) -> Source:
+    """Return the text if it has no zero characters; text in UTF-16 or UTF-32 without a mark has them when read as UTF-8."""
+    zeros = text.data.count(0)
+    if zeros == 0 or is_written_in(text.data, text.encoding, lambda part: "\x00" not in part):
+        return text
+    if text.encoding == "utf-8" and zeros * 4 > len(text.data):
+        return _guessed(text.data, text.name)
+    raise TaskError(f"{text.name} is not text: it holds zero bytes. Save it as UTF-8 text.")

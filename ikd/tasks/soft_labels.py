@@ -1,0 +1,156 @@
+"""Soft labels: a distribution over the classes, or the votes of people, for each row."""
+
+from __future__ import annotations
+
+import json
+import math
+import re
+from collections.abc import Mapping, Sequence
+from typing import Any, NamedTuple
+
+import numpy as np
+import pandas as pd
+from scipy.optimize import linear_sum_assignment
+
+from ikd.errors import TaskError
+from ikd.tasks.labels import label_word, words_of
+
+Numbers = tuple[float, ...]
+LEAST_AGREEMENT = 0.5
+"""Share of rows whose largest number must stand at their label, for an order of the classes to be found from the labels."""
+
+
+class Soft(NamedTuple):
+    """The soft labels of a table.
+
+    Attributes:
+        rows: by row, a number for each name, None where there is none that can be used.
+        names: what the numbers stand for where the table says it; empty where it does not.
+    """
+
+    rows: list[Numbers | None]
+    names: tuple[str, ...]
+
+
+def read_soft_labels(table: pd.DataFrame, columns: Sequence[str], *, where: str, renamed: Mapping[str, str]) -> Soft:
+    """Return what stands in the soft label columns, as probabilities.
+
+    Args:
+        table: the rows.
+        columns: one column of lists or of names with numbers, or a column of numbers for each class.
+        where: the words that say what the table is.
+        renamed: other names for labels, of `label_map`.
+
+    Raises:
+        TaskError: no row has numbers that can be used.
+    """
+    if len(columns) > 1:
+        cells: list[Any] = table[list(columns)].to_numpy(dtype=object).tolist()
+        names = tuple(columns)
+    else:
+        cells = [_opened(cell) for cell in table[columns[0]].tolist()]
+        names = _names_in(cells)
+        cells = [[cell.get(name, 0) for name in names] if isinstance(cell, Mapping) else cell for cell in cells]
+    sizes = [len(cell) for cell in cells if isinstance(cell, (list, tuple, np.ndarray))]
+    width = len(names) or max(set(sizes), key=sizes.count, default=0)
+    rows = [_probabilities(cell, width) for cell in cells]
+    if not any(rows):
+        raise TaskError(
+            f"{where} has no usable soft label in {', '.join(map(repr, columns))}: each row needs a list of numbers such as [0.2, 0.8], "
+            'names with numbers such as {"no": 20, "yes": 80}, or a column of numbers for each class, none below 0 and not all 0.'
+        )
+    return Soft(rows, tuple(renamed.get(name, name) for name in _as_labels(names)))
+
+
+def _as_labels(names: Sequence[str]) -> list[str]:
+    return [label_word(name) or name for name in names]
+
+
+def _opened(cell: object) -> object:
+    """Return a cell that holds a list or names with numbers as text, opened."""
+    if isinstance(cell, str):
+        text = cell.strip()
+        if text[:1] in "[{":
+            try:
+                return json.loads(text)
+            except (ValueError, RecursionError):
+                pass
+        parts = [part for part in re.split(r"[\s,;|]+", text.strip("[](){}")) if part]
+        return parts if len(parts) > 1 else None
+    return cell
+
+
+def _names_in(cells: Sequence[object]) -> tuple[str, ...]:
+    found: dict[str, None] = {}
+    for cell in cells:
+        if isinstance(cell, Mapping):
+            found.update(dict.fromkeys(map(str, cell)))
+    return tuple(found)
+
+
+def _probabilities(cell: object, width: int) -> Numbers | None:
+    if not isinstance(cell, (list, tuple, np.ndarray)) or len(cell) != width:
+        return None
+    try:
+        numbers = [float(words_of(one) or 0) for one in cell]
+    except (TypeError, ValueError):
+        return None
+    total = math.fsum(numbers) if all(math.isfinite(one) and one >= 0 for one in numbers) else 0.0
+    return tuple(one / total for one in numbers) if total > 0 and math.isfinite(total) else None
+
+
+def label_order(given: str | None) -> tuple[str, ...]:
+    """Return the labels that a setting lists in the order of the soft labels' numbers."""
+    return tuple(label_word(name) or name.strip() for name in (given or "").split(",") if name.strip())
+
+
+def order_of(soft: Soft, labels: Sequence[str], names: Sequence[str], *, given: Sequence[str], where: str) -> tuple[tuple[str, ...], str]:
+    """Return which class each number stands for, and a sentence on how that is known.
+
+    Where neither the table nor the person says it, it is the order in which the largest numbers stand at the labels most often
+    (Kuhn 1955, the assignment problem).
+
+    Args:
+        soft: the soft labels.
+        labels: by row, "" where there is none.
+        names: the classes.
+        given: of `label_order`.
+        where: the words that say what the table is.
+
+    Raises:
+        TaskError: another number of classes, other names, or an order that cannot be told.
+    """
+    width = len(next(row for row in soft.rows if row))
+    if given or set(soft.names) == set(names):
+        order = tuple(given or soft.names)
+        if sorted(order) != sorted(names) or len(order) != width:
+            raise TaskError(
+                f"The soft labels of {where} have {width} numbers a row, task.soft_label_order names {', '.join(order[:20])}, and the "
+                f"labels are {', '.join(map(repr, names[:20]))}: name each label once, in the order of the numbers."
+            )
+        return order, f"{where}: the soft labels stand for {', '.join(map(repr, order[:20]))}, in this order."
+    return _found_order(soft, labels, names, width=width, where=where)
+
+
+def _found_order(soft: Soft, labels: Sequence[str], names: Sequence[str], *, width: int, where: str) -> tuple[tuple[str, ...], str]:
+    if width != len(names):
+        raise TaskError(
+            f"The soft labels of {where} have {width} numbers a row, and there are {len(names)} labels: "
+            f"{', '.join(map(repr, names[:20]))}. Name another column in task.soft_label_column, or rename labels in task.label_map."
+        )
+    counts, n = np.zeros((width, width)), 0
+    for row, label in zip(soft.rows, labels, strict=True):
+        if row and label:
+            counts[int(np.argmax(row)), names.index(label)] += 1
+            n += 1
+    places, classes = linear_sum_assignment(counts, maximize=True)
+    share = counts[places, classes].sum() / max(n, 1)
+    if share < LEAST_AGREEMENT:
+        raise TaskError(
+            f"Which soft label of {where} stands for which class cannot be told: no order of the labels agrees with half of the rows. "
+            f"Name the labels in the order of the numbers in task.soft_label_order: {', '.join(map(repr, names[:20]))}."
+        )
+    order = tuple(names[int(one)] for one in classes)
+    words = ", ".join(map(repr, order[:20])) + (", ..." if len(order) > 20 else "")
+    agrees = f"their largest agrees with {100 * share:.0f} % of the labels"
+    return order, f"{where}: the soft labels' numbers were taken to stand for {words}; {agrees}."

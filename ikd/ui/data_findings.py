@@ -1,0 +1,89 @@
+"""What is odd about the data, each with its count and a choice; splits and lengths in figures."""
+
+from __future__ import annotations
+
+import pandas as pd
+import streamlit as st
+
+from ikd.config import all_settings
+from ikd.plots.data import balance_chart, balance_table, length_chart, length_table
+from ikd.runs.inspection import Finding, Inspection
+from ikd.ui import state
+from ikd.ui.controls import draw_setting, values_of_session
+from ikd.ui.data_source import put
+from ikd.ui.figures import show_figure
+from ikd.ui.wording import plain, visible
+
+CHOICES = ("task.missing_labels", "task.duplicates", "task.conflicts", "task.shared_texts", "task.rare_classes")
+"""Settings whose control stands beside what was found, and nowhere else on the page."""
+
+
+def draw_findings(found: Inspection) -> None:
+    """Draw a card for each finding, with the control that says what becomes of those rows."""
+    if not found.findings:
+        st.markdown("Nothing odd was found: no repeated, contradicting or missing rows, no text on two sides, no text that is too long."
+                    if not found.refusal else "Findings are shown once the rows can be read.")  # fmt: skip
+    settings, before = {one.path: one for one in all_settings()}, dict(values_of_session())
+    for one in found.findings:
+        with st.container(border=True, key=f"finding-{one.kind.replace(' ', '-')}"):
+            st.markdown(plain(one.sentence, longest=800))
+            if one.setting == "task.soft_label_column":
+                name = one.sentence.split("'")[1] if "'" in one.sentence else ""
+                st.button("Use it as the truth", key="use-votes", icon=":material/how_to_vote:", on_click=put, args=(one.setting, name))
+            elif one.setting in CHOICES:
+                draw_setting(settings[one.setting], state.DATA)
+            _draw_rows(one)
+    if values_of_session() != before:  # a choice was made: what stands above it is drawn anew
+        st.rerun()
+
+
+def _draw_rows(one: Finding) -> None:
+    if one.rows:
+        st.dataframe(
+            pd.DataFrame([(row, visible(text, longest=300), visible(label, longest=80)) for row, text, label in one.rows],
+                         columns=["row", "text", "label"]),
+            hide_index=True, key=f"rows-of-{one.kind}", column_config={"text": st.column_config.TextColumn(width="large")},
+        )  # fmt: skip
+        if one.count > len(one.rows):
+            st.caption(f"The first {len(one.rows)} of {one.count:,}.")
+
+
+def draw_notes(found: Inspection) -> None:
+    """Draw the sentences that go into the run's log: what was done to the data."""
+    if found.notes:
+        st.markdown("**What was done while reading**")
+        st.markdown("\n".join(f"- {plain(note, longest=800)}" for note in found.notes))
+    if found.fingerprint:
+        st.caption(f"Content: `{found.fingerprint[:16]}`. Runs whose texts, labels and splits are the same carry the same mark.")
+
+
+def draw_splits(found: Inspection) -> None:
+    """Draw the size of each split and its class balance."""
+    rows = [
+        {"split": one.name, "texts": one.n_rows, "without a label": one.unlabelled, "with known truth": one.with_truth,
+         "classes present": sum(n > 0 for n in one.classes)}
+        for one in found.splits
+    ]  # fmt: skip
+    st.dataframe(pd.DataFrame(rows), hide_index=True, key="split-sizes")
+    names = [visible(name, longest=40) for name in found.label_names]
+    table = balance_table({one.name: one.classes for one in found.splits}, names)
+    splits = [one.name for one in found.splits]
+    spoken = "; ".join(f"{one.name}: {', '.join(f'{name} {n:,}' for name, n in list(zip(names, one.classes, strict=True))[:10])}"
+                       for one in found.splits)  # fmt: skip
+    show_figure(balance_chart, table, key="class-balance", spoken=f"Texts of each class. {spoken}.", n_classes=len(names), splits=splits)
+    st.caption("Equal bars of a class: its share is the same in every split. The number is that of its texts. Of many classes the "
+               "15 largest and the 15 smallest are drawn.")  # fmt: skip
+
+
+def draw_lengths(found: Inspection) -> None:
+    """Draw how many tokens the texts have against what each model takes."""
+    for role, tokens, most in found.lengths:
+        long = sum(n > most for n in tokens)
+        who = "Both models" if len(found.lengths) == 1 else f"The {role}"
+        reads, share = "read" if len(found.lengths) == 1 else "reads", 100 * long / max(len(tokens), 1)
+        st.markdown(f"**{who}** {reads} at most {most:,} tokens: {share:.1f} % of {len(tokens):,} course texts are longer and are cut.")
+        table = length_table({role: list(tokens)}, {role: most})
+        show_figure(length_chart, table, key=f"lengths-{role}", spoken=f"Tokens of {len(tokens):,} texts for the {role}: "
+                    f"{min(tokens)} to {max(tokens)}, limit {most}, {long} longer.")  # fmt: skip
+    st.caption("The limit is the setting “Longest text” (task.max_length), or the model's own where that is lower; “Of long texts” "
+               "(task.long_texts) says which part is kept.")  # fmt: skip

@@ -1,0 +1,215 @@
+"""The Data page: files in, everything about them shown, choices taken over to the training."""
+
+from __future__ import annotations
+
+import json
+import time
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import pytest
+from streamlit.testing.v1 import AppTest
+
+from ikd.config import build_config
+from ikd.runs import background
+from ikd.runs.inspecting import first_batch, inspect
+from ikd.ui import data_batch, data_source, data_view, state
+from ikd.ui.shell import PAGES
+from ikd.ui.uploads import keep_upload, kept_uploads
+from tests.conftest import REPOSITORY
+from tests.test_tasks_files import BAD, DATA, EXPECTATIONS, needs_data
+
+SECONDS = 60
+ROWS = [(f"A sentence, number {i}.", "yes" if i % 2 else "no") for i in range(60)]
+
+
+@pytest.fixture(autouse=True)
+def at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let the answer of the thread be there when the page asks: AppTest has no timers."""
+    monkeypatch.setattr(data_view, "inspect_later", inspect)
+    monkeypatch.setattr(data_batch, "first_batch_later", first_batch)
+
+
+def opened(values: dict[str, Any], *, part: str | None = None) -> AppTest:
+    app = AppTest.from_file(str(REPOSITORY / "app.py"), default_timeout=SECONDS)
+    app.run()
+    app.session_state[state.VALUES] = {"teacher.name": "builtin/2x32", "student.name": "builtin/1x16", **values}
+    app.switch_page(PAGES["data"].path)
+    page = app.run()
+    return shown(page, part) if part else page
+
+
+def shown(page: AppTest, part: str) -> AppTest:
+    found: AppTest = page.segmented_control(key="data-part").set_value(part).run()
+    return found
+
+
+def of_file(path: Path, **more: Any) -> dict[str, Any]:
+    return {"task.name": "files", "task.train_file": str(path), **{f"task.{name}": value for name, value in more.items()}}
+
+
+def written(folder: Path, rows: list[tuple[Any, ...]] = ROWS, header: tuple[str, ...] = ("text", "label")) -> Path:
+    pd.DataFrame(rows, columns=list(header)).to_csv(folder / "rows.csv", index=False)
+    return folder / "rows.csv"
+
+
+def words(page: AppTest) -> str:
+    kinds = ("markdown", "caption", "info", "success", "error", "warning", "text")
+    return "\n".join(str(one.value) for kind in kinds for one in page.get(kind))
+
+
+def tables(page: AppTest) -> dict[str, pd.DataFrame]:
+    return {str(one.proto.id): one.value for one in page.dataframe}
+
+
+@pytest.mark.parametrize("name", ["reviews", "pairs", "irony"])
+def test_a_built_in_task_is_ready(name: str) -> None:
+    page = opened({"task.name": name, "task.train_size": 200})
+    assert not page.exception and not page.error
+    assert "Ready to train" in words(page)
+    for part in ("Labels", "Splits", "Lengths", "First batch", "Findings"):
+        page = shown(page, part)
+        assert not page.exception and not page.error, part
+
+
+def test_a_file_is_shown_with_its_columns_rows_labels_and_splits(tmp_path: Path) -> None:
+    page = opened(of_file(written(tmp_path, header=("utterance", "intent"))))
+    assert "guessed" in words(page) and "Ready to train" in words(page)
+    boxes = {one.label: one for one in page.selectbox}
+    assert boxes["Text column"].value == "utterance" and boxes["Label column"].value == "intent"
+    page = shown(page, "Rows")
+    first = page.dataframe[0].value
+    assert list(first["utterance"]) == [text for text, _ in ROWS[:20]]
+    page = shown(page, "Splits")
+    assert page.dataframe[0].value["texts"].sum() == 60
+    page = shown(page, "First batch")
+    assert not page.error and "fresh classifier" in words(page)
+
+
+def test_a_column_chosen_here_is_the_one_that_is_trained_on(tmp_path: Path) -> None:
+    rows = [(text, "same", label) for text, label in ROWS]
+    page = opened(of_file(written(tmp_path, rows, header=("text", "label", "opinion"))))
+    assert "one class only" in words(page)
+    page = next(one for one in page.selectbox if one.label == "Label column").set_value("opinion").run()
+    assert "Ready to train" in words(page) and page.session_state[state.VALUES]["task.label_column"] == "opinion"
+    page.switch_page(PAGES["train"].path)
+    page = page.run()
+    assert next(one for one in page.text_input if one.label == "Label column").value == "opinion"
+
+
+def test_labels_are_renamed_and_merged_in_the_table(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    rows = [(text, ("good", "fine", "bad")[i % 3]) for i, (text, _) in enumerate(ROWS)]
+    values = of_file(written(tmp_path, rows))
+    edited = pd.DataFrame({"label": ["bad", "fine", "good"], "rows": [20, 20, 20], "class": ["bad", "good", "good"]})
+    page = opened(values, part="Labels")
+    monkeypatch.setattr("ikd.ui.data_tables.st.data_editor", lambda table, **_: edited if set(table["class"]) != {"bad", "good"} else table)
+    page = page.run()
+    assert json.loads(page.session_state[state.VALUES]["task.label_map"]) == {"fine": "good"}
+    assert "in 2 classes" in words(page)
+    page = next(one for one in page.button if one.label == "Labels as they stand").click().run()
+
+
+def test_a_finding_has_its_count_and_a_choice_that_works(tmp_path: Path) -> None:
+    page = opened(of_file(written(tmp_path, [*ROWS, *ROWS[:5]])))
+    assert "5 rows are of training the repetition" in words(page).replace("\\", "")
+    page = next(one for one in page.selectbox if one.label == "Repeated rows").set_value("drop").run()
+    assert page.session_state[state.VALUES]["task.duplicates"] == "drop" and "were dropped" in words(page)
+
+
+def test_votes_are_offered_as_the_truth(tmp_path: Path) -> None:
+    rows = [(text, label, "[8, 2]" if label == "no" else "[1, 9]") for text, label in ROWS]
+    page = opened(of_file(written(tmp_path, rows, header=("text", "label", "votes"))))
+    page = next(one for one in page.button if one.label == "Use it as the truth").click().run()
+    assert page.session_state[state.VALUES]["task.soft_label_column"] == "votes"
+    assert "people's votes" in words(shown(page, "Labels"))
+
+
+def test_texts_of_every_script_and_markup_are_shown_as_they_are(tmp_path: Path) -> None:
+    odd = "<b>bold</b> **stars** \u05e9\u05dc\u05d5\u05dd \U0001f468\u200d\U0001f469\u200d\U0001f467 $x$"
+    page = opened(of_file(written(tmp_path, [(odd + f" {i}", label) for i, (_, label) in enumerate(ROWS)])), part="First batch")
+    assert any(str(one.value).startswith(odd) for one in page.get("text"))
+
+
+def test_a_hub_out_of_reach_is_a_sentence_and_a_folder_laid_out_like_one_is_read(tmp_path: Path) -> None:
+    page = opened({"task.name": "hub", "task.hub_name": "owner/no-such-data-set"})
+    assert len(page.error) == 1 and "hub cannot be reached" in words(page).replace("\\", "")
+    pd.DataFrame(ROWS, columns=["text", "label"]).to_parquet(tmp_path / "train.parquet")
+    assert "Ready to train" in words(opened({"task.name": "hub", "task.hub_name": str(tmp_path)}))
+
+
+def test_the_hub_is_searched_and_what_is_found_can_be_taken(monkeypatch: pytest.MonkeyPatch) -> None:
+    page = opened({"task.name": "hub"})
+    page = next(one for one in page.text_input if one.label == "Search the hub").input("emotion").run()
+    page = next(one for one in page.button if one.label == "Search").click().run()
+    assert "switched off" in words(page).replace("\\", ""), "the tests have no hub"
+    monkeypatch.setattr(data_source, "search_hub", lambda asked: [f"someone/{asked}"])
+    page = next(one for one in page.button if one.label == "Search").click().run()
+    page = next(one for one in page.button if "someone/emotion" in one.label).click().run()
+    assert page.session_state[state.VALUES]["task.hub_name"] == "someone/emotion"
+
+
+def test_an_uploaded_file_can_be_deleted_again() -> None:
+    kept = keep_upload("mine.csv", b"text,label\n" + b"".join(f"{text},{label}\n".encode() for text, label in ROWS))
+    page = opened({"task.name": "files", "task.train_file": str(kept)})
+    assert [path for path, _ in kept_uploads()] == [kept]
+    page = next(one for one in page.button if one.label == "Delete").click().run()
+    assert not kept.exists() and "task.train_file" not in page.session_state[state.VALUES] and not page.exception
+
+
+def test_a_read_only_lab_reads_no_file_for_its_visitors(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("IKD_READ_ONLY", "1")
+    monkeypatch.setattr(data_view, "inspect_later", lambda config: pytest.fail("a file was read"))
+    page = opened(of_file(written(tmp_path)))
+    assert "read-only" in words(page)
+
+
+def test_the_answer_of_the_thread_is_kept_and_a_file_written_anew_is_read_anew(tmp_path: Path) -> None:
+    def answer() -> Any:
+        config = build_config(of_file(path) | {"teacher.name": "builtin/1x16"})
+        end = time.monotonic() + SECONDS
+        while (found := background.inspect_later(config)) is None and time.monotonic() < end:
+            time.sleep(0.02)
+        return found
+
+    path = written(tmp_path)
+    first = answer()
+    assert answer() is first and sum(one.n_rows for one in first.splits) == 60
+    written(tmp_path, ROWS[:40])
+    assert sum(one.n_rows for one in answer().splits) == 40
+
+
+@needs_data
+@pytest.mark.parametrize("expected", EXPECTATIONS, ids=lambda expected: expected["file"])
+def test_every_awkward_file_ends_on_the_page_as_expected(expected: dict[str, Any]) -> None:
+    name = str(expected["file"])
+    page = opened(of_file(BAD / name))
+    assert not page.exception
+    said = words(page).replace("\\", "")
+    ready = expected["outcome"] in ("accept", "accept_with_warning") and name != "text_only_one_column.csv"
+    assert ("Ready to train" in said) == ready and len(page.error) == (not ready), said
+    if name != "random_bytes.csv":
+        assert all(str(word).lower() in said.lower() for word in expected["must_mention"]), said
+    for part in ("Rows", "Labels"):
+        shown_part = shown(page, part)
+        assert not shown_part.exception
+
+
+RAW = json.loads((DATA / "raw" / "expected.json").read_text()) if DATA.is_dir() else {}
+
+
+@needs_data
+@pytest.mark.parametrize("name", RAW)
+def test_every_raw_file_is_imported_with_its_counts(name: str) -> None:
+    expected = RAW[name]
+    columns = expected["text_columns"]
+    label = str(expected["label_column"]).partition(" ")[0]
+    named = {} if not isinstance(columns[0], str) else {
+        "text_column": columns[0], **({"text_pair_column": columns[1]} if len(columns) > 1 else {}), "label_column": label}  # fmt: skip
+    found = inspect(build_config(of_file(DATA / "raw" / name, **named) | {"teacher.name": "builtin/1x16"}))
+    assert not found.refusal and found.tables[0].n_rows == expected["rows"]
+    counts = {word: n for word, n, _ in found.labels}
+    assert counts == expected.get("label_counts", counts) and len(counts) == expected.get("num_labels", len(counts))
+    guessed = inspect(build_config(of_file(DATA / "raw" / name) | {"teacher.name": "builtin/1x16"}))
+    assert {one.name: one.n_rows for one in guessed.splits} == {one.name: one.n_rows for one in found.splits}, "guessed rightly"
+    assert "Ready to train" in words(opened(of_file(DATA / "raw" / name)))

@@ -84,6 +84,10 @@ def test_a_cached_data_set_loads_although_the_hub_is_out_of_reach(tmp_path: Path
     (cached / "cached-train.arrow").write_bytes(source.read_bytes())
     (cached / "dataset_info.json").write_bytes((source.parent / "dataset_info.json").read_bytes())
     assert len(load("owner/cached").splits["course"]) == 49
+    assert len(load("owner/cached", hub_revision="a" * 40).splits["course"]) == 49
+    for other in ("b" * 40, "main"):
+        with pytest.raises(HubError, match=f"does not hold revision '{other}'.*commit {'a' * 40}"):
+            load("owner/cached", hub_revision=other)
 
 
 def test_offline_mode_is_left_as_it_was() -> None:

@@ -6,6 +6,7 @@ Data sets that need their own code are refused. Without a network the cache stil
 from __future__ import annotations
 
 import os
+import re
 import socket
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -132,10 +133,29 @@ def load_splits(name: str, config: str | None = None, *, revision: str | None = 
     try:
         if folder or not hub_reachable():
             with _offline():
-                return dict(datasets.load_dataset(folder or name, config, revision=None if folder else revision))
+                splits = dict(datasets.load_dataset(folder or name, config, revision=None if folder else revision))
+            if revision and splits and not folder:
+                _check_revision(splits, name, revision)
+            return splits
         return dict(datasets.load_dataset(name, config, revision=revision))
+    except HubError:
+        raise
     except Exception as error:  # the hub's libraries raise dozens of kinds; each becomes one plain sentence
         raise _explained(error, name, config, local=folder is not None) from error
+
+
+def _check_revision(splits: Mapping[str, Any], name: str, revision: str) -> None:
+    """Do nothing where the rows of the cache are those of the commit that is asked for: offline the library takes what it finds.
+
+    Raises:
+        HubError: they are of another commit, or the revision is a name whose commit only the hub knows.
+    """
+    rows = next(iter(splits.values()))
+    commits = [part for file in rows.cache_files for part in Path(file["filename"]).parts if re.fullmatch(r"[0-9a-f]{40}", part)]
+    if revision not in commits:
+        known = f"its copy there is of the commit {commits[-1]}" if commits else "of its copy there the commit is not known"
+        raise HubError(f"The hub cannot be reached, and the local cache does not hold revision {revision!r} of {name!r}: {known}. Give "
+                       "that commit as the hub revision, leave it empty, or check the network.")  # fmt: skip
 
 
 def _local_folder(name: str) -> str | None:

@@ -10,7 +10,8 @@ from ikd.ui.shell import OWN_FAULT
 if TYPE_CHECKING:
     from playwright.sync_api import Locator, Page
 
-PAGES = {"Home": "", "Train": "train", "Run": "run", "Soft targets": "targets", "Example": "example", "Runs": "runs", "Method": "method"}
+PAGES = {"Home": "", "Data": "data", "Train": "train", "Run": "run", "Soft targets": "targets",
+         "Example": "example", "Runs": "runs", "Method": "method"}  # fmt: skip
 """Label in the menu to path in the address."""
 
 OVERHANG = """() => [document.documentElement, document.body, document.querySelector('[data-testid=stMain]')]

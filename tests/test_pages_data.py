@@ -117,6 +117,18 @@ def test_a_finding_has_its_count_and_a_choice_that_works(tmp_path: Path) -> None
     assert page.session_state[state.VALUES]["task.duplicates"] == "drop" and "were dropped" in words(page)
 
 
+def test_a_text_in_both_held_out_splits_has_one_choice(tmp_path: Path) -> None:
+    """Two findings, of validation and of test, hang on one setting."""
+    files = {}
+    for split in ("validation", "test"):
+        pd.DataFrame([*ROWS[:5], (f"New {split}.", "no")], columns=["text", "label"]).to_csv(tmp_path / f"{split}.csv", index=False)
+        files[f"{split}_file"] = str(tmp_path / f"{split}.csv")
+    page = opened(of_file(written(tmp_path), **files))
+    assert not page.exception and not page.error
+    assert words(page).count("of training in the") == 2 and "is for these rows too" in words(page)
+    assert [one.label for one in page.selectbox].count("Texts on both sides") == 1
+
+
 def test_votes_are_offered_as_the_truth(tmp_path: Path) -> None:
     rows = [(text, label, "[8, 2]" if label == "no" else "[1, 9]") for text, label in ROWS]
     page = opened(of_file(written(tmp_path, rows, header=("text", "label", "votes"))))

@@ -23,6 +23,7 @@ def draw_findings(found: Inspection) -> None:
     if not found.findings:
         st.markdown("Nothing odd was found: no repeated, contradicting or missing rows, no text on two sides, no text that is too long."
                     if not found.refusal else "Findings are shown once the rows can be read.")  # fmt: skip
+    drawn: set[str] = set()
     settings, before = {one.path: one for one in all_settings()}, dict(values_of_session())
     for one in found.findings:
         with st.container(border=True, key=f"finding-{one.kind.replace(' ', '-')}"):
@@ -30,8 +31,11 @@ def draw_findings(found: Inspection) -> None:
             if one.setting == "task.soft_label_column":
                 name = one.sentence.split("'")[1] if "'" in one.sentence else ""
                 st.button("Use it as the truth", key="use-votes", icon=":material/how_to_vote:", on_click=put, args=(one.setting, name))
+            elif one.setting in drawn:
+                st.caption(f"The choice above, “{settings[one.setting].label}”, is for these rows too.")
             elif one.setting in CHOICES:
                 draw_setting(settings[one.setting], state.DATA)
+                drawn.add(one.setting)
             _draw_rows(one)
     if values_of_session() != before:  # a choice was made: what stands above it is drawn anew
         st.rerun()

@@ -52,11 +52,11 @@ PARTS: dict[str, Allowed] = {
     ),
     "classroom": Allowed(ikd="errors events config protocols objectives teaching", packages="numpy torch"),
     "trainer": Allowed(ikd="errors events config metrics protocols teaching classroom", packages="numpy torch"),
-    "trace": Allowed(ikd="errors events config metrics", packages="numpy pandas pyarrow"),
+    "trace": Allowed(ikd="errors events config metrics", packages="numpy pandas pyarrow", lazy_packages="scipy"),
     "plots": Allowed(packages="numpy pandas altair plotly"),
     "runs": Allowed(
         ikd="errors events config protocols teaching tasks models classroom trainer trace",
-        packages="pandas torch transformers safetensors filelock psutil", lazy_packages="huggingface_hub",
+        packages="numpy pandas torch transformers safetensors filelock psutil", lazy_packages="huggingface_hub",
     ),
     "ui": Allowed(
         ikd="errors events config metrics trace plots runs", packages="streamlit numpy pandas altair plotly", lazy_packages="vl_convert"

@@ -15,17 +15,13 @@ from torch import nn
 from transformers import PreTrainedModel
 from transformers.utils.logging import disable_progress_bar, set_verbosity_error
 
-import ikd
 from ikd.classroom import Classroom, LabelledSource
 from ikd.config import (
     MOVING_POLICIES,
     PlannedChange,
     RunConfig,
     Timeline,
-    fine_tune_rate,
     remarks_on,
-    student_rate,
-    teacher_rate,
 )
 from ikd.errors import IKDError, ModelError
 from ikd.events import Event, Notice, RunFinished, RunStarted, Stage, StepTaken, TeacherProgress
@@ -36,6 +32,7 @@ from ikd.protocols import Split, TaskData
 from ikd.runs.checkpoints import newest_checkpoint
 from ikd.runs.desk import Desk
 from ikd.runs.devices import device_lock, hold_run, resolve_device, use_threads
+from ikd.runs.facts import facts_of
 from ikd.runs.heart import Heart, beginning
 from ikd.runs.teachers import prepare_teacher
 from ikd.tasks import load_task
@@ -155,7 +152,8 @@ def _room(
         add_adapters(teacher.model, rank=config.policy.adapter_rank, seed=config.seed + 3)
     return Classroom(
         student=student.model, teacher=teacher.model, teacher_layers=_layers(teacher.model), student_layers=_layers(student.model),
-        splits=splits, label_names=data.label_names, device=device, facts=_facts(config, data, teacher, student, device, n_threads),
+        splits=splits, label_names=data.label_names, device=device,
+        facts=facts_of(config, data, teacher, student, course=splits["course"], device=device, n_threads=n_threads),
     )  # fmt: skip
 
 
@@ -240,18 +238,3 @@ def _layers(model: PreTrainedModel) -> nn.ModuleList | None:
         return layer_stack(model)[1]
     except ModelError:
         return None
-
-
-def _facts(
-    config: RunConfig, data: TaskData, teacher: TeacherModel, student: StudentModel, device: torch.device, n_threads: int
-) -> dict[str, float | int | str]:
-    return {
-        "task": data.name, "fingerprint": data.fingerprint, "truth_is": data.truth_is,
-        **{f"{name}_examples": len(split) for name, split in data.splits.items()},
-        "teacher_weights": sum(weight.numel() for weight in teacher.model.parameters()),
-        "student_weights": sum(weight.numel() for weight in student.model.parameters()),
-        "teacher_saw": "course split" if config.teacher.fine_tune != "never" else "unknown texts (used as it came)",
-        "fine_tune_learning_rate": fine_tune_rate(config), "student_learning_rate": student_rate(config),
-        "teacher_learning_rate": teacher_rate(config) if config.policy.name in MOVING_POLICIES else 0.0,
-        "device": str(device), "threads": n_threads, "torch": torch.__version__, "ikd": ikd.__version__,
-    }  # fmt: skip

@@ -41,6 +41,7 @@ PAGES: dict[str, PageLink] = {
     "run": PageLink(path="pages/run.py", label="Run", icon=":material/monitoring:"),
     "targets": PageLink(path="pages/targets.py", label="Soft targets", icon=":material/scatter_plot:"),
     "example": PageLink(path="pages/example.py", label="Example", icon=":material/search:"),
+    "compare": PageLink(path="pages/compare.py", label="Compare", icon=":material/compare_arrows:"),
     "runs": PageLink(path="pages/runs.py", label="Runs", icon=":material/list:"),
     "method": PageLink(path="pages/method.py", label="Method", icon=":material/function:"),
 }

@@ -14,7 +14,7 @@ from ikd.config import PRESETS
 from ikd.errors import unknown_name
 
 # Parameters of an address.
-RUN, EXAMPLES, STEP, PRESET, VIEW, SPLIT, SCALE = "run", "ex", "step", "preset", "view", "split", "t"
+RUN, EXAMPLES, STEP, PRESET, VIEW, SPLIT, SCALE, RUNS = "run", "ex", "step", "preset", "view", "split", "t", "runs"
 
 # Keys of the session.
 VALUES = "train_values"

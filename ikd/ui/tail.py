@@ -20,7 +20,7 @@ from ikd.trace.reading_scores import grown_scores
 from ikd.ui import state
 from ikd.ui.condensed import Condensed, Growing, attempt_of, condensed_of, growing_of, trace_key
 
-MOST_RUNS = 3
+MOST_RUNS = 6
 STEPS_AT_ONCE = 8
 
 

@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from playwright.sync_api import Locator, Page
 
 PAGES = {"Home": "", "Data": "data", "Train": "train", "Run": "run", "Soft targets": "targets",
-         "Example": "example", "Runs": "runs", "Method": "method"}  # fmt: skip
+         "Example": "example", "Compare": "compare", "Runs": "runs", "Method": "method"}  # fmt: skip
 """Label in the menu to path in the address."""
 
 OVERHANG = """() => [document.documentElement, document.body, document.querySelector('[data-testid=stMain]')]

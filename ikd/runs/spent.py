@@ -1,0 +1,46 @@
+"""What a run has spent up to each step: floating-point operations counted on its own models, by the cost model of METHOD section 7."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from ikd.config import MOVING_POLICIES, RunConfig
+from ikd.runs.cost import exam_units, kd_units, update_units
+
+Doubles = NDArray[np.float64]
+
+
+def flops_spent(
+    config: RunConfig, facts: Mapping[str, float | int | str], *, exams: Sequence[int], n_steps: int, steps: ArrayLike
+) -> Doubles | None:
+    """Return the floating-point operations spent on teaching before each of some steps, (S,); None where the trace does not know.
+
+    Readings, the teacher's own fine-tuning and final scores are left out: they are the same for methods that are compared.
+
+    Args:
+        config: of the run.
+        facts: of the run, with `student_flops` and `teacher_flops`: of one forward of one course text.
+        exams: steps at which an exam was sat.
+        n_steps: updates of the student so far.
+        steps: at which it is asked.
+    """
+    try:
+        student, teacher = float(facts["student_flops"]), float(facts["teacher_flops"])
+        layers, cached = int(facts["teacher_layers"]), int(facts["cached_examples"])
+    except (KeyError, TypeError, ValueError):
+        return None
+    if student <= 0:
+        return None
+    ratio = teacher / student
+    each = np.full(n_steps, 3.0 if cached else kd_units(ratio))
+    if config.policy.name == "exam":
+        at = np.asarray([one for one in exams if 0 <= one < n_steps], dtype=np.int64)
+        each[at] += exam_units(config, ratio, layers)
+    elif config.policy.name in MOVING_POLICIES:
+        freeze = config.policy.teacher_freeze_at
+        each[: n_steps if freeze is None else min(freeze, n_steps)] += update_units(config, ratio, layers)
+    spent = np.concatenate([[0.0], np.cumsum(each)]) * config.training.batch_size + ratio * cached
+    return np.asarray(spent[np.clip(np.asarray(steps, dtype=np.int64), 0, n_steps)] * student)

@@ -3,7 +3,7 @@
 const SIDE = 28;
 const TAIL_SHADES = 4;
 const FAINT = 0.7; // how strong all other points are beside the selected one
-const MARKS = [["teacher", "teacher now"], ["student", "student now"], ["ghost", "frozen teacher"], ["truth", "true posterior"],
+const MARKS = [["teacher", "teacher now"], ["student", "student now"], ["ghost", "frozen teacher"], ["truth", "truth"],
                ["arrow", "feedback"]]; // prettier-ignore
 
 function decodePart(parcel) {

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from ikd.config import TaskSettings
+from ikd.config import TaskSettings, build_config, task_title
 from ikd.config.names import N_CLASSES, TASK_NAMES
 from ikd.tasks import BUILT_IN, load_task
 
@@ -20,3 +20,13 @@ def test_every_named_task_has_a_number_of_classes_that_its_line_does_not_deny() 
     for name, words in TASK_NAMES.items():
         said = [int(one) for one in words.replace(",", "").split() if one.isdigit()]
         assert not said or said == [N_CLASSES[name]] or words.startswith("built in")
+
+
+def test_a_task_of_ones_own_is_called_by_its_file_or_data_set() -> None:
+    named = {
+        "reviews": {}, "mine.csv": {"task.name": "files", "task.train_file": "/some/where/mine-0123456789ab.csv"},
+        "rows.csv.gz": {"task.name": "files", "task.train_file": "rows.csv.gz"},
+        "emotion": {"task.name": "hub", "task.hub_name": "a/emotion"},
+    }  # fmt: skip
+    for title, values in named.items():
+        assert task_title(build_config(values).task) == title

@@ -63,7 +63,7 @@ def test_every_finding_counts_what_was_put_in(tmp_path: Path) -> None:
 
 
 def test_a_clean_task_has_no_finding_and_what_is_said_is_what_is_taught(tmp_path: Path) -> None:
-    found = inspected(tmp_path, table())
+    found = inspected(tmp_path, table(400))
     assert not found.findings and not found.refusal
     data = load_task(config_of(name="files", train_file=str(tmp_path / "rows.parquet")).task)
     assert found.fingerprint == data.fingerprint
@@ -98,6 +98,15 @@ def test_text_lengths_are_those_of_the_tokenizer_and_the_cut_share_is_counted(tm
     expected = [len(tokenizer(text)["input_ids"]) for text in data.splits["course"].texts]
     assert list(tokens) == expected
     assert finding(found, "long for the teacher").count == sum(n > 16 for n in expected) > 0
+
+
+def test_labels_that_are_merged_and_splits_that_are_small_are_said(tmp_path: Path) -> None:
+    rows = table().assign(label=["no", "Yes", "NO", "Yes"] * 20)
+    found = inspected(tmp_path, rows)
+    assert "'NO' to 'no'" in finding(found, "spellings").sentence and finding(found, "spellings").count == 20
+    assert "exam 7" in finding(found, "small").sentence
+    apart = inspected(tmp_path, rows, label_map="NO=never")
+    assert all(one.kind != "spellings" for one in apart.findings) and len(apart.label_names) == 3
 
 
 def test_imbalance_is_said(tmp_path: Path) -> None:
@@ -202,7 +211,7 @@ def test_the_command_line_says_the_same(tmp_path: Path, capsys: pytest.CaptureFi
     arguments = ["data", "--task", "files", "--task.train-file", str(tmp_path / "rows.csv"), "--teacher", "builtin/2x32"]
     assert main(arguments) == 0
     said = capsys.readouterr().out
-    assert "4 rows are of training the repetition" in said and "labels: 'no' 42, 'yes' 42" in said and "course: " in said
+    assert "4 training rows are the same as another one" in said and "labels: 'no' 42, 'yes' 42" in said and "course: " in said
     assert main([*arguments, "--task.label-column", "nothing"]) == 2
     captured = capsys.readouterr()
     assert "Did you mean" in captured.err or "no label column" in captured.err

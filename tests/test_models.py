@@ -11,9 +11,9 @@ import torch
 from transformers import BertConfig, BertForSequenceClassification, BertModel
 
 from ikd.config import RunConfig, build_config
-from ikd.errors import HubError, IKDError, ModelError
+from ikd.errors import ConfigError, HubError, IKDError, ModelError
 from ikd.models import StudentModel, TeacherModel, build_student, build_teacher, encode
-from ikd.models.builtin import train_tokenizer
+from ikd.models.builtin import builtin_classifier, train_tokenizer
 from ikd.models.initialisation import first_layers, layer_stack, spread_layers
 from ikd.protocols import Split, TaskData
 from tests.tiny import FAMILIES
@@ -218,4 +218,8 @@ def test_refusal_of_a_teacher_without_a_classifier_that_may_not_be_trained(tmp_p
 
 
 def test_built_in_widths() -> None:
-    assert "multiple of 16" in refused(ModelError, config(teacher__name="builtin/2x33"))
+    for name in ("builtin/2x33", "builtin/25x64", "builtin/0x64", "builtin/2x2048"):
+        with pytest.raises(ConfigError, match="multiple of 16"):
+            config(teacher__name=name)
+    with pytest.raises(ModelError, match="multiple of 16"):  # by whoever builds it otherwise
+        builtin_classifier("builtin/2x33", tokenizer=train_tokenizer(TEXTS, max_length=16), n_classes=2, max_length=16)

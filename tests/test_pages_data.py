@@ -112,7 +112,7 @@ def test_labels_are_renamed_and_merged_in_the_table(tmp_path: Path, monkeypatch:
 
 def test_a_finding_has_its_count_and_a_choice_that_works(tmp_path: Path) -> None:
     page = opened(of_file(written(tmp_path, [*ROWS, *ROWS[:5]])))
-    assert "5 rows are of training the repetition" in words(page).replace("\\", "")
+    assert "5 training rows are the same as another one" in words(page).replace("\\", "")
     page = next(one for one in page.selectbox if one.label == "Repeated rows").set_value("drop").run()
     assert page.session_state[state.VALUES]["task.duplicates"] == "drop" and "were dropped" in words(page)
 
@@ -125,7 +125,7 @@ def test_a_text_in_both_held_out_splits_has_one_choice(tmp_path: Path) -> None:
         files[f"{split}_file"] = str(tmp_path / f"{split}.csv")
     page = opened(of_file(written(tmp_path), **files))
     assert not page.exception and not page.error
-    assert words(page).count("of training in the") == 2 and "is for these rows too" in words(page)
+    assert words(page).count("split too, capitals and spaces aside") == 2 and "is for these rows too" in words(page)
     assert [one.label for one in page.selectbox].count("Texts on both sides") == 1
 
 
@@ -165,8 +165,35 @@ def test_an_uploaded_file_can_be_deleted_again() -> None:
     kept = keep_upload("mine.csv", b"text,label\n" + b"".join(f"{text},{label}\n".encode() for text, label in ROWS))
     page = opened({"task.name": "files", "task.train_file": str(kept)})
     assert [path for path, _ in kept_uploads()] == [kept]
-    page = next(one for one in page.button if one.label == "Delete").click().run()
+    assert "No run uses it." in words(page)
+    page = next(one for one in page.button if one.label == "Delete it").click().run()
     assert not kept.exists() and "task.train_file" not in page.session_state[state.VALUES] and not page.exception
+
+
+def test_what_was_said_of_one_file_is_not_taken_for_another(tmp_path: Path) -> None:
+    """Columns and label names go with their file; without it they stay, page after page."""
+    page = opened(of_file(written(tmp_path), label_map="yes=good") | {"task.text_column": "text"})
+    chosen = page.session_state[state.VALUES]
+    assert chosen["task.label_map"] == "yes=good" and chosen["task.text_column"] == "text"
+    other = tmp_path / "other.csv"
+    pd.DataFrame(ROWS, columns=["said", "kind"]).assign(label=[label for _, label in ROWS]).to_csv(other, index=False)
+    page = next(one for one in page.text_input if one.label == "Training file").input(str(other)).run()
+    chosen = page.session_state[state.VALUES]
+    assert "task.label_map" not in chosen and "task.text_column" not in chosen and chosen["task.train_file"] == str(other)
+    assert "Ready to train" in words(page)
+
+
+def test_a_class_that_is_cleared_leaves_its_rows_out(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The editor gives None for a cell that was cleared by a key."""
+    rows = [(text, ("good", "fine", "bad")[i % 3]) for i, (text, _) in enumerate(ROWS)]
+    page = opened(of_file(written(tmp_path, rows)), part="Labels")
+    cleared = {"bad": "bad", "fine": None, "good": float("nan")}
+    monkeypatch.setattr("ikd.ui.data_tables.st.data_editor",
+                        lambda table, **_: table.assign(**{"class": [cleared[one] if name else name for one, name in
+                                                                     zip(table["label"], table["class"], strict=True)]}))  # fmt: skip
+    page = page.run()
+    assert json.loads(page.session_state[state.VALUES]["task.label_map"]) == {"fine": "", "good": ""}
+    assert page.segmented_control(key="data-part").value == "Labels", "the table stays where it is"
 
 
 def test_a_read_only_lab_reads_no_file_for_its_visitors(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -61,6 +61,16 @@ def test_without_a_header_a_column_of_few_short_words_is_the_label() -> None:
     assert guessed_columns(own).label is None, "as many values as rows are no classes"
 
 
+def test_two_columns_of_one_name_are_told_apart_and_asked_about(tmp_path: Path) -> None:
+    lines = ["text,label,label", *(f"{text},{'ab'[i % 2]},{'xyz'[i % 3]}" for i, text in enumerate(TEXTS))]
+    (tmp_path / "rows.csv").write_text("\n".join(lines), "utf-8")
+    settings = {"name": "files", "train_file": str(tmp_path / "rows.csv"), "text_column": "text"}
+    with pytest.raises(TaskError, match=r"2 columns called 'label', here 'label', 'label \(2\)': say which one"):
+        load_task(TaskSettings(**settings))
+    assert tuple(load_task(TaskSettings(**settings, label_column="label")).label_names) == ("a", "b")
+    assert tuple(load_task(TaskSettings(**settings, label_column="label (2)")).label_names) == ("x", "y", "z")
+
+
 def test_a_second_text_that_is_only_named_like_one_can_be_left_out() -> None:
     table = frame(sentence1=TEXTS, sentence2=TEXTS, label=["a", "b"] * 30)
     assert find_columns(table, Wanted(), where="here").text_pair == "sentence2"

@@ -1,6 +1,6 @@
 """The configuration of a run: one source for the pages, the command line and the JSON on disk."""
 
-from ikd.config.data import TaskSettings
+from ikd.config.data import TaskSettings, task_title
 from ikd.config.fields import Setting, Settings
 from ikd.config.models import StudentSettings, TeacherSettings
 from ikd.config.objective import HIDDEN_OBJECTIVES, OBJECTIVE_NAMES, ObjectiveSettings, objective_terms
@@ -50,6 +50,7 @@ __all__ = [
     "remarks_on",
     "settings_of",
     "student_rate",
+    "task_title",
     "teacher_learns",
     "teacher_rate",
     "temperature_at",

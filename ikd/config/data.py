@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+from pathlib import PurePath
 from typing import Literal
 
 from pydantic import field_validator
@@ -156,3 +158,13 @@ class TaskSettings(Settings):
         if encoding and text_codec(encoding) is None:
             raise ValueError(unknown_encoding(encoding))
         return encoding
+
+
+def task_title(task: TaskSettings) -> str:
+    """Return what a task is called where runs are listed: a file by its name, a hub data set by its own."""
+    if task.name == "files" and task.train_file:
+        # An upload carries a mark of its content.
+        return re.sub(r"-[0-9a-f]{12}(?=\.)", "", PurePath(task.train_file).name)[:80] or task.name
+    if task.name == "hub" and task.hub_name:
+        return PurePath(task.hub_name).name[:80] or task.name
+    return task.name

@@ -19,7 +19,7 @@ from ikd.config.policy import PolicySettings
 from ikd.config.training import StudentUpdateSettings
 from ikd.errors import unknown_name
 
-BUILTIN_PATTERN = re.compile(r"builtin/\d{1,2}x\d{1,4}")
+BUILTIN_PATTERN = re.compile(r"builtin/(\d{1,2})x(\d{1,4})")
 DEVICE_PATTERN = re.compile(r"auto|cpu|mps|cuda(:\d{1,2})?")
 
 
@@ -157,8 +157,9 @@ def _broken_rules(run: RunConfig) -> Iterator[str]:
         hint = "Use `files` for your own files, or `hub` with task.hub_name for any other data set."
         yield unknown_name("task", task.name, TASK_NAMES, hint=hint)
     for name in (run.teacher.name, student.name):
-        if name.startswith("builtin") and not BUILTIN_PATTERN.fullmatch(name):
-            yield unknown_name("built-in model", name, BUILTIN_MODELS, hint="Write builtin/LAYERSxWIDTH, the width a multiple of 16.")
+        if name.startswith("builtin") and not _is_builtin(name):
+            hint = "Write builtin/LAYERSxWIDTH, 1 to 24 layers, the width a multiple of 16 up to 1024."
+            yield unknown_name("built-in model", name, BUILTIN_MODELS, hint=hint)
     if task.name == "files" and not task.train_file:
         yield "Task `files` needs a training file: give task.train_file, for example a .csv with the columns text and label."
     if task.name == "hub" and not task.hub_name:
@@ -178,6 +179,11 @@ def _broken_rules(run: RunConfig) -> Iterator[str]:
                "objective.temperature_end empty, or choose policy fixed.")
     if policy.name == "exam":
         yield from _broken_exam_rules(run)
+
+
+def _is_builtin(name: str) -> bool:
+    found = BUILTIN_PATTERN.fullmatch(name)
+    return found is not None and 1 <= int(found[1]) <= 24 and int(found[2]) % 16 == 0 and 16 <= int(found[2]) <= 1024
 
 
 def _broken_exam_rules(run: RunConfig) -> Iterator[str]:

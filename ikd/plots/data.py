@@ -49,7 +49,9 @@ def balance_chart(table: pd.DataFrame, *, n_classes: int, splits: Sequence[str])
         x=alt.X("share:Q", title="share of the split", axis=alt.Axis(format="%", tickCount=5)),
         color=alt.Color("split:N", scale=scale, legend=alt.Legend(title=None, orient="top")),
     )  # fmt: skip
-    words = base.mark_text(align="left", dx=4, fontSize=10, color=FROZEN).encode(x="share:Q", text=alt.Text("texts:Q", format=","))
+    words = base.mark_text(align="left", dx=4, fontSize=10, color=FROZEN).encode(
+        x="share:Q", text=alt.Text("texts:Q", format=","), yOffset=alt.YOffset("split:N", sort=list(splits), bandPosition=0.5)
+    )
     height = AROUND_PIXELS + min(n_classes, MOST_CLASSES) * max(ROW_PIXELS, 13 * len(splits))
     return alt.LayerChart(layer=[bars, words]).properties(height=height, padding=PADDING)
 

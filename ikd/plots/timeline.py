@@ -32,7 +32,7 @@ def timeline_table(
     names: Sequence[str],
     slots: Sequence[int],
     n_steps: int,
-    label_slot: int,
+    label_slot: int | None,
     truth: ArrayLike | None = None,
     frame: Sequence[pd.DataFrame] = (),
 ) -> pd.DataFrame:
@@ -45,7 +45,7 @@ def timeline_table(
         names: of the K rows.
         slots: their colour slots.
         n_steps: steps of the whole run.
-        label_slot: slot of the hard label, whose area is the lowest and whose line is the thickest.
+        label_slot: slot of the hard label, None where there is none; its area is the lowest and its line the thickest.
         truth: (K,) the true posterior, drawn as stars at the right end.
         frame: what stands around the lines, of `ikd.plots.ribbons.frame_rows`.
     """
@@ -90,8 +90,8 @@ def timeline_chart(
 class _Rows:
     """The rows of one example's classes."""
 
-    def __init__(self, names: Sequence[str], slots: Sequence[int], label_slot: int) -> None:
-        if label_slot not in slots:
+    def __init__(self, names: Sequence[str], slots: Sequence[int], label_slot: int | None) -> None:
+        if label_slot is not None and label_slot not in slots:
             raise ValueError(f"label_slot is {label_slot}, which is none of the slots {list(slots)}")
         self.names = np.asarray(names, dtype=object)
         self.slots = np.asarray(slots, dtype=np.int64)

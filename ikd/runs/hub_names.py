@@ -6,9 +6,12 @@ import os
 from pathlib import Path
 
 from ikd.errors import HubError, RunError
+from ikd.runs.loading import load_job
 from ikd.trace.store import list_runs
 
 MOST_FOUND = 12
+OUT_OF_REACH = ("The hub cannot be reached, so it cannot be searched: check the network, give the name if you know it, or choose a "
+                "data set of the local cache.")  # fmt: skip
 MOST_RUNS_LOOKED_AT = 100
 
 
@@ -24,12 +27,16 @@ def search_hub(words: str) -> list[str]:
     if constants.HF_HUB_OFFLINE:
         raise HubError("The hub is switched off here (HF_HUB_OFFLINE): choose a data set of the local cache, or use your own files.")
     disable_progress_bars()
+    load_job()
+    from ikd.tasks.hub import hub_reachable
+
+    if not hub_reachable():
+        raise HubError(OUT_OF_REACH)
     try:
         found = HfApi().list_datasets(search=words[:100], sort="downloads", limit=MOST_FOUND)
         return [one.id for one in found]
     except Exception as fault:
-        raise HubError(f"The hub cannot be searched ({type(fault).__name__}): check the network, give the name if you know it, or choose a "
-                       "data set of the local cache.") from fault  # fmt: skip
+        raise HubError(OUT_OF_REACH) from fault
 
 
 def cached_data_sets() -> list[str]:

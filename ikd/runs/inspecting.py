@@ -35,6 +35,7 @@ from ikd.teaching.reading import on_device
 FIRST_ROWS, LONGEST_CELL, MOST_ROWS_SHOWN = 20, 300, 5
 LENGTHS_OF = 2000
 UNBALANCED = 5
+FEW_TEXTS = 30
 
 
 def inspect(config: RunConfig) -> Inspection:
@@ -108,8 +109,8 @@ def _stages(config: RunConfig) -> Iterator[dict[str, object]]:
         source = source_of(task)
         views = [_view(split, where, table, source, task) for split, (where, table) in source.tables.items()]
         yield {"tables": views, "notes": [note for _, table in source.tables.values() for note in table.notes]}
-        yield {"labels": _labels(source, views[0], task)}
-        findings = list(_findings(source, task))
+        yield {"labels": (labels := _labels(source, views[0], task))}
+        findings = [*_spellings(labels, task), *_findings(source, task)]
         yield {"findings": findings}
     data = load_task(task)
     yield {
@@ -117,7 +118,7 @@ def _stages(config: RunConfig) -> Iterator[dict[str, object]]:
         "splits": [_split_view(name, data) for name in data.splits],
     }  # fmt: skip
     lengths = _lengths(config, data)
-    yield {"lengths": lengths, "findings": [*findings, *_balance(data), *_too_long(lengths, task)]}
+    yield {"lengths": lengths, "findings": [*findings, *_small(data), *_balance(data), *_too_long(lengths, task)]}
 
 
 def _view(split: str, where: str, table: Table, source: Source, task: TaskSettings) -> TableView:
@@ -168,24 +169,43 @@ def _labels(source: Source, view: TableView, task: TaskSettings) -> list[tuple[s
             for word, n in sorted(named.items(), key=lambda one: (-one[1], one[0]))]  # fmt: skip
 
 
+def _spellings(labels: Sequence[tuple[str, int, str]], task: TaskSettings) -> Iterator[Finding]:
+    """Yield what is merged because it differs in capitals or spaces only."""
+    renamed = label_map(task.label_map)
+    merged = [(word, n, name) for word, n, name in labels if name != renamed.get(word, word)]
+    if merged:
+        words = "; ".join(f"{word!r} to {name!r}" for word, _, name in merged[:10]) + ("; ..." if len(merged) > 10 else "")
+        yield Finding(kind="spellings", count=sum(n for _, n, _ in merged), sentence=f"Labels that differ only in capitals or spaces are "
+                      f"merged: {words}. Give them other classes under Labels to keep them apart.")  # fmt: skip
+
+
+def _small(data: TaskData) -> Iterator[Finding]:
+    few = {name: len(split) for name, split in data.splits.items() if name != "course" and len(split) < FEW_TEXTS}
+    if few:
+        sizes = ", ".join(f"{name} {n}" for name, n in few.items())
+        yield Finding(kind="small", count=sum(few.values()), sentence=f"Splits of fewer than {FEW_TEXTS} texts: {sizes}. Scores on so few "
+                      "texts are rough, and exams on so few say the same again and again; give the task more rows if you can.")  # fmt: skip
+
+
 def _findings(source: Source, task: TaskSettings) -> Iterator[Finding]:
     settings = task.model_copy(update={"missing_labels": "study"})  # so that rows without a label are counted too
     parts, _ = official_rows(settings, source.tables, wanted=source.wanted)
     train = parts["train"]
     for split, (where, table) in source.tables.items():
         if (lost := len(table.frame) - len(parts[split])) > 0:
-            yield Finding(kind="empty", count=lost, sentence=f"{where}: {_rows(lost)} left out, for a text or a label is missing there.")
+            what = _rows(lost).replace("training ", "")
+            yield Finding(kind="empty", count=lost, sentence=f"{where}: {what} left out, for a text or a label is missing there.")
     bare = [i for i, label in enumerate(train.labels) if not label and train.soft is None]
     if bare:
         yield Finding(kind="unlabelled", count=len(bare), setting="task.missing_labels", rows=_shown(train, bare),
-                      sentence=f"{_rows(len(bare))} of training without a label.")  # fmt: skip
+                      sentence=f"{_rows(len(bare))} without a label.")  # fmt: skip
     labelled = train.keep([i for i, label in enumerate(train.labels) if label])
     if found := repeated(labelled):
         yield Finding(kind="repeated", count=len(found), setting="task.duplicates", rows=_shown(labelled, found),
-                      sentence=f"{_rows(len(found))} of training the repetition of another one, label included.")  # fmt: skip
+                      sentence=f"{_rows(len(found))} the same as another one, label included.")  # fmt: skip
     if found := contradicting(labelled):
         yield Finding(kind="conflicts", count=len(found), setting="task.conflicts", rows=_shown(labelled, found),
-                      sentence=f"{_rows(len(found))} of training at odds with another row: the same text, another label.")  # fmt: skip
+                      sentence=f"{_rows(len(found))} at odds with another one: the same text, another label.")  # fmt: skip
     if rare := rare_classes(labelled):
         named = ", ".join(f"{label!r} ({n})" for label, n in list(rare.items())[:10])
         what = "classes have" if len(rare) > 1 else "class has"
@@ -206,11 +226,11 @@ def _shared(parts: Mapping[str, Rows]) -> Iterator[Finding]:
             both = [i for i in range(len(train)) if text_key(train, i) in keys[split]]
             if both:
                 yield Finding(kind=f"shared with {split}", count=len(both), setting="task.shared_texts", rows=_shown(train, both),
-                              sentence=f"{_rows(len(both))} of training in the {split} split too, capitals and spaces aside.")  # fmt: skip
+                              sentence=f"{_rows(len(both))} in the {split} split too, capitals and spaces aside.")  # fmt: skip
 
 
 def _rows(n: int) -> str:
-    return "1 row is" if n == 1 else f"{n:,} rows are"
+    return "1 training row is" if n == 1 else f"{n:,} training rows are"
 
 
 def _shown(rows: Rows, found: Sequence[int]) -> list[tuple[int, str, str]]:

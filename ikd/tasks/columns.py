@@ -68,6 +68,8 @@ def find_columns(table: pd.DataFrame, wanted: Wanted, *, where: str, labelled: b
     """
     present = [str(column) for column in table.columns]
     guess = guessed_columns(table)
+    _refuse_twins(guess.text if wanted.text is None else "", present, where=where, role="text")
+    _refuse_twins((guess.label or "") if wanted.label is None and labelled else "", present, where=where, role="label")
     text = _column(wanted.text or guess.text, present, where=where, role="text", usual="'text' or 'sentence1'")
     text_pair = wanted.text_pair or (guess.text_pair if text == guess.text else None)
     text_pair = None if text_pair == NO_COLUMN else text_pair
@@ -88,6 +90,25 @@ def find_columns(table: pd.DataFrame, wanted: Wanted, *, where: str, labelled: b
     plain = {None, text if text.lower() in ("text", "sentence", *PAIRS) else "", label if (label or "").lower() == "label" else ""}
     return Columns(text=text, text_pair=pair, label=label, soft=soft, guessed=bool(
         (wanted.text is None and text not in plain) or (labelled and wanted.label is None and label not in plain)))  # fmt: skip
+
+
+def unlike(names: Sequence[str]) -> list[str]:
+    """Return names of columns that are all different: the second of a name is called so, with its number."""
+    seen: dict[str, int] = {}
+    found = []
+    for name in names:
+        seen[name] = seen.get(name, 0) + 1
+        found.append(name if seen[name] == 1 else f"{name} ({seen[name]})")
+    return found
+
+
+def _refuse_twins(name: str, present: Sequence[str], *, where: str, role: str) -> None:
+    twins = [one for one in present if re.fullmatch(rf"{re.escape(name)}( \(\d+\))?", one)] if name else []
+    if len(twins) > 1:
+        raise TaskError(
+            f"{where} has {len(twins)} columns called {name!r}, here {', '.join(map(repr, twins))}: say which one is the {role} column "
+            f"(task.{role}_column)."
+        )
 
 
 def soft_columns(named: str | None, present: Sequence[str]) -> list[str]:

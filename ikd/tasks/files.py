@@ -6,10 +6,12 @@ from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 
+import pandas as pd
+
 from ikd.config.names import FILE_KINDS
 from ikd.errors import TaskError
 from ikd.protocols import TaskData, TaskRequest
-from ikd.tasks.columns import Columns, Wanted, find_columns
+from ikd.tasks.columns import Columns, Wanted, find_columns, unlike
 from ikd.tasks.labels import label_map, merged_spellings
 from ikd.tasks.reading import Reading, Table, read_table
 from ikd.tasks.rows import Rows, take_rows
@@ -37,7 +39,13 @@ def file_tables(settings: TaskRequest) -> dict[str, tuple[str, Table]]:
     how = Reading(delimiter=settings.delimiter, header=settings.header, encoding=settings.encoding)
     paths = {"train": settings.train_file, "validation": settings.validation_file, "test": settings.test_file,
              "unlabelled": settings.unlabelled_file}  # fmt: skip
-    return {split: (Path(path).name, read_table(path, how)) for split, path in paths.items() if path}
+    return {split: (Path(path).name, _with_unlike_columns(read_table(path, how))) for split, path in paths.items() if path}
+
+
+def _with_unlike_columns(table: Table) -> Table:
+    frame = table.frame.copy(deep=False)
+    frame.columns = pd.Index(unlike([str(name) for name in frame.columns]), dtype=object)
+    return table._replace(frame=frame)
 
 
 def wanted_columns(settings: TaskRequest) -> Wanted:

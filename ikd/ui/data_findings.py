@@ -85,7 +85,8 @@ def draw_lengths(found: Inspection) -> None:
         long = sum(n > most for n in tokens)
         who = "Both models" if len(found.lengths) == 1 else f"The {role}"
         reads, share = "read" if len(found.lengths) == 1 else "reads", 100 * long / max(len(tokens), 1)
-        st.markdown(f"**{who}** {reads} at most {most:,} tokens: {share:.1f} % of {len(tokens):,} course texts are longer and are cut.")
+        looked = f"Of {len(tokens):,} course texts looked at {share:.1f} % are longer and are cut."
+        st.markdown(f"**{who}** {reads} at most {most:,} tokens. {looked}")
         table = length_table({role: list(tokens)}, {role: most})
         show_figure(length_chart, table, key=f"lengths-{role}", spoken=f"Tokens of {len(tokens):,} texts for the {role}: "
                     f"{min(tokens)} to {max(tokens)}, limit {most}, {long} longer.")  # fmt: skip

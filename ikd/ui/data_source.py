@@ -21,12 +21,15 @@ SIZES = ("train_size", "exam_size", "validation_size", "test_size", "seed", "max
 REST = ("header", "delimiter", "encoding", "hub_revision", "hub_validation_split", "hub_test_split", "soft_label_order")
 COLUMNS = {"text": "text_column", "text_pair": "text_pair_column", "label": "label_column"}
 NO_COLUMN = "-"
+OF_A_SOURCE = ("task.text_column", "task.text_pair_column", "task.label_column", "task.soft_label_column", "task.soft_label_order",
+               "task.label_map")  # fmt: skip
 _FOUND = "hub-found"
 
 
 def draw_source() -> None:
     """Draw the controls of the source."""
     every = {one.name: one for one in settings_of("task")}
+    settle_source()
     with st.container(border=True, key="data-source"), sentences():
         draw_setting(every["name"], state.DATA)
         name = str(values_of_session().get("task.name", "reviews"))
@@ -42,12 +45,27 @@ def draw_source() -> None:
                 _draw(every, REST)
         if name == "files":
             draw_kept_files()
+    settle_source()
 
 
 def _draw(every: dict[str, Setting], names: Sequence[str]) -> None:
     for name in names:
         if name in every and applies_now(every[name]):
             draw_setting(every[name], state.DATA)
+
+
+def settle_source() -> None:
+    """Let go of the columns and label names of another file or hub data set: they say nothing about this one."""
+    chosen = values_of_session()
+    now = tuple(str(chosen.get(f"task.{name}", "")) for name in ("name", "train_file", "hub_name", "hub_config"))
+    before = st.session_state.get(state.SOURCE)
+    st.session_state[state.SOURCE] = now
+    gone = [path for path in OF_A_SOURCE if path in chosen] if before not in (None, now) else []
+    for path in gone:
+        put(path, None)
+    if gone:
+        st.toast("The columns and label names of the former source were let go.", icon=":material/info:")
+        st.rerun()
 
 
 def draw_columns(found: Inspection) -> None:

@@ -56,7 +56,7 @@ def draw_labels(found: Inspection, task: TaskSettings) -> None:
     )  # fmt: skip
     if len(found.labels) > MOST_LABELS:
         st.caption(f"The {MOST_LABELS:,} most frequent of {len(found.labels):,} labels: this many are hardly classes.")
-    wanted = {word: str(name or "").strip() for (word, _, _), name in zip(rows, edited["class"], strict=True)}
+    wanted = {word: name.strip() if isinstance(name, str) else "" for (word, _, _), name in zip(rows, edited["class"], strict=True)}
     if wanted != {word: name for word, _, name in rows}:
         changed = {word: name for word, name in wanted.items() if name != word}
         put("task.label_map", json.dumps(changed, ensure_ascii=False) if changed else None)

@@ -9,6 +9,7 @@ from ikd.errors import ConfigError
 from ikd.runs.background import inspect_later
 from ikd.runs.inspection import Inspection
 from ikd.runs.permission import read_only
+from ikd.ui import state
 from ikd.ui.controls import applicable, values_of_session
 from ikd.ui.data_batch import draw_first_batch
 from ikd.ui.data_findings import draw_findings, draw_lengths, draw_notes, draw_splits
@@ -74,7 +75,8 @@ def _wait(config: RunConfig, was_there: bool) -> None:
             return
         if inspect_later(config) is not None:
             st.rerun()
-        st.info("Reading … a data set of the hub may take a minute, or longer where it has to be loaded first.",
+        hub = config.task.name not in (*BUILT_IN, "files")
+        st.info("Reading …" + (" a data set of the hub may take a minute, or longer where it has to be loaded first." if hub else ""),
                 icon=":material/hourglass_top:")  # fmt: skip
 
 
@@ -82,6 +84,8 @@ def _verdict(found: Inspection) -> None:
     with st.container(horizontal=True, vertical_alignment="center", key="data-verdict"):
         if found.refusal:
             st.error(plain(labelled(found.refusal), longest=1500), icon=":material/error:")
+            if "task.label_map" in found.refusal and found.labels:
+                st.caption("Name the class of each label below, under Labels.")
             return
         sizes = ", ".join(f"{split.n_rows:,} {split.name}" for split in found.splits)
         st.success(f"Ready to train: {sizes} texts in {len(found.label_names)} classes.", icon=":material/check_circle:")
@@ -93,9 +97,14 @@ def _parts(found: Inspection, config: RunConfig) -> None:
     shown = names if not found.refusal else [name for name in names if name in ("Findings", "Rows", "Labels")]
     if config.task.name in BUILT_IN:
         shown = [name for name in shown if name != "Rows"]
-    if st.session_state.get(_PART) not in shown:
-        st.session_state[_PART] = shown[0]
+    # The control itself is gone, with what it held, while the data are read anew.
+    kept = st.session_state.get(state.DATA_PART)
+    if "task.label_map" in found.refusal and "Labels" in shown:
+        kept = "Labels"
+    if _PART not in st.session_state or st.session_state[_PART] not in shown:
+        st.session_state[_PART] = kept if kept in shown else shown[0]
     part = st.segmented_control("What to see", shown, key=_PART, required=True, label_visibility="collapsed")
+    st.session_state[state.DATA_PART] = part
     if part == "Findings":
         draw_findings(found)
         draw_notes(found)

@@ -104,7 +104,7 @@ def draw_timeline(story: Story, row: int, look: Look) -> Shown:
     label = np.flatnonzero(look.shown == story.label)
     table = timeline_table(
         steps, teacher, student, look.frozen(story), names=look.rows, slots=look.slots, n_steps=look.n_steps,
-        truth=look.truth(story), label_slot=look.slots[int(label[0])] if len(label) else look.slots[0],
+        truth=look.truth(story), label_slot=look.slots[int(label[0])] if len(label) else None if story.label < 0 else look.slots[0],
         frame=look.frame(int(story.steps[row])),
     )  # fmt: skip
     said = "; ".join(f"{name}: teacher {teacher[0, at]:.2f} to {teacher[-1, at]:.2f}, student {student[0, at]:.2f} to "

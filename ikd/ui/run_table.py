@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 import streamlit as st
 from streamlit.delta_generator import DeltaGenerator
 
-from ikd.config import RunConfig
+from ikd.config import RunConfig, task_title
 from ikd.errors import RunError
 from ikd.runs import queued_runs
 from ikd.trace.folder import RunFolder
@@ -56,7 +56,7 @@ def _draw_run(folder: RunFolder, widths: Sequence[int], *, position: int | None)
             st.caption(f"fork at step {notes.parent_step} of {plain(notes.parent)}")
     with columns[1]:
         badge(folder, run, position=position)
-    words = ["damaged", ""] if config is None else [plain(config.task.name), IN_A_WORD[config.policy.name]]
+    words = ["damaged", ""] if config is None else [plain(task_title(config.task)), IN_A_WORD[config.policy.name]]
     known = [(split, run.scores.get(f"student/{split}/accuracy")) for split in ("test", "validation")]
     score = next((f"{value:.3f} {split}" for split, value in known if value is not None), "–")
     words += [f"{run.step} / {run.total}", score, moment(run.started)]

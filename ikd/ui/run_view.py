@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 
 import streamlit as st
 
-from ikd.config import RunConfig
+from ikd.config import RunConfig, task_title
 from ikd.errors import RunError
 from ikd.runs import tend_queue
 from ikd.trace.folder import RunFolder
@@ -135,7 +135,7 @@ def _title(folder: RunFolder, run: RunState, config: RunConfig | None, *, starte
     draw_steer(folder, config)
     when = [f"`{folder.id}`"] + ([f"started {moment(run.started)}"] if run.started and not folder.recorded else [])
     if config is not None:
-        when += [plain(config.task.name), f"{plain(config.teacher.name)} teaches {plain(config.student.name)}",
+        when += [plain(task_title(config.task)), f"{plain(config.teacher.name)} teaches {plain(config.student.name)}",
                  policies.IN_A_LINE[config.policy.name]]  # fmt: skip
     st.caption(" · ".join(when))
     if note := read_notes(folder.path).text:
@@ -183,4 +183,4 @@ def name_of(folder: RunFolder) -> str:
         config = folder.config()
     except RunError:
         return given or "damaged run"
-    return given or config.label or f"{config.task.name}, {policies.IN_A_LINE[config.policy.name]}"
+    return given or config.label or f"{task_title(config.task)}, {policies.IN_A_LINE[config.policy.name]}"

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import shlex
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 import streamlit as st
@@ -31,6 +32,12 @@ def draw_start() -> None:
         st.error(plain(labelled(str(fault)), longest=1000), icon=":material/error:")
         st.button("Start the run", icon=":material/play_arrow:", key="start-refused", disabled=True, width="stretch")
         return
+    lost = [path for path in files_of(config) if not Path(path).expanduser().is_file()]
+    if lost:
+        name = plain(lost[0], longest=300)
+        st.error(f"There is no file {name}: check the path, or upload the file on the Data page.", icon=":material/error:")
+        st.button("Start the run", icon=":material/play_arrow:", key="start-refused", disabled=True, width="stretch")
+        return
     draw_start_button(config, label="Start the run", key="start")
     _estimate(config)
     with st.expander("The same run elsewhere", key="elsewhere"):
@@ -40,6 +47,13 @@ def draw_start() -> None:
                            icon=":material/download:", key="download-config", on_click="ignore")  # fmt: skip
         with st.container(height=220, border=False):
             st.code(config.model_dump_json(indent=1), language="json")
+
+
+def files_of(config: RunConfig) -> list[str]:
+    """Return the files that a run reads its rows from."""
+    task = config.task
+    named = (task.train_file, task.validation_file, task.test_file, task.unlabelled_file)
+    return [path for path in named if path] if task.name == "files" else []
 
 
 def draw_start_button(config: RunConfig, *, label: str, key: str) -> None:

@@ -40,6 +40,9 @@ EARLY_PIN = "pinned_before_its_step"
 LOOKED = "looked_at_last"
 BOARD_EARLY = "board_chosen_early"
 
+SOURCE = "data_source_of"
+DATA_PART = "data_part_kept"
+
 DATA = "data"
 """The place of controls on the Data page."""
 

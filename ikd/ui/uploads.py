@@ -11,8 +11,8 @@ import streamlit as st
 
 from ikd.config.limits import MB, limits
 from ikd.config.names import FILE_KINDS
-from ikd.errors import TaskError
-from ikd.trace.store import runs_root
+from ikd.errors import RunError, TaskError
+from ikd.trace.store import list_runs, runs_root
 from ikd.ui import state
 from ikd.ui.controls import values_of_session
 from ikd.ui.wording import plain
@@ -79,8 +79,24 @@ def draw_kept_files() -> None:
         st.caption("They stay on this machine until they are deleted. A run needs its files again when it is resumed or forked.")
         for path, n_bytes in kept:
             with st.container(horizontal=True, vertical_alignment="center", horizontal_alignment="distribute"):
-                st.markdown(f"{plain(path.name, longest=70)} · {n_bytes / 1e6:,.2f} MB")
-                st.button("Delete", key=f"delete-{path.name}", icon=":material/delete:", type="tertiary", on_click=_delete, args=(path,))
+                size = f"{n_bytes / 1e6:,.1f} MB" if n_bytes >= 100_000 else f"{n_bytes / 1e3:,.1f} kB"
+                st.markdown(f"{plain(path.name, longest=70)} · {size}")
+                with st.popover("Delete", icon=":material/delete:", type="tertiary", key=f"ask-{path.name}"):
+                    users = runs_on(path)
+                    st.markdown(f"Used by {len(users)} run{'' if len(users) == 1 else 's'}: " + ", ".join(plain(run) for run in users[:5])
+                                + ". None of them can be resumed or forked without it." if users else "No run uses it.")  # fmt: skip
+                    st.button("Delete it", key=f"delete-{path.name}", icon=":material/delete:", on_click=_delete, args=(path,))
+
+
+def runs_on(path: Path) -> list[str]:
+    """Return the runs that were started with a file."""
+    found = []
+    for folder in list_runs():
+        with suppress(RunError):
+            task = folder.config().task
+            if str(path) in (task.train_file, task.validation_file, task.test_file, task.unlabelled_file):
+                found.append(folder.id)
+    return found
 
 
 def _delete(path: Path) -> None:

@@ -45,7 +45,7 @@ def test_an_uploaded_file_is_looked_at_settled_and_trained_on(server: Server) ->
         _upload(page, "mine.csv", FILE)
         main(page).get_by_text(re.compile(r"Ready to train: .* in 3 classes")).wait_for(timeout=WAIT_MILLISECONDS)
         finding = page.locator(".st-key-finding-repeated")
-        finding.get_by_text("4 rows are of training the repetition").wait_for()
+        finding.get_by_text("4 training rows are the same as another one").wait_for()
         finding.locator("input").first.click()
         page.get_by_role("option", name=re.compile("^drop")).click()
         main(page).get_by_text("4 training rows repeat an earlier row, and were dropped").wait_for(timeout=WAIT_MILLISECONDS)

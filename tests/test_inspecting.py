@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import threading
+import time
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +18,7 @@ from ikd.cli import main
 from ikd.config import RunConfig, build_config
 from ikd.models.builtin import train_tokenizer
 from ikd.models.encoding import both_ends
+from ikd.runs import background
 from ikd.runs.inspecting import first_batch, inspect
 from ikd.runs.inspection import Finding, Inspection
 from ikd.tasks import load_task
@@ -234,3 +237,36 @@ def test_every_awkward_file_ends_as_expected_on_the_command_line(expected: dict[
         sizes = [int(line.split()[1].replace(",", "")) for line in captured.out.splitlines()
                  if line.startswith(("course: ", "exam: ", "validation: "))]  # fmt: skip
         assert sum(sizes) == expected["rows_after_import"]
+
+
+def test_thirty_who_ask_different_things_are_all_answered_by_few_threads(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A class looks at data: each visitor asks again twice a second, and no question starts a second thread."""
+    started: list[str] = []
+    monkeypatch.setattr(background, "load_job", lambda: time.sleep(0.02))
+    real = threading.Thread
+
+    def counted(**options: Any) -> threading.Thread:
+        started.append("one")
+        return real(**options)
+
+    monkeypatch.setattr(background.threading, "Thread", counted)
+    monkeypatch.setattr("ikd.runs.inspecting.inspect", lambda config: Inspection(fingerprint=str(config.task.seed)))
+    configs = [config_of(name="reviews", seed=1000 + seed) for seed in range(6)]
+    found: dict[int, Inspection] = {}
+    end = time.monotonic() + 30
+    while len(found) < 6 and time.monotonic() < end:
+        for one in configs:
+            answer = found.get(one.task.seed) or background.inspect_later(one)
+            if answer is not None:
+                found[one.task.seed] = answer
+        time.sleep(0.01)
+    assert {seed: one.fingerprint for seed, one in found.items()} == {1000 + seed: str(1000 + seed) for seed in range(6)}
+    assert len(started) == 6
+
+
+def test_a_fault_while_working_is_answered_too(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(background, "load_job", lambda: 1 / 0)
+    end = time.monotonic() + 30
+    while (found := background.inspect_later(config_of(name="reviews", seed=77))) is None and time.monotonic() < end:
+        time.sleep(0.01)
+    assert found is not None and "ZeroDivisionError" in found.refusal

@@ -1,11 +1,12 @@
 """What pages ask about a task, worked out by a thread that loads torch: drawing a page never does.
 
-An answer is kept until others take its place; where settings change while one is at work, only the newest question is answered.
+An answer is kept until others take its place; a question that nobody asks any more is not worked out.
 """
 
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -14,9 +15,13 @@ from ikd.config import RunConfig
 from ikd.runs.inspection import FirstBatch, Inspection
 from ikd.runs.loading import load_job
 
-MOST_ANSWERS = 8
-_answers: dict[str, Any] = {}
-_waiting: dict[str, str] = {}
+MOST_ANSWERS = 64
+FORGOTTEN_SECONDS = 5.0
+"""A page asks again twice a second: what nobody has asked for so long is not worked out any more."""
+
+Answer = Inspection | FirstBatch
+_answers: dict[str, Answer] = {}
+_asked: dict[str, float] = {}
 _lock = threading.Lock()
 _one_at_a_time = threading.Lock()
 
@@ -24,40 +29,45 @@ _one_at_a_time = threading.Lock()
 def inspect_later(config: RunConfig) -> Inspection | None:
     """Return what is known of the task of a config, None while a background thread still reads it."""
     chosen = config.model_dump_json(include={"task": True, "teacher": {"name", "revision"}, "student": {"name", "checkpoint", "revision"}})
-    found: Inspection | None = _later("inspection", f"{chosen} {_marks(config)}", lambda module: module.inspect(config))
-    return found
+    found = _later(f"inspection {chosen} {_marks(config)}", lambda module: module.inspect(config), Inspection)
+    return found if isinstance(found, Inspection) else None
 
 
 def first_batch_later(config: RunConfig, root: Path) -> FirstBatch | None:
     """Return the first course batch of a config, None while a background thread still makes it."""
-    key = f"{root} {config.model_dump_json(exclude={'label', 'plan', 'record'})} {_marks(config)}"
-    found: FirstBatch | None = _later("batch", key, lambda module: module.first_batch(config, root))
-    return found
+    key = f"batch {root} {config.model_dump_json(exclude={'label', 'plan', 'record'})} {_marks(config)}"
+    found = _later(key, lambda module: module.first_batch(config, root), FirstBatch)
+    return found if isinstance(found, FirstBatch) else None
 
 
-def _later(kind: str, key: str, work: Callable[[Any], Any]) -> Any:
-    whole = f"{kind} {key}"
+def _later(key: str, work: Callable[[Any], Answer], kind: type[Answer]) -> Answer | None:
     with _lock:
-        if whole in _answers:
-            return _answers[whole]
-        if _waiting.get(kind) != whole:
-            _waiting[kind] = whole
-            threading.Thread(target=_work, args=(kind, whole, work), name=f"ikd-{kind}", daemon=True).start()
+        if key in _answers:
+            return _answers[key]
+        waits = key in _asked
+        _asked[key] = time.monotonic()
+        if not waits:
+            threading.Thread(target=_work, args=(key, work, kind), name="ikd-looking", daemon=True).start()
     return None
 
 
-def _work(kind: str, key: str, work: Callable[[Any], Any]) -> None:
+def _work(key: str, work: Callable[[Any], Answer], kind: type[Answer]) -> None:
     with _one_at_a_time:
         with _lock:
-            if _waiting.get(kind) != key:  # settings changed again meanwhile: only the newest are worth the work
+            if time.monotonic() - _asked[key] > FORGOTTEN_SECONDS:  # settings changed again meanwhile
+                del _asked[key]
                 return
-        load_job()  # everything below is loaded by one thread at a time
-        import ikd.runs.inspecting
+        try:
+            load_job()  # everything below is loaded by one thread at a time
+            import ikd.runs.inspecting
 
-        answer = work(ikd.runs.inspecting)
+            answer = work(ikd.runs.inspecting)
+        except Exception as fault:
+            # Whoever waits must not wait for ever.
+            answer = kind(refusal=f"This could not be worked out through a fault of the lab ({type(fault).__name__}): please report it.")
         with _lock:
             _answers[key] = answer
-            _waiting.pop(kind, None)
+            del _asked[key]
             while len(_answers) > MOST_ANSWERS:
                 del _answers[next(iter(_answers))]
 

@@ -141,7 +141,7 @@ def commands(text: str) -> list[list[str]]:
 
 def test_there_are_commands(readme: str) -> None:
     assert {words[0] for words in commands(readme)} == {
-        "train", "runs", "scores", "pause", "stop", "change", "fork", "rename", "pack", "unpack", "delete", "export",
+        "train", "data", "runs", "scores", "pause", "stop", "change", "fork", "rename", "pack", "unpack", "delete", "export",
         "settings"}  # fmt: skip
 
 

@@ -17,9 +17,8 @@ if TYPE_CHECKING:
     from playwright.sync_api import Page
 
 pytestmark = pytest.mark.browser
-TITLES = {"Home": "A teacher that learns to teach", "Train": "Train", "Run": "Which run?", "Soft targets": "Which run?",
-          "Example": "Which run?", "Runs": "Runs",
-          "Method": "Method"}  # fmt: skip
+TITLES = {"Home": "A teacher that learns to teach", "Data": "Data", "Train": "Train", "Run": "Which run?",
+          "Soft targets": "Which run?", "Example": "Which run?", "Compare": "Compare", "Runs": "Runs", "Method": "Method"}  # fmt: skip
 
 
 @pytest.fixture(scope="module")

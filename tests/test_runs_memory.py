@@ -52,7 +52,7 @@ def test_it_is_not_done_more_often_than_every_20_seconds(monkeypatch: pytest.Mon
     assert not memory.give_back_freed_memory(now=119.0)
     assert memory._last == [100.0]
     memory.give_back_freed_memory(now=121.0)
-    assert memory._last == ([121.0] if sys.platform.startswith("linux") else [100.0])
+    assert memory._last == [121.0]
 
 
 def test_what_points_at_itself_is_collected_with_it(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -61,11 +61,7 @@ PARTS: dict[str, Allowed] = {
     "ui": Allowed(
         ikd="errors events config metrics trace plots runs", packages="streamlit numpy pandas altair plotly", lazy_packages="vl_convert"
     ),
-    "study": Allowed(
-        ikd="errors events config metrics trace runs", packages="numpy pandas scipy pydantic yaml filelock",
-        lazy_ikd="models", lazy_packages="torch",
-    ),
-    "cli": Allowed(ikd="errors config runs", lazy_ikd="events trace study", lazy_packages="tqdm"),
+    "cli": Allowed(ikd="errors config runs", lazy_ikd="events trace", lazy_packages="tqdm"),
     "__main__": Allowed(ikd="cli"),
     "pages": Allowed(ikd="errors config trace plots ui", packages="streamlit"),
 }  # fmt: skip

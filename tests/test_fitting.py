@@ -246,9 +246,10 @@ def test_the_defaults_deserve_no_remark() -> None:
     assert list(remarks_on(RunConfig(), n_classes=3)) == []
 
 
-def test_widths_that_are_no_multiple_of_a_head_are_left_to_the_models_to_refuse() -> None:
+def test_a_width_that_is_no_multiple_of_a_head_is_refused_by_its_name_alone() -> None:
     for name in ("tinybert", "minilm", "cosine"):
-        assert refused(objective(name, student__name="builtin/2x8", objective__relation_heads=1)) == ""
+        said = refused(objective(name, student__name="builtin/2x8", objective__relation_heads=1))
+        assert said.startswith("Unknown built-in model 'builtin/2x8'") and "multiple of 16" in said
 
 
 def test_the_number_that_would_do_is_the_number_that_is_named() -> None:

@@ -114,7 +114,7 @@ def _broken_widths(objective: ObjectiveSettings, terms: dict[str, float], studen
     if "minilm" in terms and (student % objective.relation_heads or teacher % objective.relation_heads):
         yield (f"objective.relation_heads cannot be {objective.relation_heads}: the widths {student} and {teacher} must both be multiples "
                "of it. Give 8 or another common divisor.")
-    # A width that is no multiple of a head is refused where the model is built.
+    # A width that is no multiple of a head is refused by its name.
     if "tinybert" in terms and min(student, teacher) >= HEAD_WIDTH and (teacher // HEAD_WIDTH) % (student // HEAD_WIDTH):
         yield (f"The objective tinybert compares attention head by head, and the teacher's {teacher // HEAD_WIDTH} heads are no multiple "
                f"of the student's {student // HEAD_WIDTH}: choose widths of which one divides the other, or the objective minilm.")

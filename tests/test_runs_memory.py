@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import gc
 import platform
 import subprocess
 import sys
-import weakref
 
 import pytest
 
@@ -52,23 +50,4 @@ def test_it_is_not_done_more_often_than_every_20_seconds(monkeypatch: pytest.Mon
     assert not memory.give_back_freed_memory(now=119.0)
     assert memory._last == [100.0]
     memory.give_back_freed_memory(now=121.0)
-    assert memory._last == [121.0]
-
-
-def test_what_points_at_itself_is_collected_with_it(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Streamlit's own collection is off: reruns of pages leave cycles behind that nobody else would look for."""
-    class Ring:
-        def __init__(self) -> None:
-            self.own = self
-
-    monkeypatch.setattr(memory, "_last", [0.0])
-    enabled = gc.isenabled()
-    gc.disable()
-    try:
-        gone = weakref.ref(Ring())
-        assert gone() is not None
-        memory.give_back_freed_memory(now=1000.0)
-        assert gone() is None
-    finally:
-        if enabled:
-            gc.enable()
+    assert memory._last == ([121.0] if sys.platform.startswith("linux") else [100.0])

@@ -55,12 +55,15 @@ def _draw(every: dict[str, Setting], names: Sequence[str]) -> None:
 
 
 def settle_source() -> None:
-    """Let go of the columns and label names of another file or hub data set: they say nothing about this one."""
+    """Let go of the columns and label names of another file or hub data set: they say nothing about this one.
+
+    Those chosen before any file or data set was named stay: they are meant for the first.
+    """
     chosen = values_of_session()
     now = tuple(str(chosen.get(f"task.{name}", "")) for name in ("name", "train_file", "hub_name", "hub_config"))
-    before = st.session_state.get(state.SOURCE)
+    before = st.session_state.get(state.SOURCE, now)
     st.session_state[state.SOURCE] = now
-    gone = [path for path in OF_A_SOURCE if path in chosen] if before not in (None, now) else []
+    gone = [path for path in OF_A_SOURCE if path in chosen] if before != now and any(before[1:]) else []
     for path in gone:
         put(path, None)
     if gone:

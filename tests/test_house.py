@@ -59,9 +59,14 @@ PARTS: dict[str, Allowed] = {
         packages="numpy pandas torch transformers safetensors filelock psutil", lazy_packages="huggingface_hub",
     ),
     "ui": Allowed(
-        ikd="errors events config metrics trace plots runs", packages="streamlit numpy pandas altair plotly", lazy_packages="vl_convert"
+        ikd="errors events config metrics trace plots runs study", packages="streamlit numpy pandas altair plotly",
+        lazy_packages="vl_convert",
     ),
-    "cli": Allowed(ikd="errors config runs", lazy_ikd="events trace", lazy_packages="tqdm"),
+    "study": Allowed(
+        ikd="errors events config metrics trace runs", packages="numpy pandas scipy pydantic yaml filelock",
+        lazy_ikd="models", lazy_packages="torch",
+    ),
+    "cli": Allowed(ikd="errors config runs", lazy_ikd="events trace study", lazy_packages="tqdm"),
     "__main__": Allowed(ikd="cli"),
     "pages": Allowed(ikd="errors config trace plots ui", packages="streamlit"),
 }  # fmt: skip
@@ -115,7 +120,7 @@ def imports_of(path: Path) -> tuple[Import, ...]:
 
 def _imports(node: ast.AST, *, lazy: bool) -> Iterator[Import]:
     for child in ast.iter_child_nodes(node):
-        inside = lazy or isinstance(child, (ast.FunctionDef, ast.AsyncFunctionDef, ast.Lambda))
+        inside = lazy or isinstance(child, (ast.FunctionDef, ast.AsyncFunctionDef, ast.Lambda)) or _for_types_alone(child)
         if isinstance(child, ast.Import):
             yield from (Import(alias.name, inside, child.lineno) for alias in child.names)
         elif isinstance(child, ast.ImportFrom):
@@ -126,6 +131,10 @@ def _imports(node: ast.AST, *, lazy: bool) -> Iterator[Import]:
             yield from (Import(f"{child.module}.{name}", inside, child.lineno) for name in inner)
         else:
             yield from _imports(child, lazy=inside)
+
+
+def _for_types_alone(node: ast.AST) -> bool:
+    return isinstance(node, ast.If) and isinstance(node.test, ast.Name) and node.test.id == "TYPE_CHECKING"
 
 
 def _is_module(parent: str, name: str) -> bool:

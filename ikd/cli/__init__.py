@@ -1,4 +1,4 @@
-"""The command line: `python -m ikd train`, runs, control, export, settings. Bad input gives one sentence and exit code 2."""
+"""The command line: `python -m ikd train`, runs, control, study, export, settings. Bad input gives one sentence and exit code 2."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ from ikd.cli.carrying import carry_out
 from ikd.cli.looking import look_at_data
 from ikd.cli.scores import add_scores
 from ikd.cli.steering import add_steering
+from ikd.cli.studying import add_study
 from ikd.config import PRESETS, RunConfig, Setting, Timeline, all_settings, build_config, config_from_json, remarks_on
 from ikd.config.names import N_CLASSES
 from ikd.errors import ConfigError, IKDError, unknown_name
@@ -38,6 +39,7 @@ examples:
   python -m ikd pause RUN                               also: resume, step, stop [--at STEP], change RUN SETTING VALUE
   python -m ikd fork RUN 200 --set policy.teacher-freeze-at=200      what if the feedback had stopped there?
   python -m ikd export RUN out/                         the trace as Parquet
+  python -m ikd study quick                             does the feedback help? methods x tasks x seeds, with verdicts
 The pages (streamlit run app.py) show every run started here while it goes on."""
 
 
@@ -90,6 +92,7 @@ def _parser() -> Parser:
     runs.set_defaults(command=_runs, parser=runs)
     add_scores(commands)
     add_steering(commands)
+    add_study(commands)
     export = commands.add_parser("export", help="write the trace of a run as Parquet files")
     export.add_argument("run", help="id of a run, see `runs`")
     export.add_argument("folder", type=Path, help="folder for the files")

@@ -34,7 +34,7 @@ def carry_out(run_id: str, *, quiet: bool, share_device: bool = False) -> int:
             bar.close()
             print_scores(event.scores)
 
-    _end_as_by_keyboard()
+    end_as_by_keyboard()
     try:
         run_job(folder, folder.config(), watch=show, share_device=share_device)
     finally:
@@ -58,7 +58,7 @@ def print_scores(scores: Mapping[str, float]) -> None:
         print(f"{split:>12}  {role:<16}" + "  ".join(f"{score} {value:.4f}" for score, value in row.items()))
 
 
-def _end_as_by_keyboard() -> None:
+def end_as_by_keyboard() -> None:
     """Let a machine that stops end the run as Ctrl-C does, so that it is marked."""
     def interrupt(number: int, frame: Any) -> NoReturn:
         raise KeyboardInterrupt

@@ -1,0 +1,221 @@
+"""A study's folder, `_studies/NAME` beside its runs: what was asked, a line for each thing that became of a run, and its sessions.
+
+- study.yaml: the study as it was asked last
+- cells.jsonl: one line each time a run of the study begins or ends; of several lines on one run the last one holds
+- sessions.jsonl: one line each time the study was begun or ended: command, versions, machine, times
+- cancel: there while somebody asks the program at work to end
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import secrets
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
+from dataclasses import asdict, dataclass, field, fields
+from pathlib import Path
+from typing import Any, Literal, cast, get_args
+
+from filelock import FileLock, Timeout
+
+from ikd.errors import BusyError, ConfigError, RunError, unknown_name
+from ikd.study.cells import Cell, Stage
+from ikd.study.plan import NAME, Study
+from ikd.study.reading import read_study, shipped_names, study_text
+from ikd.trace.state import cannot_write
+from ikd.trace.store import runs_root
+
+CellState = Literal["waiting", "running", "done", "failed", "stopped", "interrupted"]
+STUDIES = "_studies"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Row:
+    """What became of one run of a study.
+
+    Attributes:
+        cell: which one.
+        digest: of its config; a line of another config does not count.
+        run: id of its run folder, "" where it never had one.
+        state: "waiting" where an earlier line does not count any more.
+        error: a sentence, where it failed.
+        scores: named role/split/score; in the tune stage of validation texts alone.
+        steps: of the student.
+        forwards: planned cost in student forwards of one text, as the cost model counts them; None where the models' size was not known.
+        flops: spent on teaching, None where the trace does not know.
+        seconds: of teaching, readings included.
+        wall: of the whole run, with loading and the teacher's fine-tuning where that was needed.
+    """
+
+    cell: Cell
+    digest: str
+    run: str = ""
+    state: CellState = "waiting"
+    error: str | None = None
+    scores: Mapping[str, float] = field(default_factory=dict)
+    steps: int = 0
+    forwards: float | None = None
+    flops: float | None = None
+    seconds: float | None = None
+    wall: float | None = None
+
+
+class StudyFolder:
+    """Where one study keeps its state. Building it touches no file."""
+
+    def __init__(self, name: str, root: Path | None = None) -> None:
+        self.name = name
+        self.root = runs_root() if root is None else root
+        self.path = self.root / STUDIES / name
+
+    def study(self) -> Study:
+        """Return the study as it was asked last.
+
+        Raises:
+            RunError: there is no such study here, or its file is damaged.
+        """
+        if not (self.path / "study.yaml").is_file():
+            raise RunError(unknown_name("study", self.name[:80], studies_here(self.root),
+                                        hint="Nothing of it was carried out here: start it first."))  # fmt: skip
+        try:
+            return read_study(self.path / "study.yaml")
+        except ConfigError as fault:
+            raise RunError(f"The study.yaml of study {self.name} is damaged or of another version. {fault}") from None
+
+    def write_study(self, study: Study) -> None:
+        """Write what is asked, as a whole; errors as in `append`."""
+        waiting = self.path / f".study.yaml.{os.getpid()}.{secrets.token_hex(4)}"
+        try:
+            self.path.mkdir(parents=True, exist_ok=True)
+            waiting.write_text(study_text(study), encoding="utf-8")
+            os.replace(waiting, self.path / "study.yaml")
+        except OSError as fault:
+            raise RunError(cannot_write(f"Study {self.name}", fault)) from fault
+
+    def lines(self) -> list[Row]:
+        """Return every line on runs, oldest first; one that was broken off is left out."""
+        found = (_row(tree) for tree in _trees(self.path / "cells.jsonl"))
+        return [row for row in found if row is not None]
+
+    def rows(self) -> dict[Cell, Row]:
+        """Return the last line on each run."""
+        return {row.cell: row for row in self.lines()}
+
+    def append(self, row: Row) -> None:
+        """Add a line on a run.
+
+        Raises:
+            RunError: the disk is full or the folder cannot be written.
+        """
+        self._append("cells.jsonl", {**asdict(row), "cell": row.cell._asdict()})
+
+    def sessions(self) -> list[dict[str, Any]]:
+        """Return what is known of each time the study was begun or ended, oldest first."""
+        return list(_trees(self.path / "sessions.jsonl"))
+
+    def append_session(self, facts: Mapping[str, Any]) -> None:
+        """Add a line on a beginning or an end; errors as in `append`."""
+        self._append("sessions.jsonl", facts)
+
+    @contextmanager
+    def hold(self) -> Iterator[None]:
+        """Be the only one on this machine that carries the study out.
+
+        Raises:
+            BusyError: another program does.
+            RunError: the folder cannot be written.
+        """
+        try:
+            self.path.mkdir(parents=True, exist_ok=True)
+            lock = FileLock(self.path / ".lock", thread_local=False).acquire(timeout=0)
+        except Timeout:
+            raise BusyError(f"Study {self.name} is at work already, in this program or another: wait for its end, or cancel it.") from None
+        except OSError as fault:
+            raise RunError(cannot_write(f"Study {self.name}", fault)) from fault
+        with lock:
+            yield
+
+    def at_work(self) -> bool:
+        """Return whether some program on this machine carries the study out now."""
+        if not (self.path / ".lock").exists():
+            return False
+        try:
+            with FileLock(self.path / ".lock", thread_local=False).acquire(timeout=0):
+                return False
+        except Timeout:
+            return True
+        except OSError:
+            return False
+
+    def ask_to_end(self) -> None:
+        """Ask the program that carries the study out to end; errors as in `append`."""
+        try:
+            (self.path / "cancel").touch()
+        except OSError as fault:
+            raise RunError(cannot_write(f"Study {self.name}", fault)) from fault
+
+    def asked_to_end(self) -> bool:
+        """Return whether it was asked to end."""
+        return (self.path / "cancel").exists()
+
+    def forget_the_asking(self) -> None:
+        """Take the asking as answered."""
+        with suppress(OSError):
+            (self.path / "cancel").unlink()
+
+    def _append(self, name: str, tree: Mapping[str, Any]) -> None:
+        path = self.path / name
+        try:
+            with path.open("ab+") as file:
+                if file.tell():
+                    file.seek(-1, os.SEEK_END)
+                    broken = file.read(1) != b"\n"  # the last line was broken off: a line of its own begins behind it
+                else:
+                    broken = False
+                file.write((b"\n" if broken else b"") + json.dumps(tree).encode() + b"\n")
+                file.flush()
+                os.fsync(file.fileno())
+        except OSError as fault:
+            raise RunError(cannot_write(f"Study {self.name}", fault)) from fault
+
+
+def studies_here(root: Path | None = None) -> list[str]:
+    """Return the names of the studies that were begun here; never raises."""
+    root = runs_root() if root is None else root
+    try:
+        names = sorted(os.listdir(root / STUDIES))
+    except OSError:
+        return []
+    return [name for name in names if NAME.fullmatch(name) and (root / STUDIES / name / "study.yaml").is_file()]
+
+
+def known_studies(root: Path | None = None) -> list[str]:
+    """Return the names of the studies that come with the lab and of those that were begun here."""
+    return sorted({*shipped_names(), *studies_here(root)})
+
+
+def _trees(path: Path) -> Iterator[dict[str, Any]]:
+    try:
+        text = path.read_text(encoding="utf-8", errors="replace")
+    except OSError:
+        return
+    for line in text.splitlines():
+        try:
+            tree = json.loads(line)
+        except (ValueError, RecursionError):
+            continue
+        if isinstance(tree, dict):
+            yield tree
+
+
+def _row(tree: Mapping[str, Any]) -> Row | None:
+    known = {one.name for one in fields(Row)}
+    try:
+        cell = tree["cell"]
+        values = {name: value for name, value in tree.items() if name in known and name != "cell"}
+        row = Row(cell=Cell(cast(Stage, str(cell["stage"])), str(cell["task"]), str(cell["method"]), int(cell["seed"]),
+                            int(cell["choice"])), **values)  # fmt: skip
+    except (KeyError, TypeError, ValueError):
+        return None
+    return row if row.state in get_args(CellState) and isinstance(row.scores, dict) else None

@@ -1,0 +1,57 @@
+"""What a run of a study has come to, read from its folder alone."""
+
+from __future__ import annotations
+
+import shutil
+from dataclasses import dataclass, field
+from typing import Literal
+
+from ikd.errors import RunError
+from ikd.runs.spent import flops_spent
+from ikd.trace.folder import RunFolder
+from ikd.trace.reader import TraceReader
+
+CHANGED = (
+    "Settings of the run were changed while it was at work, so it is not the run that the study asked for: carry it out again with --retry."
+)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Outcome:
+    """How a run ended; the fields are those of `ikd.study.folder.Row`."""
+
+    state: Literal["done", "failed", "stopped", "interrupted"]
+    error: str | None = None
+    scores: dict[str, float] = field(default_factory=dict)
+    flops: float | None = None
+    seconds: float | None = None
+    wall: float | None = None
+
+
+def outcome_of(folder: RunFolder) -> Outcome:
+    """Return how a run ended: "done" with its scores, "failed", "stopped" or "interrupted". Never raises."""
+    state = folder.state()
+    if state.state != "finished":
+        return Outcome(state=state.state if state.state == "stopped" or state.state == "interrupted" else "failed", error=state.error)
+    try:
+        reader = TraceReader(folder)
+        if reader.interventions():
+            return Outcome(state="failed", error=CHANGED)
+        seconds = reader.steps()["seconds"]
+        return Outcome(state="done", scores=dict(state.scores), flops=_flops(folder, reader),
+                       seconds=float(seconds.max()) if len(seconds) else None)  # fmt: skip
+    except RunError as fault:
+        return Outcome(state="failed", error=str(fault))
+
+
+def let_go(folder: RunFolder, *, keep_student: bool) -> None:
+    """Delete what a run that is over leaves beside its trace: checkpoints, which nobody resumes, and unless it is kept its student."""
+    for name in ("checkpoints",) if keep_student else ("checkpoints", "student"):
+        shutil.rmtree(folder.path / name, ignore_errors=True)
+
+
+def _flops(folder: RunFolder, reader: TraceReader) -> float | None:
+    config = folder.config()
+    exams, n_steps = reader.series("exam_loss")[0].tolist(), config.training.steps
+    spent = flops_spent(config, reader.meta().get("facts", {}), exams=exams, n_steps=n_steps, steps=[n_steps])
+    return None if spent is None else float(spent[0])

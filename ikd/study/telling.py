@@ -1,0 +1,165 @@
+"""What a study has found, in words and tables: for a terminal, as Markdown, and as files."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pandas as pd
+
+from ikd.errors import ConfigError
+from ikd.metrics.scores import METRICS
+from ikd.study.comparing import compared, comparison_table, example_table, sentences
+from ikd.study.folder import Row
+from ikd.study.results import (
+    Results,
+    choice_words,
+    cost_table,
+    failures,
+    mean_table,
+    reported_split,
+    run_table,
+    score_table,
+    scores_of,
+    tuning_table,
+)
+from ikd.study.writing import markdown, plain, write_table
+
+ENDS = (".csv", ".parquet", ".md", ".tex")
+LONG = ("runs", "scores")
+"""Tables with a row for each run or more: they are written as data alone."""
+
+
+def report(results: Results) -> str:
+    """Return what is there for a terminal."""
+    return "\n".join(_report(results, head="", table=plain))
+
+
+def report_markdown(results: Results) -> str:
+    """Return what is there as Markdown: protocol, means, comparisons, tuning, cost, failures, and how it was made."""
+    return "\n".join(_report(results, head="## ", table=markdown))
+
+
+def tables(results: Results) -> dict[str, pd.DataFrame]:
+    """Return every table of a study by name, those that a person reads first."""
+    return {"means": mean_table(results), "comparisons": comparison_table(compared(results)), "examples": example_table(results),
+            "tuning": tuning_table(results), "cost": cost_table(results), "runs": run_table(results),
+            "scores": score_table(results)}  # fmt: skip
+
+
+def write_all(results: Results, out: Path) -> list[Path]:
+    """Write report.md and every table as CSV and Parquet, the short ones as Markdown and LaTeX too, and return their paths.
+
+    Raises:
+        ConfigError: a folder that cannot be written.
+    """
+    written = [out / "report.md"]
+    try:
+        out.mkdir(parents=True, exist_ok=True)
+        written[0].write_text(f"# {results.study.title or results.study.name}\n\n{report_markdown(results)}\n", encoding="utf-8")
+    except OSError as fault:
+        raise ConfigError(f"The folder {out.name} cannot be written ({fault.strerror or type(fault).__name__}): choose another.") from None
+    for name, table in tables(results).items():
+        for end in ENDS[:2] if name in LONG else ENDS:
+            write_table(table, out / f"{name}{end}")
+            written.append(out / f"{name}{end}")
+    return written
+
+
+def so_far(results: Results, row: Row) -> str:
+    """Return in a line what a run has come to, and how its method stands against the one it is held against."""
+    study, cell = results.study, row.cell
+    trial = f", {choice_words(study.options(cell.method)[cell.choice])}" if cell.stage == "tune" else ""
+    what = f"{'tuning ' if trial else ''}{cell.task}, {cell.method}, seed {cell.seed}{trial}"
+    if row.state != "done":
+        return f"{what}: {row.state}. {row.error or ''}".rstrip()
+    split = "validation" if trial else reported_split(results, cell.task)
+    value = row.scores.get(f"student/{split}/{study.score}")
+    found = "" if value is None else f" {split} {study.score} {value:.3f}"
+    took = "" if row.wall is None else f" ({time_words(row.wall)})"
+    other = study.against(cell.method)
+    if trial or other is None:
+        return f"{what}:{found}{took}"
+    ours, theirs = (scores_of(results, cell.task, one, study.score) for one in (cell.method, other))
+    both = sorted(ours.keys() & theirs.keys())
+    if not both:
+        return f"{what}:{found}{took}"
+    gap = sum(ours[seed] - theirs[seed] for seed in both) / len(both)
+    seeds = f"{len(both)} seeds" if len(both) > 1 else "1 seed"
+    return f"{what}:{found}{took}; against {other} so far {gap:+.3f} ({seeds})"
+
+
+def time_words(seconds: float) -> str:
+    """Return a duration as a person says it."""
+    if seconds < 100:
+        return f"{seconds:.0f} s"
+    return f"{seconds / 60:.0f} min" if seconds < 6000 else f"{seconds / 3600:.1f} h"
+
+
+def protocol(results: Results) -> list[str]:
+    """Return how the study compares, in sentences."""
+    study = results.study
+    better = "higher" if METRICS[study.score].larger_is_better else "lower"
+    lines = [f"{len(study.methods)} methods, {len(study.tasks)} tasks, {len(study.seeds)} seeds ({', '.join(map(str, study.seeds))}). All "
+             "methods of a seed have the same texts, fine-tuned teacher, first weights of the student and seed of the batches.",
+             f"{METRICS[study.score].label} decides; {better} is better. Where no exams are sat, the student studies the exam examples "
+             "too, unless its method says otherwise."]  # fmt: skip
+    if any(study.is_tuned(method) for method in study.methods):
+        budgets = {study.budget(method) for method in study.methods}
+        tried = f"{budgets.pop()} settings each" if len(budgets) == 1 else "different numbers of settings"
+        lines.append(f"Settings were chosen for each method and task by the mean on validation texts over the seeds "
+                     f"{', '.join(map(str, study.tune_seeds))}, {tried}; no test score was read for it.")  # fmt: skip
+    splits = {task: reported_split(results, task) for task in study.tasks}
+    if study.tune and "validation" in splits.values():
+        without = ", ".join(task for task, split in splits.items() if split == "validation")
+        lines.append(f"{without}: there is no test split, so that the report is on the validation texts by which settings were chosen too.")
+    equal = [f"{method} has the compute of {study.equal_compute_to(method)}" for method in study.methods if study.equal_compute_to(method)]
+    if equal:
+        lines.append(f"{'; '.join(equal)}: student forwards as METHOD section 7 counts them, a fixed teacher asked at each step. Soft "
+                     "targets that were computed once cost less, which the GFLOPs spent tell.")  # fmt: skip
+    return lines
+
+
+def how_made(results: Results) -> list[str]:
+    """Return with what and when the study was carried out, a sentence a session."""
+    lines = []
+    began: dict[str, object] = {}
+    for session in results.sessions:
+        if "began" in session:
+            began = dict(session)
+            versions = ", ".join(f"{name} {one}" for name, one in dict(session.get("versions", {})).items())
+            lines.append(f"{_moment(session['began'])}: `{session.get('command') or 'no command'}`, {session.get('jobs')} at a time, on "
+                         f"{session.get('machine')}; {versions}; commit {session.get('commit') or 'unknown'}.")  # fmt: skip
+        elif "ended" in session and began:
+            took = time_words(float(session["ended"]) - float(str(began["began"])))
+            lines.append(f"{_moment(session['ended'])}: {session.get('how')} after {took}.")
+    return lines
+
+
+def _report(results: Results, *, head: str, table: Callable[[pd.DataFrame], str]) -> Iterator[str]:
+    bullet = "- " if head else "  "
+    yield from (f"{bullet}{line}" for line in protocol(results))
+    yield from _verdicts(results, head=head, bullet=bullet)
+    for title, one in tables(results).items():
+        if len(one) and title not in LONG:
+            yield from ("", f"{head}{title.capitalize()}", "", table(one).rstrip("\n"))
+    failed = failures(results)
+    if failed:
+        yield from ("", f"{head}Failed", "", *(f"{bullet}{so_far(results, row)}" for row in failed))
+    missing = int((~run_table(results)["state"].isin(["done", "failed"])).sum())
+    if missing:
+        yield from ("", f"{missing} of the runs that are compared are still to be carried out.")
+    if head:
+        yield from ("", f"{head}How it was made", "", *(f"{bullet}{line}" for line in how_made(results)))
+
+
+def _verdicts(results: Results, *, head: str, bullet: str) -> Iterator[str]:
+    for score in dict.fromkeys((results.study.score, "accuracy")):
+        for task, said in sentences(compared(results, [score]), score).items():
+            yield from ("", f"{head}{METRICS[score].label}: {task}, {reported_split(results, task)} texts", "")
+            yield from (f"{bullet}{sentence}" for sentence in said)
+
+
+def _moment(seconds: object) -> str:
+    return time.strftime("%Y-%m-%d %H:%M UTC", time.gmtime(float(str(seconds))))

@@ -1,0 +1,142 @@
+"""`python -m ikd study`: what it prints, writes and returns."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from ikd.cli import main
+from ikd.study import StudyFolder, carry_out, study_text
+from ikd.study.results import mean_table, read_results
+from ikd.study.telling import time_words
+from ikd.study.writing import csv, latex, markdown, plain, write_table
+from tests.small_studies import Inline, inline, tiny_study  # noqa: F401  # a fixture
+from tests.test_study_engine import FAILING
+
+Printed = pytest.CaptureFixture[str]
+
+
+@pytest.fixture
+def file(tmp_path: Path) -> Path:
+    path = tmp_path / "tiny.yaml"
+    path.write_text(study_text(tiny_study()), encoding="utf-8")
+    return path
+
+
+def test_a_study_is_told_while_it_goes_on_and_at_its_end(
+    file: Path, inline: type[Inline], capsys: Printed, tmp_path: Path  # noqa: F811
+) -> None:
+    assert main(["study", str(file), "--jobs", "1", "--out", str(tmp_path / "out")]) == 0
+    printed = capsys.readouterr()
+    lines = printed.err.splitlines()
+    assert lines[0] == "[0/4] Study tiny: 4 runs to carry out." and len(lines) == 5
+    assert lines[2].startswith("[2/4] reviews, exam, seed 0: test nll ") and "against KD so far" in lines[2] and lines[2].endswith(" left")
+    results = read_results(StudyFolder("tiny"))
+    assert plain(mean_table(results)) in printed.out + "\n" and "2 seeds" in printed.out
+    assert "in negative log-likelihood" in printed.out and "in accuracy" in printed.out
+    assert results.sessions[0]["command"] == "python -m ikd study tiny.yaml --jobs 1"
+    report = (tmp_path / "out" / "report.md").read_text(encoding="utf-8")
+    assert "# Two methods and a task" in report and "python -m ikd study tiny.yaml" in report and str(tmp_path) not in report
+    for name in ("means", "comparisons", "examples", "cost", "runs", "scores"):
+        data = pd.read_parquet(tmp_path / "out" / f"{name}.parquet")
+        text, numbers = pd.read_csv(tmp_path / "out" / f"{name}.csv"), data.select_dtypes("number").astype(float)
+        assert len(data) and list(data.columns) == list(text.columns)
+        np.testing.assert_allclose(numbers, text[numbers.columns].astype(float), rtol=1e-12)
+    assert len(Inline.given) == 0 and len(inline.given) == 4
+    assert main(["study", "tiny", "--jobs", "1", "--seeds", "1"]) == 0
+    assert "1 seed" in capsys.readouterr().out and len(inline.given) == 4
+
+
+def test_a_table_is_printed_of_what_is_there_and_only_that(file: Path, inline: type[Inline], capsys: Printed) -> None:  # noqa: F811
+    assert main(["study", str(file), "--table"]) == 2
+    assert capsys.readouterr().err.startswith("Unknown study 'tiny'.")
+    going = carry_out(tiny_study(), jobs=1)
+    while next(going).done < 1:
+        pass
+    going.close()
+    assert main(["study", "tiny", "--table"]) == 0
+    assert "3 of the runs that are compared are still to be carried out." in capsys.readouterr().out and len(inline.given) == 1
+
+
+def test_failed_runs_are_listed_and_the_code_says_so(file: Path, inline: type[Inline], capsys: Printed) -> None:  # noqa: F811
+    file.write_text(study_text(tiny_study(methods=FAILING, seeds=[0])), encoding="utf-8")
+    assert main(["study", str(file), "--jobs", "1"]) == 1
+    printed = capsys.readouterr()
+    assert "Failed" in printed.out and "doomed, seed 0: failed. At step 0 the teacher's accuracy is" in printed.out
+    assert "Traceback" not in printed.out + printed.err
+    assert main(["study", "tiny", "--jobs", "1", "--retry"]) == 1 and len(inline.given) == 4
+
+
+def test_an_interrupt_keeps_what_is_there(
+    file: Path, inline: type[Inline], monkeypatch: pytest.MonkeyPatch, capsys: Printed  # noqa: F811
+) -> None:
+    def messages(self: Inline, seconds: float) -> list[object]:
+        if len(self.given) == 2:
+            raise KeyboardInterrupt
+        return list(Inline.messages(self, seconds))
+
+    monkeypatch.setattr("ikd.study.engine.SECONDS_TO_END", 0.0)
+    with monkeypatch.context() as patch:
+        patch.setattr(inline, "messages", messages)
+        assert main(["study", str(file), "--jobs", "1"]) == 130
+    assert f"python -m ikd study {file} goes on" in capsys.readouterr().err
+    assert sorted(row.state for row in StudyFolder("tiny").rows().values()) == ["done", "done", "interrupted"]
+    assert main(["study", "tiny", "--jobs", "1"]) == 0 and len(set(inline.given)) == 4
+
+
+@pytest.mark.parametrize("text, sentence", [
+    ("name: [", "The study is not YAML at line 1"), ("nmae: x", "Unknown key of a study 'nmae'. Did you mean 'name'"),
+    ("just words", "A study is YAML with the keys"),
+])  # fmt: skip
+def test_a_bad_file_gives_one_sentence(file: Path, capsys: Printed, text: str, sentence: str) -> None:
+    file.write_text(text, encoding="utf-8")
+    assert main(["study", str(file)]) == 2
+    printed = capsys.readouterr()
+    assert printed.err.startswith(sentence) and printed.err.count("\n") == 1 and not printed.out
+
+
+@pytest.mark.parametrize("words, sentence", [
+    (["quik"], "Unknown study 'quik'. Did you mean 'quick'"), ([], "Name a study: glue-small, kin, objectives, quick;"),
+    (["quick", "--jobs", "0"], "0 runs side by side cannot be"), (["quick", "--seeds", "0"], "A study needs one seed or more"),
+    (["quick", "--sedes", "3"], "Unknown argument '--sedes'. Did you mean '--seeds'"), (["quick", "--jobs", "x"], "argument --jobs: "),
+    (["no/such.yaml"], "There is no file 'no/such.yaml'"), (["quick", "--table"], "Unknown study 'quick'."),
+])  # fmt: skip
+def test_bad_words_give_one_sentence(capsys: Printed, words: list[str], sentence: str) -> None:
+    assert main(["study", *words]) == 2
+    printed = capsys.readouterr()
+    assert printed.err.startswith(sentence) and printed.err.count("\n") == 1
+
+
+def test_the_studies_are_listed_with_what_is_done(file: Path, inline: type[Inline], capsys: Printed) -> None:  # noqa: F811
+    assert main(["study", str(file), "--jobs", "1"]) == 0
+    capsys.readouterr()
+    assert main(["study", "--list"]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert [line.split()[0] for line in lines] == ["glue-small", "kin", "objectives", "quick", "tiny"]
+    assert lines[-1].endswith("(2 methods, 1 tasks, 2 seeds: 4 runs, 4 done)")
+
+
+def test_tables_in_every_format_hold_any_name() -> None:
+    table = pd.DataFrame({"method": ["a|b & 50%_x", "c"], "nll": [0.123456789, float("nan")], "n": [3, 4], "chosen": [True, False]})
+    assert markdown(table) == ("| method | nll | n | chosen |\n| --- | --- | --- | --- |\n| a\\|b & 50%_x | 0.1235 | 3 | yes |\n"
+                               "| c |  | 4 |  |\n")  # fmt: skip
+    assert latex(table).splitlines()[2:6:2] == [r"method & nll & n & chosen \\", r"a|b \& 50\%\_x & 0.1235 & 3 & yes \\"]
+    assert plain(table).splitlines()[2] == "c                    4"
+    assert csv(table).splitlines()[1] == "a|b & 50%_x,0.123456789,3,True"
+
+
+def test_a_table_of_no_known_format_is_refused(tmp_path: Path) -> None:
+    from ikd.errors import ConfigError
+
+    with pytest.raises(ConfigError, match="A table cannot be written as '.xls'"):
+        write_table(pd.DataFrame({"a": [1]}), tmp_path / "a.xls")
+    with pytest.raises(ConfigError, match="a.md cannot be written"):
+        write_table(pd.DataFrame({"a": [1]}), tmp_path / "no" / "a.md")
+
+
+@pytest.mark.parametrize("seconds, words", [(3, "3 s"), (99, "99 s"), (600, "10 min"), (7200, "2.0 h")])
+def test_durations_are_said_as_people_do(seconds: float, words: str) -> None:
+    assert time_words(seconds) == words

@@ -163,6 +163,14 @@ def test_the_board_appears_once_the_first_reading_is_there() -> None:
     assert "The board" in [one.value for one in opened(synthetic_run(3, n_steps=20, state="running", stop_before=1)).subheader]
 
 
+def test_a_class_that_comes_in_sees_the_same_board() -> None:
+    """The readings of what is on a board are then held once for all."""
+    boards = {opened(synthetic_run(3, n_steps=60, state="running", stop_before=step)).query_params["ex"][0] for step in (33, 41, 58)}
+    assert len(boards) == 1
+    moved = opened(synthetic_run(3, n_steps=60, state="running", stop_before=12)).query_params["ex"][0]
+    assert moved not in boards, "a choice that never changes would not show what has drifted"
+
+
 def test_drawing_that_takes_too_long_slows_its_own_pace_but_not_for_a_slow_first_time(monkeypatch: pytest.MonkeyPatch) -> None:
     kept: dict[str, object] = {}
     monkeypatch.setattr(pace.st, "session_state", kept)

@@ -40,3 +40,28 @@ def thin(steps: ArrayLike, values: ArrayLike, n: int) -> tuple[NDArray[Any], NDA
     highest = np.where(np.isnan(bucket), -np.inf, bucket).argmax(axis=1)
     chosen = np.unique([0, *(edges[:-1] + lowest), *(edges[:-1] + highest), len(places) - 1])
     return places[chosen], heights[chosen]
+
+
+def old_points_kept(steps: ArrayLike, values: ArrayLike, *, newest_from: int, width: int) -> NDArray[np.bool_]:
+    """Return (N,) which points of a growing curve stay: the first, all from a step on, and the lowest and highest of each stretch before.
+
+    A stretch is `width` steps from a multiple of it on. What is thinned again with a multiple of the width comes out as if the whole
+    curve had been thinned with that, so that a curve can be thinned while it grows.
+
+    Args:
+        steps: (N,) in rising order.
+        values: (N,); those that are not a number are left out of a stretch that has numbers.
+        newest_from: first step of which everything stays.
+        width: steps of a stretch.
+    """
+    places, heights = np.asarray(steps), np.asarray(values, dtype=np.float64)
+    kept = places >= newest_from
+    old = np.flatnonzero(~kept)
+    if not len(old):
+        return kept
+    stretch, own = places[old] // width, heights[old]
+    lowest = np.lexsort((np.where(np.isnan(own), np.inf, own), stretch))
+    highest = np.lexsort((np.where(np.isnan(own), np.inf, -own), stretch))
+    first = np.flatnonzero(np.diff(stretch, prepend=stretch[0] - 1))  # in both orders the stretches follow each other
+    kept[old[lowest[first]]] = kept[old[highest[first]]] = kept[old[0]] = True
+    return kept

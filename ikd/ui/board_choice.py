@@ -34,7 +34,7 @@ def choose_examples(tail: Tail, cursor: int, *, live: bool) -> list[int]:
     notice(complaint)
     early: list[int] | None = st.session_state.get(state.BOARD_EARLY)
     if not shown or (not live and shown == early):
-        shown = _keep(ranked(tail, "drift", cursor)[:N_CARDS])
+        shown = _keep(ranked(tail, "drift", shared_moment(cursor) if live else cursor)[:N_CARDS])
         st.session_state[state.BOARD_EARLY] = shown if live else None
     offered = list(dict.fromkeys([*shown, *range(min(len(texts), MOST_OFFERED))]))
     st.session_state[_PICKED] = shown
@@ -45,6 +45,14 @@ def choose_examples(tail: Tail, cursor: int, *, live: bool) -> list[int]:
         st.button("Choose anew", icon=":material/autorenew:", key="board-anew", on_click=_choose_anew, args=(tail, way, cursor),
                   help="Puts the first four by this measure on the board, as things stand now. They then stay.")  # fmt: skip
     return shown
+
+
+def shared_moment(cursor: int) -> int:
+    """Return the step by which the lab chooses in a live run: the last power of two, so that a class that comes in sees the same board.
+
+    What many see is held once for all of them: `Tail.readings`.
+    """
+    return 2 ** (cursor.bit_length() - 1) if cursor > 0 else 0
 
 
 def ranked(tail: Tail, way: str, cursor: int) -> list[int]:

@@ -62,12 +62,13 @@ def draw_board(scene: Scene, ids: Sequence[int]) -> None:
 def read_beliefs(scene: Scene, ids: Sequence[int]) -> Beliefs | None:
     """Return what was read of some examples up to the cursor, None before the first reading."""
     tail, t = scene.tail, float(scene.tail.meta["temperature"])
-    steps, teacher = tail.readings("teacher", ids)
-    student_steps, student = tail.readings("student", ids)
-    n_readings = int(min((steps <= scene.cursor).sum(), (student_steps <= scene.cursor).sum()))
+    read = tail.readings if scene.replayed else tail.live_readings
+    (teacher_steps, teacher), (student_steps, student) = read("teacher", ids), read("student", ids)
+    steps, of_teacher, of_student = np.intersect1d(teacher_steps, student_steps, assume_unique=True, return_indices=True)
+    n_readings = int((steps <= scene.cursor).sum())
     if not n_readings:
         return None
-    teacher, student = teacher[:n_readings], student[:n_readings]
+    teacher, student = teacher[of_teacher[:n_readings]], student[of_student[:n_readings]]
     pulls, pulled_at = _pulls(scene, ids)
     return Beliefs(
         steps=steps[:n_readings], teacher=softmax(teacher, t), student=softmax(student, t), frozen=softmax(teacher[0], t),
@@ -77,7 +78,7 @@ def read_beliefs(scene: Scene, ids: Sequence[int]) -> Beliefs | None:
 
 def _pulls(scene: Scene, ids: Sequence[int]) -> tuple[Doubles | None, int]:
     reader = scene.tail.reader
-    steps, _ = scene.tail.readings("feedback", ids)
+    steps, _ = (scene.tail.readings if scene.replayed else scene.tail.live_readings)("feedback", ids)
     upto = steps[steps <= scene.cursor]
     if not len(upto):
         return None, -1

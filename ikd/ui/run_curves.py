@@ -62,6 +62,10 @@ class Scene:
     replayed: bool
     era: int | None
 
+    def scalars(self, *names: str) -> pd.DataFrame:
+        """Return the wanted scalars: columns step, name, value; of a live run's distant past the spikes."""
+        return self.tail.scalars(*names) if self.replayed else self.tail.live_scalars(*names)
+
     @cached_property
     def timeline(self) -> RunTimeline | None:
         """Return the run's settings with all changes so far."""
@@ -88,7 +92,7 @@ def draw_curves(scene: Scene) -> None:
 
 
 def _draw_scores(scene: Scene, what: str, shown: str) -> None:
-    table = scene.tail.scalars("student_accuracy", "teacher_accuracy", "student_nll", "teacher_nll", "agreement")
+    table = scene.scalars("student_accuracy", "teacher_accuracy", "student_nll", "teacher_nll", "agreement")
     names = {"student": "agreement"} if what == "agreement" else {"teacher": f"teacher_{what}", "student": f"student_{what}"}
     if what == "agreement":
         names = {"agreement": "agreement"}
@@ -100,7 +104,7 @@ def _draw_scores(scene: Scene, what: str, shown: str) -> None:
 
 
 def _draw_losses(scene: Scene, shown: str) -> None:
-    table = scene.tail.scalars("course_loss", "exam_loss", "teacher_loss")
+    table = scene.scalars("course_loss", "exam_loss", "teacher_loss")
     own = scene.config is not None and scene.config.policy.name in PEERS
     second = {"teacher's loss": "teacher_loss"} if own else {"exam loss": "exam_loss"}
     looks = {who: LOSSES[who] for who in ("course loss", *second)}
@@ -109,7 +113,7 @@ def _draw_losses(scene: Scene, shown: str) -> None:
 
 
 def _draw_update(scene: Scene, shown: str) -> None:
-    table = scene.tail.scalars("teacher_update_ratio")
+    table = scene.scalars("teacher_update_ratio")
     looks = {"update / weights": ROLES["teacher"]}
     draw_lines(scene, table, {"update / weights": "teacher_update_ratio"}, what="update", shown=shown, title="ratio of norms",
                 looks=looks)  # fmt: skip
@@ -151,7 +155,7 @@ def draw_lines(
 
 
 def _draw_drift(scene: Scene, shown: str) -> None:
-    whole = scene.tail.scalars(*DRIFT)
+    whole = scene.scalars(*DRIFT)
     wide = whole.pivot_table(index="step", columns="name", values="value", dropna=False).reset_index()
     for name in DRIFT:
         if name not in wide:

@@ -53,9 +53,9 @@ def draw_progress(run: RunState, tail: Tail) -> None:
     st.caption(" · ".join(_times(run, tail)))
 
 
-def draw_newest(tail: Tail, cursor: int) -> None:
+def draw_newest(tail: Tail, cursor: int, *, live: bool) -> None:
     """Draw the newest reading's scores up to a step, in five small numbers, and say on what they were measured."""
-    table = tail.scalars(*NEWEST)
+    table = (tail.live_scalars if live else tail.scalars)(*NEWEST)
     first, last = _reading(table, 0), _reading(table, cursor)
     with st.container(horizontal=True, key="newest"):
         _number("Student accuracy", last.get("student_accuracy"), "on the probe set")

@@ -80,7 +80,7 @@ def _progress_part(folder: RunFolder, drawn: tuple[str, bool, bool], config: Run
         if run.state == "paused" and started:
             draw_step(tail, timeline_of(tail, config))
         if started:
-            draw_newest(tail, _cursor(run, tail, int(tail.meta["n_steps"])))
+            draw_newest(tail, _cursor(run, tail, int(tail.meta["n_steps"])), live=run.live)
         with st.expander("Log", expanded=not started, key=f"log-{started}"):
             draw_log(folder)
 

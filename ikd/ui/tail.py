@@ -5,6 +5,7 @@ Scalars and readings of a run are shared by all visitors of this process who wat
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Hashable, Sequence
 from typing import Any
 
@@ -17,11 +18,14 @@ from ikd.trace.digest import Digest
 from ikd.trace.folder import RunFolder
 from ikd.trace.reader import TraceReader
 from ikd.trace.reading_scores import grown_scores
+from ikd.trace.thin import old_points_kept
 from ikd.ui import state
 from ikd.ui.condensed import Condensed, Growing, attempt_of, condensed_of, growing_of, trace_key
 
 MOST_RUNS = 6
 STEPS_AT_ONCE = 8
+MOST_HELD, NEWEST_HELD, STRETCHES = 1400, 300, 64
+"""Steps of a live run that its page holds, those of them that are held whole, and the stretches whose spikes are held of the others."""
 
 
 class Tail:
@@ -78,6 +82,38 @@ class Tail:
             return (np.concatenate([known[0], steps]), np.concatenate([known[1], logits])) if len(steps) else known
 
         found: tuple[Integers, Floats] = self._growing(f"readings {role}", wanted).grown(grow)
+        return found
+
+    def live_scalars(self, *names: str) -> pd.DataFrame:
+        """Return `scalars` as the page of a live run draws them: of long ago only the spikes, so that a tick costs no more at its end."""
+        def grow(known: pd.DataFrame | None) -> pd.DataFrame:
+            after = -1 if known is None or known.empty else int(known["step"].iloc[-1])
+            fresh = self.reader.scalars(names, after=after)
+            if not len(fresh):
+                return fresh if known is None else known
+            return thinned(fresh if known is None or known.empty else pd.concat([known, fresh], ignore_index=True))
+
+        found: pd.DataFrame = self._growing(f"live scalars {' '.join(names)}", names).grown(grow)
+        return found
+
+    def live_readings(self, role: str, examples: Sequence[int]) -> tuple[Integers, Floats]:
+        """Return `readings` as the page of a live run draws them: all of the newest ones, and of earlier ones the first of a stretch."""
+        wanted = tuple(examples)
+
+        def grow(known: tuple[Integers, Floats] | None) -> tuple[Integers, Floats]:
+            if known is None or not len(known[0]):
+                steps, logits = self.reader.readings(role, examples=wanted)
+            else:
+                fresh, said = self.reader.readings(role, after=int(known[0][-1]), examples=wanted)
+                if not len(fresh):
+                    return known
+                steps, logits = np.concatenate([known[0], fresh]), np.concatenate([known[1], said])
+            if len(steps) <= MOST_HELD:
+                return steps, logits
+            kept = old_points_kept(steps, np.zeros(len(steps)), **_old(steps))
+            return steps[kept], logits[kept]
+
+        found: tuple[Integers, Floats] = self._growing(f"live readings {role}", wanted).grown(grow)
         return found
 
     def _growing(self, what: str, key: Hashable) -> Growing:
@@ -142,6 +178,22 @@ class Tail:
         if name not in self.kept or self.kept[name][0] != key:
             self.kept[name] = (key, make())
         return self.kept[name][1]
+
+
+def thinned(table: pd.DataFrame) -> pd.DataFrame:
+    """Return the rows of scalars (columns step, name, value) that are held of a live run; a step stays with all its names or with none."""
+    steps = np.unique(table["step"].to_numpy())
+    if len(steps) <= MOST_HELD:
+        return table
+    several = [own.to_numpy() for _, own in table.groupby("name", sort=False)["step"]]
+    values = [own.to_numpy() for _, own in table.groupby("name", sort=False)["value"]]
+    kept = [own[old_points_kept(own, heights, **_old(steps))] for own, heights in zip(several, values, strict=True)]
+    return table[table["step"].isin(np.unique(np.concatenate(kept)))].reset_index(drop=True)
+
+
+def _old(steps: Integers) -> dict[str, int]:
+    newest_from = int(steps[-NEWEST_HELD])
+    return {"newest_from": newest_from, "width": 2 ** math.ceil(math.log2(max(newest_from / STRETCHES, 1)))}
 
 
 def tail_of(folder: RunFolder) -> Tail:

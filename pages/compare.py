@@ -1,4 +1,4 @@
-"""Several runs side by side: settings, curves, scores, costs, texts won and lost. `?runs=ID,ID` names them."""
+"""Several runs side by side, or a study of methods over tasks and seeds. `?runs=ID,ID` names the runs, `?study=NAME` the study."""
 
 from ikd.ui.compare_view import show_compare
 from ikd.ui.shell import open_page

@@ -142,7 +142,7 @@ def commands(text: str) -> list[list[str]]:
 def test_there_are_commands(readme: str) -> None:
     assert {words[0] for words in commands(readme)} == {
         "train", "data", "runs", "scores", "pause", "stop", "change", "fork", "rename", "pack", "unpack", "delete", "export",
-        "settings"}  # fmt: skip
+        "study", "settings"}  # fmt: skip
 
 
 @pytest.mark.parametrize("words", commands(README.read_text("utf-8")), ids=" ".join)

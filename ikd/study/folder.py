@@ -28,6 +28,7 @@ from ikd.trace.store import runs_root
 
 CellState = Literal["waiting", "running", "done", "failed", "stopped", "interrupted"]
 STUDIES = "_studies"
+SECONDS_TO_HOLD = 1.0
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -128,7 +129,8 @@ class StudyFolder:
         """
         try:
             self.path.mkdir(parents=True, exist_ok=True)
-            lock = FileLock(self.path / ".lock", thread_local=False).acquire(timeout=0)
+            # `at_work` of another program holds it for an instant.
+            lock = FileLock(self.path / ".lock", thread_local=False).acquire(timeout=SECONDS_TO_HOLD)
         except Timeout:
             raise BusyError(f"Study {self.name} is at work already, in this program or another: wait for its end, or cancel it.") from None
         except OSError as fault:
@@ -218,4 +220,8 @@ def _row(tree: Mapping[str, Any]) -> Row | None:
                             int(cell["choice"])), **values)  # fmt: skip
     except (KeyError, TypeError, ValueError):
         return None
-    return row if row.state in get_args(CellState) and isinstance(row.scores, dict) else None
+    return row if row.state in get_args(CellState) and _are_scores(row.scores) else None
+
+
+def _are_scores(scores: object) -> bool:
+    return isinstance(scores, dict) and all(str(name).count("/") == 2 and isinstance(value, int | float) for name, value in scores.items())

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import reprlib
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -19,6 +20,11 @@ _KINDS = {"tasks": "names, each with its settings", "methods": "names, each with
           "seeds": "a number of seeds or a list of them, whole numbers from 0", "tune": "methods, each with settings and a list of values",
           "tune_seeds": "a number of seeds or a list of them, whole numbers from 0", "uneven_budgets": "true or false",
           "keep_students": "true or false", "matters": "scores, each with a number above 0"}  # fmt: skip
+
+
+_SHORT = reprlib.Repr()
+"""Says no more of a value than its beginning: aliases make of a short text lists of lists that would fill the memory when written out."""
+_SHORT.maxlevel, _SHORT.maxstring, _SHORT.maxother = 3, 80, 80
 
 
 class _Loader(yaml.SafeLoader):
@@ -127,7 +133,7 @@ def _sentence(fault: ValidationError) -> str:
         return unknown_name("key of a study", place[0], Study.model_fields, hint="Remove it or correct its name.")
     if first["type"] == "missing":
         return f"The study has no {place[0]}: give it; it also needs {', '.join(_needed(place[0]))}."
-    got = repr(first["input"])
+    got = _SHORT.repr(first["input"])
     wanted = _KINDS.get(place[0], "a text")
     if len(place) > 1:
         wanted = "plain values: numbers, texts, true, false or null" if place[0] in ("base", "tasks", "methods") else wanted

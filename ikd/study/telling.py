@@ -86,8 +86,12 @@ def so_far(results: Results, row: Row) -> str:
     if not both:
         return f"{what}:{found}{took}"
     gap = sum(ours[seed] - theirs[seed] for seed in both) / len(both)
-    seeds = f"{len(both)} seeds" if len(both) > 1 else "1 seed"
-    return f"{what}:{found}{took}; against {other} so far {gap:+.3f} ({seeds})"
+    return f"{what}:{found}{took}; against {other} so far {gap:+.3f} ({counted(len(both), 'seed')})"
+
+
+def counted(n: int, what: str) -> str:
+    """Return a number of things as a person says it."""
+    return f"{n} {what}{'s' * (n != 1)}"
 
 
 def time_words(seconds: float) -> str:
@@ -101,15 +105,17 @@ def protocol(results: Results) -> list[str]:
     """Return how the study compares, in sentences."""
     study = results.study
     better = "higher" if METRICS[study.score].larger_is_better else "lower"
-    lines = [f"{len(study.methods)} methods, {len(study.tasks)} tasks, {len(study.seeds)} seeds ({', '.join(map(str, study.seeds))}). All "
+    seeds = f"{counted(len(study.seeds), 'seed')} ({', '.join(map(str, study.seeds))})"
+    lines = [f"{counted(len(study.methods), 'method')}, {counted(len(study.tasks), 'task')}, {seeds}. All "
              "methods of a seed have the same texts, fine-tuned teacher, first weights of the student and seed of the batches.",
              f"{METRICS[study.score].label} decides; {better} is better. Where no exams are sat, the student studies the exam examples "
              "too, unless its method says otherwise."]  # fmt: skip
     if any(study.is_tuned(method) for method in study.methods):
         budgets = {study.budget(method) for method in study.methods}
         tried = f"{budgets.pop()} settings each" if len(budgets) == 1 else "different numbers of settings"
-        lines.append(f"Settings were chosen for each method and task by the mean on validation texts over the seeds "
-                     f"{', '.join(map(str, study.tune_seeds))}, {tried}; no test score was read for it.")  # fmt: skip
+        over = f"{counted(len(study.tune_seeds), 'seed')} ({', '.join(map(str, study.tune_seeds))})"
+        lines.append(f"Settings were chosen for each method and task by the mean on validation texts over {over}, {tried}; no test score "
+                     "was read for it.")  # fmt: skip
     splits = {task: reported_split(results, task) for task in study.tasks}
     if study.tune and "validation" in splits.values():
         without = ", ".join(task for task, split in splits.items() if split == "validation")

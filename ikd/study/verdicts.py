@@ -181,7 +181,7 @@ def _chance(kind: Kind, comparison: Comparison, p: float, n_tests: int) -> str:
     if kind == "equivalent" and p <= alpha and _clear(comparison.interval):
         note = ": there is one, but smaller"
     elif kind == "open" and comparison.smallest_p > alpha:
-        them = f"{_seeds(n_apart)}{' that differ' if comparison.ties else ''}"
+        them = f"{_seeds(n_apart)}{(' that differ' + 's' * (n_apart == 1)) if comparison.ties else ''}"
         note = f"; {them} cannot give less than {_chance_number(comparison.smallest_p, alpha)}"
     return f" ({'Holm-corrected ' if n_tests > 1 else ''}p {_chance_number(p, alpha)}{note})"
 

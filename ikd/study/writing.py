@@ -72,7 +72,7 @@ def _cells(table: pd.DataFrame, escapes: dict[str, str]) -> list[list[str]]:
 
 
 def _word(value: Any) -> str:
-    if value is None:
+    if value is None or value is pd.NA:
         return ""
     if isinstance(value, bool):
         return "yes" if value else ""

@@ -2,13 +2,9 @@
 
 from __future__ import annotations
 
-import html
-import json
 import time
 from collections.abc import Sequence
-from typing import Any
 
-import altair as alt
 import numpy as np
 import pandas as pd
 import streamlit as st
@@ -16,23 +12,15 @@ import streamlit as st
 import ikd
 from ikd.metrics.scores import METRICS
 from ikd.plots.compare import curve_chart, curve_table, frontier_chart, frontier_table
-from ikd.plots.theme import INK, PAPER
 from ikd.trace.comparing import OUTCOMES, gap_words, mcnemar, same_texts, settings_that_differ
 from ikd.trace.thin import thin
 from ikd.ui.compare_figures import MOST_POINTS, SERIES, common_split, cost_table, final_table
 from ikd.ui.compare_runs import Compared
 from ikd.ui.compare_texts import texts_table
-from ikd.ui.wording import visible
+from ikd.ui.html_file import html_figure, html_page, html_table, html_text
 
-WIDTH_PIXELS = 820
 MOST_TEXTS = 60
 DRAWN = ("student_accuracy", "student_nll", "teacher_accuracy")
-STYLE = f"""
-body {{ font: 16px/1.5 system-ui, sans-serif; color: {INK}; background: {PAPER}; max-width: 60rem; margin: 2rem auto; padding: 0 1rem; }}
-table {{ border-collapse: collapse; margin: 0.6rem 0 1.4rem; font-size: 0.86rem; display: block; overflow-x: auto; }}
-th, td {{ border: 1px solid #d0d7de; padding: 0.25rem 0.55rem; text-align: left; vertical-align: top; unicode-bidi: plaintext; }}
-th {{ background: #f3f5f7; }} svg {{ max-width: 100%; height: auto; }} small {{ color: #57606a; }}
-"""
 
 
 def draw_report(runs: list[Compared]) -> None:
@@ -91,46 +79,23 @@ def latex_of(table: pd.DataFrame) -> str:
 def report_of(runs: list[Compared]) -> str:
     """Return the whole comparison as one HTML page; it touches nothing of Streamlit."""
     names = [one.name for one in runs]
-    parts = [f"<h1>{_text(' against '.join(names))}</h1>",
+    parts = [f"<h1>{html_text(' against '.join(names))}</h1>",
              f"<p><small>IKD Lab {ikd.__version__}, {time.strftime('%Y-%m-%d %H:%M')}. Runs: "
-             f"{_text(', '.join(one.folder.id for one in runs))}.</small></p>"]  # fmt: skip
+             f"{html_text(', '.join(one.folder.id for one in runs))}.</small></p>"]  # fmt: skip
     known = {one.name: one.config for one in runs if one.config is not None}
-    parts += ["<h2>What differs</h2>", _table(settings_that_differ(known))]
+    parts += ["<h2>What differs</h2>", html_table(settings_that_differ(known))]
     parts += ["<h2>Over the run</h2>", *(_curves(runs, what) for what in DRAWN)]
     found = final_table(runs)
     if found is not None:
-        parts += [f"<h2>In the end, on the {_text(found[1])} split</h2>", _table(words_table(found[0], names)),
-                  f"<p><small>Students: value, 95 % interval over the examples, difference to {_text(names[0])} on the same "
+        parts += [f"<h2>In the end, on the {html_text(found[1])} split</h2>", html_table(words_table(found[0], names)),
+                  f"<p><small>Students: value, 95 % interval over the examples, difference to {html_text(names[0])} on the same "
                   "resamples.</small></p>"]  # fmt: skip
     split = common_split(runs)
     if split is not None:
         parts += ["<h2>Scores against cost</h2>", *(_frontier(runs, split, what) for what in ("accuracy", "nll"))]
         if same_texts([one.fingerprint for one in runs]):
             parts += ["<h2>Won and lost</h2>", *(_texts(runs[0], one, split) for one in runs[1:])]
-    return ('<!doctype html><html lang="en"><head><meta charset="utf-8">'
-            '<meta name="viewport" content="width=device-width">'
-            f"<title>{_text(' against '.join(names))}</title><style>{STYLE}</style></head>"
-            f"<body>{''.join(parts)}</body></html>\n")  # fmt: skip
-
-
-def _text(text: object) -> str:
-    return html.escape(visible(str(text), longest=2000))
-
-
-def _table(table: pd.DataFrame) -> str:
-    if table.empty:
-        return "<p>None.</p>"
-    head = "".join(f"<th>{_text(name)}</th>" for name in table.columns)
-    rows = "".join(f"<tr>{''.join(f'<td>{_text(cell)}</td>' for cell in row)}</tr>" for row in table.itertuples(index=False))
-    return f"<table><thead><tr>{head}</tr></thead><tbody>{rows}</tbody></table>"
-
-
-def _svg(chart: alt.LayerChart, table: pd.DataFrame) -> str:
-    import vl_convert
-
-    tree: dict[str, Any] = {**chart.to_dict(), "width": WIDTH_PIXELS, "data": {"values": json.loads(table.to_json(orient="records"))}}
-    tree.pop("datasets", None)
-    return f"<figure>{vl_convert.vegalite_to_svg(json.dumps(tree))}</figure>"
+    return html_page(" against ".join(names), parts)
 
 
 def _curves(runs: list[Compared], what: str) -> str:
@@ -145,7 +110,7 @@ def _curves(runs: list[Compared], what: str) -> str:
         return ""
     chart = curve_chart(pd.DataFrame(), runs=[one.name for one in shown], slots=[one.slot for one in shown], x_title="steps",
                         title=SERIES[what], zoom_name="zoom")  # fmt: skip
-    return f"<h3>{_text(SERIES[what].capitalize())}</h3>{_svg(chart, curve_table(series))}"
+    return f"<h3>{html_text(SERIES[what].capitalize())}</h3>{html_figure(chart, curve_table(series))}"
 
 
 def _frontier(runs: list[Compared], split: str, what: str) -> str:
@@ -159,15 +124,14 @@ def _frontier(runs: list[Compared], split: str, what: str) -> str:
     title = "floating-point operations" if cost == "flops" else "seconds of teaching"
     chart = frontier_chart(pd.DataFrame(), runs=[one.name for one in runs], slots=[one.slot for one in runs], x_title=title,
                            title=METRICS[what].label)  # fmt: skip
-    return _svg(chart, rows)
+    return html_figure(chart, rows)
 
 
 def _texts(first: Compared, second: Compared, split: str) -> str:
     table = texts_table(first, second, split)
     ours, theirs, p = mcnemar(table)
     shown = table[table["outcome"].isin(OUTCOMES[1:3])].head(MOST_TEXTS)
-    said = (f"<h3>{_text(first.name)} against {_text(second.name)}</h3><p>{ours} texts only the first has right, {theirs} only the second "
-            f"(McNemar's exact test: p = {p:.3g}).</p>")  # fmt: skip
+    said = (f"<h3>{html_text(first.name)} against {html_text(second.name)}</h3><p>{ours} texts only the first has right, {theirs} only the "
+            f"second (McNemar's exact test: p = {p:.3g}).</p>")  # fmt: skip
     columns = ["text", "label", "first", "second", "p_first", "p_second"]
-    return said + _table(shown.assign(p_first=np.round(shown["p_first"], 3), p_second=np.round(shown["p_second"], 3))[columns])
-
+    return said + html_table(shown.assign(p_first=np.round(shown["p_first"], 3), p_second=np.round(shown["p_second"], 3))[columns])

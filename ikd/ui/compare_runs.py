@@ -21,6 +21,8 @@ from ikd.ui.wording import visible
 _SLOTS = "compare-slots"
 _CHOICE = "compare-choice"
 LONGEST_NAME = 60
+RUNS, STUDY = "Runs", "Study"
+"""What the page compares."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -64,6 +66,14 @@ def choose_runs() -> tuple[list[Compared], str]:
                             placeholder="choose two runs or more", help="The others are held against the first one.")  # fmt: skip
     state.keep(state.RUNS, ",".join(chosen) or None)
     return [_compared(listed[run], names[run]) for run in chosen if run in listed], complaint
+
+
+def compare_these(runs: Sequence[str]) -> None:
+    """Open the comparison of these runs on the page; for a button's callback."""
+    st.session_state[_CHOICE] = list(runs)[:MOST_RUNS]
+    st.session_state[state.COMPARED] = RUNS
+    state.keep(state.RUNS, ",".join(st.session_state[_CHOICE]))
+    state.keep(state.STUDY, None)
 
 
 def _in_address() -> tuple[list[RunFolder], str]:

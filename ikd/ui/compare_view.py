@@ -1,22 +1,34 @@
-"""The Compare page: any runs beside each other."""
+"""The Compare page: any runs beside each other, or a study of methods over tasks and seeds."""
 
 from __future__ import annotations
 
 import streamlit as st
 
 from ikd.trace.comparing import settings_that_differ
+from ikd.ui import state
 from ikd.ui.compare_figures import draw_curves, draw_frontier, draw_scores
 from ikd.ui.compare_report import draw_report
-from ikd.ui.compare_runs import Compared, choose_runs
+from ikd.ui.compare_runs import RUNS, STUDY, Compared, choose_runs
 from ikd.ui.compare_texts import draw_teachers, draw_texts
 from ikd.ui.downloads import draw_downloads
 from ikd.ui.shell import notice, page_link, sentences
+from ikd.ui.study_view import show_study
 from ikd.ui.wording import plain
 
 
 def show_compare() -> None:
     """Draw the page."""
     st.header("Compare", anchor=False)
+    st.session_state.setdefault(state.COMPARED, STUDY if state.STUDY in st.query_params else RUNS)
+    what = st.segmented_control("What is compared", [RUNS, STUDY], key=state.COMPARED, required=True, label_visibility="collapsed")
+    if what == STUDY:
+        show_study()
+        return
+    state.keep(state.STUDY, None)
+    _show_runs()
+
+
+def _show_runs() -> None:
     runs, complaint = choose_runs()
     notice(complaint)
     if len(runs) < 2:

@@ -15,6 +15,7 @@ from ikd.errors import unknown_name
 
 # Parameters of an address.
 RUN, EXAMPLES, STEP, PRESET, VIEW, SPLIT, SCALE, RUNS = "run", "ex", "step", "preset", "view", "split", "t", "runs"
+STUDY = "study"
 
 # Keys of the session.
 VALUES = "train_values"
@@ -42,6 +43,11 @@ BOARD_EARLY = "board_chosen_early"
 
 SOURCE = "data_source_of"
 DATA_PART = "data_part_kept"
+COMPARED = "compare_what"
+STUDY_CHOICE = "study_choice"
+STUDY_KEPT = "study_looked_at"
+STUDY_NOTICE = "study_notice"
+STUDY_TEXT = "study_text_kept"
 
 DATA = "data"
 """The place of controls on the Data page."""

@@ -1,0 +1,152 @@
+"""A study taken home: one HTML file with everything, each table in four forms, all of them in one zip, and the study as YAML."""
+
+from __future__ import annotations
+
+import io
+import time
+import zipfile
+from collections.abc import Iterator
+
+import pandas as pd
+import streamlit as st
+
+import ikd
+from ikd.metrics.scores import METRICS
+from ikd.plots.study import cost_chart, forest_chart, forest_table
+from ikd.study.results import cost_table, failures, tuning_table
+from ikd.study.telling import LONG, how_made, protocol, report_markdown
+from ikd.study.writing import latex, markdown
+from ikd.ui.downloads import csv_bytes, draw_downloads, parquet_bytes
+from ikd.ui.html_file import html_figure, html_page, html_table, html_text
+from ikd.ui.study_choice import Offered
+from ikd.ui.study_figures import (
+    KINDS,
+    cost_options,
+    cost_points,
+    forest_options,
+    gain_rows,
+    spoken_costs,
+    spoken_gains,
+    told_in,
+)
+from ikd.ui.study_found import TABLES, Findings, examples_of, findings_of, table_of, whole_verdicts, yaml_of
+from ikd.ui.study_plan import method_rows, seed_lines, task_rows
+from ikd.ui.study_tables import cell_words, example_words, mean_words
+
+ROUNDED = {"gflops": 1, "seconds": 1, "forwards": 0, "steps": 0}
+
+
+def draw_export(one: Offered, findings: Findings) -> None:
+    """Draw the buttons; what they give is made when one is clicked."""
+    name, folder = findings.study.name, one.folder
+    with st.container(horizontal=True):
+        st.download_button("Report as HTML", lambda: report_html(one).encode("utf-8"), f"study-{name}.html", "text/html",
+                           icon=":material/description:", key="study-html", on_click="ignore")  # fmt: skip
+        st.download_button("All tables (zip)", lambda: zip_of(one), f"study-{name}.zip", "application/zip", icon=":material/folder_zip:",
+                           key="study-zip", on_click="ignore")  # fmt: skip
+        st.download_button("study.yaml", yaml_of(findings.study), "study.yaml", "application/yaml", icon=":material/download:",
+                           key="study-file", on_click="ignore")  # fmt: skip
+    st.caption("The report is one file with everything in it, which opens offline. The zip has it too, beside every table as CSV, Parquet, "
+               "Markdown and LaTeX.")  # fmt: skip
+    table = str(st.segmented_control("One table", list(TABLES), key="study-table", default="means", required=True))
+    if table not in LONG:
+        with st.container(horizontal=True):
+            st.download_button("Markdown", lambda: markdown(table_of(folder, table)).encode("utf-8"), f"{name}-{table}.md", "text/markdown",
+                               icon=":material/download:", key=f"study-{table}-md", on_click="ignore")  # fmt: skip
+            st.download_button("LaTeX", lambda: latex(table_of(folder, table)).encode("utf-8"), f"{name}-{table}.tex", "application/x-tex",
+                               icon=":material/download:", key=f"study-{table}-tex", on_click="ignore")  # fmt: skip
+    draw_downloads(lambda: table_of(folder, table), name=f"{name}-{table}", key=f"study-{table}", rows="All rows, numbers in full.")
+
+
+def zip_of(one: Offered) -> bytes:
+    """Return every table in each of its forms, the report as HTML and as Markdown, and study.yaml; it touches nothing of Streamlit."""
+    findings, whole = findings_of(one.folder), io.BytesIO()
+    with zipfile.ZipFile(whole, "w", zipfile.ZIP_DEFLATED) as packed:
+        packed.writestr("report.html", report_html(one))
+        packed.writestr("report.md", f"# {findings.study.title or findings.study.name}\n\n{report_markdown(findings.results)}\n")
+        packed.writestr("study.yaml", yaml_of(findings.study))
+        for name in TABLES:
+            table = table_of(one.folder, name)
+            packed.writestr(f"{name}.csv", csv_bytes(table))
+            packed.writestr(f"{name}.parquet", parquet_bytes(table))
+            if name not in LONG:
+                packed.writestr(f"{name}.md", markdown(table))
+                packed.writestr(f"{name}.tex", latex(table))
+    return whole.getvalue()
+
+
+def report_html(one: Offered) -> str:
+    """Return all that a study has found as one HTML page; it touches nothing of Streamlit."""
+    findings = findings_of(one.folder)
+    title = findings.study.title or findings.study.name
+    parts = [f"<h1>{html_text(title)}</h1>",
+             f"<p><small>Study {html_text(findings.study.name)}, IKD Lab {ikd.__version__}, {time.strftime('%Y-%m-%d %H:%M')}.</small></p>",
+             *_plan(findings), *_verdicts(findings), *_gains(findings), "<h2>Means</h2>", html_table(mean_words(findings)),
+             *_costs(findings), *_examples(one), *_rest(findings), *_made(findings)]  # fmt: skip
+    return html_page(title, parts)
+
+
+def _plan(findings: Findings) -> Iterator[str]:
+    yield "<h2>How it compares</h2>"
+    yield _list(protocol(findings.results))
+    yield html_table(method_rows(findings.study))
+    yield html_table(task_rows(findings.study))
+    yield _list([line.replace("**", "") for line in seed_lines(findings.study)])
+
+
+def _verdicts(findings: Findings) -> Iterator[str]:
+    for score in told_in(findings):
+        yield f"<h2>What is found: {html_text(METRICS[score].label)}</h2>"
+        for task, said in whole_verdicts(findings.found, score).items():
+            yield f"<h3>{html_text(task)}</h3>"
+            yield _list([f"[{KINDS[one.kind][0]}] {one.sentence}" for _, one in said])
+
+
+def _gains(findings: Findings) -> Iterator[str]:
+    for score in findings.scores:
+        rows = gain_rows(findings, score)
+        if rows.empty:
+            return
+        table = forest_table(rows)
+        chart = forest_chart(pd.DataFrame(), **forest_options(findings, score, table))
+        yield f"<h2>Gains: {html_text(METRICS[score].label)}</h2>"
+        yield html_figure(chart, table, spoken=spoken_gains(rows, score))
+        yield "<p><small>Mean gain over seeds with its 95 % interval; right of zero the method named first is better.</small></p>"
+
+
+def _costs(findings: Findings) -> Iterator[str]:
+    yield f"<h2>{html_text(METRICS[findings.scores[0]].label)} against cost</h2>" if findings.scores else ""
+    for score in findings.scores[:1]:
+        for task in findings.study.tasks:
+            points = cost_points(findings.results, task, score, "gflops")
+            if len(points):
+                chart = cost_chart(pd.DataFrame(), **cost_options(findings.study, points, score, "gflops"))
+                yield f"<h3>{html_text(task)}</h3>{html_figure(chart, points, spoken=spoken_costs(points, score, task, 'gflops'))}"
+    yield "<h2>What it cost</h2>"
+    yield html_table(cost_table(findings.results).round(ROUNDED))
+
+
+def _examples(one: Offered) -> Iterator[str]:
+    table = examples_of(one.folder)
+    yield "<h2>Texts won and lost</h2>"
+    yield html_table(example_words(table)) if len(table) else "<p>Not counted: the folders of the runs were not there.</p>"
+
+
+def _rest(findings: Findings) -> Iterator[str]:
+    tuning, failed = tuning_table(findings.results), failures(findings.results)
+    if len(tuning):
+        yield "<h2>Tuning</h2>"
+        yield html_table(tuning.round(4).assign(chosen=["yes" if chosen else "" for chosen in tuning["chosen"]]))
+    if failed:
+        yield "<h2>Failed runs</h2>"
+        yield _list([f"{cell_words(row)}: {row.error or 'no reason was noted'}" for row in failed])
+
+
+def _made(findings: Findings) -> Iterator[str]:
+    yield "<h2>How it was made</h2>"
+    yield _list([line.replace("`", "") for line in how_made(findings.results)])
+    yield f"<pre>{html_text(yaml_of(findings.study).decode('utf-8'), longest=200_000)}</pre>"
+
+
+def _list(lines: list[str]) -> str:
+    return f"<ul>{''.join(f'<li>{html_text(line)}</li>' for line in lines)}</ul>" if lines else ""

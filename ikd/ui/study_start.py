@@ -1,0 +1,111 @@
+"""Carrying a study out from the page, or how to in a terminal: seeds, jobs, start, go on, retry, cancel."""
+
+from __future__ import annotations
+
+import shlex
+
+import streamlit as st
+
+from ikd.errors import IKDError
+from ikd.runs.permission import read_only
+from ikd.study.background import cancel_study, start_study
+from ikd.study.engine import MOST_JOBS
+from ikd.study.folder import StudyFolder, studies_here
+from ikd.study.plan import Study
+from ikd.study.reading import load_study, shipped_names, with_seeds
+from ikd.ui.shell import notice
+from ikd.ui.study_choice import Offered, look_at
+from ikd.ui.study_found import yaml_of
+from ikd.ui.study_plan import fewest_seeds
+from ikd.ui.study_standing import Standing
+from ikd.ui.wording import plain
+
+MOST_SEEDS = 200
+JOBS = "study-jobs"
+_COMPLAINT = "study-complaint"
+LOCKED = ("This lab is read-only: studies can be looked at, and none can be started or changed here. The command below carries it out in a "
+          "lab of your own.")  # fmt: skip
+
+
+def draw_start(one: Offered, plan: Study, standing: Standing) -> None:
+    """Draw the controls that carry a study out, and the command that does the same.
+
+    Args:
+        one: the study that was chosen.
+        plan: of it.
+        standing: of the study of this name that was begun here, if any.
+    """
+    locked = read_only()
+    if locked:
+        st.info(LOCKED, icon=":material/visibility:")
+    notice(st.session_state.pop(_COMPLAINT, ""))
+    with st.container(horizontal=True, vertical_alignment="bottom"):
+        own = len(plan.seeds)
+        n_seeds = int(st.number_input("Seeds", 1, max(MOST_SEEDS, own), own, key=f"study-seeds-{one.key}-{own}", width=150,
+                                      disabled=locked or standing.active,
+                                      help="More seeds show smaller differences; what is there is kept."))  # fmt: skip
+        jobs = st.number_input("Runs side by side", 1, MOST_JOBS, None, key=JOBS, width=190, placeholder="one a core or GPU",
+                               disabled=locked or standing.active)  # fmt: skip
+    study = plan if n_seeds == len(plan.seeds) else with_seeds(plan, n_seeds)
+    if n_seeds < fewest_seeds(plan):
+        among = f" on one of {len(plan.tasks)} tasks" if len(plan.tasks) > 1 else ""
+        st.caption(f"With fewer than {fewest_seeds(plan)} seeds no difference{among} can be shown, however large.")
+    if one.place == "own" and one.name in studies_here():
+        st.warning(f"There is a study {plain(one.name)} here already. Started under the same name, this one takes up every run of it that "
+                   "is truly the same, and the others no longer count. To keep both, give this one another name.")  # fmt: skip
+    _draw_buttons(one, study, standing, int(jobs) if jobs else None, locked=locked)
+    st.caption("The same in a terminal, in the lab's folder; this page shows it too:")
+    st.code(command_of(study, int(jobs) if jobs else None), language="bash", wrap_lines=True)
+    st.download_button("The study as YAML", yaml_of(study), f"{study.name}.yaml", "application/yaml", icon=":material/download:",
+                       key="study-yaml-file", on_click="ignore")  # fmt: skip
+
+
+def command_of(study: Study, jobs: int | None) -> str:
+    """Return the command that carries a study out; one that nobody there knows by name is given as a file."""
+    words = ["python", "-m", "ikd", "study", *_named(study), *([] if jobs is None else ["--jobs", str(jobs)])]
+    return shlex.join(words)
+
+
+def _named(study: Study) -> list[str]:
+    try:
+        known = load_study(study.name) if study.name in shipped_names() else StudyFolder(study.name).study()
+        if study == known:
+            return [study.name]
+        if study == with_seeds(known, len(study.seeds)):
+            return [study.name, "--seeds", str(len(study.seeds))]
+    except IKDError:  # not known here, or damaged
+        pass
+    return [f"{study.name}.yaml"]
+
+
+def _draw_buttons(one: Offered, study: Study, standing: Standing, jobs: int | None, *, locked: bool) -> None:
+    more = study.seeds != one.study.seeds if one.study is not None else True
+    begun = one.place == "here" and standing.done + standing.failed > 0
+    label = "Go on" if begun else "Start it here" if one.place == "recorded" else "Start"
+    nothing = one.place == "here" and not standing.missing and not more
+    with st.container(horizontal=True):
+        st.button(label, icon=":material/play_arrow:", type="primary", key="study-start", on_click=_start, args=(study, jobs, False),
+                  disabled=locked or standing.active or nothing, help="Every run is over." if nothing else None)  # fmt: skip
+        if one.place == "here" and standing.failed and not standing.active:
+            st.button(f"Retry failed ({standing.failed})", icon=":material/replay:", key="study-retry", on_click=_start,
+                      args=(study, jobs, True), disabled=locked)  # fmt: skip
+        if standing.at_work:
+            st.button("Cancel", icon=":material/stop:", key="study-cancel", on_click=_cancel, args=(study.name,),
+                      disabled=locked or standing.ending, help="Runs at work stop after their step; all that is there is kept, and it "
+                      "can go on later.")  # fmt: skip
+
+
+def _start(study: Study, jobs: int | None, retry: bool) -> None:
+    try:
+        start_study(study, jobs=jobs, retry=retry)
+    except IKDError as fault:
+        st.session_state[_COMPLAINT] = str(fault)
+    else:
+        look_at(study.name)
+
+
+def _cancel(name: str) -> None:
+    try:
+        cancel_study(name)
+    except IKDError as fault:
+        st.session_state[_COMPLAINT] = str(fault)

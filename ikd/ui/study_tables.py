@@ -1,0 +1,193 @@
+"""The tables of a study: means with their intervals, texts won and lost, tuning, cost, failed runs, and every run with its page."""
+
+from __future__ import annotations
+
+import pandas as pd
+import streamlit as st
+
+from ikd.metrics.scores import METRICS
+from ikd.plots.compare import MOST_RUNS
+from ikd.study.comparing import pairs_of
+from ikd.study.folder import Row
+from ikd.study.plan import Study
+from ikd.study.results import Results, choice_words, cost_table, failures, reported_split, run_table, tuning_table
+from ikd.study.telling import time_words
+from ikd.trace.store import RECORDED, RUN_ID, assets_root
+from ikd.ui.compare_runs import compare_these
+from ikd.ui.study_choice import Offered
+from ikd.ui.study_figures import gain_words, told_in
+from ikd.ui.study_found import Findings, examples_of, score_intervals
+from ikd.ui.study_plan import setting_words
+from ikd.ui.wording import plain, visible
+
+MOST_FAILED = 30
+PAGE_OF_RUN = "run"
+ROW_PIXELS, MOST_ROWS = 35, 24
+
+
+def draw_means(findings: Findings) -> None:
+    """Draw the mean of every score with its interval, a row for each task and method."""
+    table = mean_words(findings)
+    st.dataframe(table, hide_index=True, key="study-means", height=height_of(table))
+    better = "; ".join(f"{METRICS[score].label}: {'higher' if METRICS[score].larger_is_better else 'lower'} is better"
+                       for score in findings.scores)  # fmt: skip
+    st.caption(f"Students, means over seeds with 95 % intervals. {better}. Intervals of two methods may overlap although their difference, "
+               "which is paired by seed, is shown.")  # fmt: skip
+
+
+def height_of(table: pd.DataFrame) -> int:
+    """Return the height in pixels in which a table is shown whole, unless it is very long."""
+    return ROW_PIXELS * (min(len(table), MOST_ROWS) + 1) + 3
+
+
+def mean_words(findings: Findings) -> pd.DataFrame:
+    """Return a row of words for each task and method."""
+    table: pd.DataFrame | None = None
+    for score in findings.scores:
+        own = score_intervals(findings.results, score)
+        if table is None:
+            table = own[["task", "method", "split", "seeds"]].copy()
+        words = [_mean_words(value, low, high) for value, low, high in zip(own["value"], own["low"], own["high"], strict=True)]
+        table[METRICS[score].label] = words
+    return pd.DataFrame() if table is None else table.rename(columns={"split": "texts"})
+
+
+def draw_examples(one: Offered, findings: Findings) -> None:
+    """Draw on how many texts each method alone is right, once a person asks for it: every trace is read for it."""
+    if not st.toggle("Count them", key="study-examples-wanted", help="Reads what the students said on every text, from each run."):
+        st.caption("On how many texts a method is right where the one it is held against is wrong, and the reverse.")
+        return
+    with st.spinner("Reading what the students said …"):
+        table = examples_of(one.folder)
+    n_wanted = len(pairs_of(findings.study)) * len(findings.study.tasks)
+    if table.empty:
+        st.info("The folders of these runs are not here, so that no text can be counted: the scores, which the study keeps itself, are all "
+                "there.", icon=":material/folder_off:")  # fmt: skip
+        return
+    st.dataframe(example_words(table), hide_index=True, key="study-examples", height=height_of(table))
+    missing = " Some comparisons are missing: their runs are not here, or not over." if len(table) < n_wanted else ""
+    st.caption("Won: texts on which the method is right in more seeds than the other, lost: in fewer. p by McNemar's exact test: it is of "
+               "other texts for these very students, and says nothing of other seeds. Where each seed draws texts of its own, every answer "
+               f"counts as a text.{missing}")  # fmt: skip
+
+
+def example_words(table: pd.DataFrame) -> pd.DataFrame:
+    """Return the example table as a person reads it."""
+    gains = [gain_words(*(100 * float(row[name]) for name in ("accuracy_gain", "low", "high"))) for row in table.to_dict("records")]
+    gains = [words.replace(" (one seed)", "") for words in gains]
+    return pd.DataFrame({
+        "task": table["task"], "method": table["method"], "against": table["against"], "seeds": table["seeds"], "texts": table["examples"],
+        "won": table["wins"], "lost": table["losses"], "p": [f"{p:.3g}" for p in table["mcnemar_p"]], "gain in accuracy, points": gains,
+    })  # fmt: skip
+
+
+def draw_tuning(findings: Findings) -> None:
+    """Draw what was tried for each method, and what was chosen."""
+    table = tuning_table(findings.results)
+    score = findings.study.score
+    column = f"validation_{score}"
+    words = tuning_words(findings.study)
+    shown = table.assign(choice=[words.get(choice, choice) for choice in table["choice"]])
+    config = {column: st.column_config.NumberColumn(f"{METRICS[score].label}, validation texts", format="%.4f"),
+              "choice": st.column_config.TextColumn("settings")}  # fmt: skip
+    st.dataframe(shown, hide_index=True, key="study-tuning", height=height_of(table), column_config=config)
+    seeds = findings.study.tune_seeds
+    st.caption(f"Means over the seed{'s' * (len(seeds) > 1)} {', '.join(map(str, seeds))}, on validation texts. The best is chosen for "
+               "each method and task once all of it has been tried.")  # fmt: skip
+
+
+def tuning_words(study: Study) -> dict[str, str]:
+    """Return each choice as the engine names it, and as the labels of the settings do."""
+    return {choice_words(one): setting_words(one) for method in study.methods for one in study.options(method)}
+
+
+def draw_cost_table(findings: Findings) -> None:
+    """Draw what the runs of each method took."""
+    config = {"forwards": st.column_config.NumberColumn("student forwards, planned", format="localized"),
+              "gflops": st.column_config.NumberColumn("GFLOPs spent", format="%.1f"),
+              "seconds": st.column_config.NumberColumn("seconds of teaching", format="%.1f"),
+              "steps": st.column_config.NumberColumn("steps", format="%.0f")}  # fmt: skip
+    table = cost_table(findings.results)
+    table["forwards"] = table["forwards"].round()
+    st.dataframe(table, hide_index=True, key="study-cost-table", column_config=config, height=height_of(table))
+    st.caption("Means over seeds. Forwards count a fixed teacher as asked at each step; in truth its soft targets are computed once, "
+               "which the GFLOPs spent tell. Seconds are those of the machine and of what ran beside.")  # fmt: skip
+
+
+def draw_failed(results: Results) -> None:
+    """Draw the failed runs with their sentences."""
+    failed = failures(results)
+    for row in failed[:MOST_FAILED]:
+        st.markdown(f":red-badge[:material/error: failed] {plain(cell_words(row), longest=200)}: "
+                    f"{plain(row.error or 'no reason was noted', longest=600)}")  # fmt: skip
+    if len(failed) > MOST_FAILED:
+        st.caption(f"And {len(failed) - MOST_FAILED} more: see the table of runs.")
+    st.caption("A pair of which one run failed is left out of that comparison, which says so. *Retry failed* carries them out again.")
+
+
+def cell_words(row: Row) -> str:
+    """Return which run of the study one is."""
+    tuning = "tuning, " if row.cell.stage == "tune" else ""
+    return f"{tuning}{row.cell.task}, {row.cell.method}, seed {row.cell.seed}"
+
+
+def draw_runs(one: Offered, findings: Findings) -> None:
+    """Draw every run that is compared with a way to its page, and a way to compare those of one task and seed."""
+    table = run_table(findings.results)
+    ids = {run: page for run in table["run"] if (page := run_here(one, str(run))) is not None}
+    _draw_compare(findings, table, ids)
+    pages = pd.Series([f"{PAGE_OF_RUN}?run={ids[run]}" if run in ids else None for run in table["run"]], dtype=object)
+    shown = table.assign(page=pages,
+                         took=["" if pd.isna(wall) else time_words(wall) for wall in table["wall"]],
+                         scores=[_score_words(findings, *cell) for cell in zip(table["task"], table["method"], table["seed"], strict=True)])
+    columns = ["page", "task", "method", "seed", "state", "scores", "steps", "took", "error"]
+    st.dataframe(shown[columns], hide_index=True, key="study-runs", height=320,
+                 column_config={"page": st.column_config.LinkColumn("run", display_text="open"),
+                                "steps": st.column_config.NumberColumn(format="%d")})  # fmt: skip
+    if len(ids) < int((table["run"] != "").sum()):
+        st.caption("Runs without a link are not here any more, or did not come with the lab: their scores are kept in the study.")
+
+
+def run_here(one: Offered, run: str) -> str | None:
+    """Return the id under which a run of a study can be opened, None where its folder is not here."""
+    if not RUN_ID.fullmatch(run):
+        return None
+    if one.place == "recorded":
+        return f"{RECORDED}{run}" if (assets_root() / run).is_dir() else None
+    return run if (one.folder.root / run).is_dir() else None
+
+
+def _draw_compare(findings: Findings, table: pd.DataFrame, ids: dict[str, str]) -> None:
+    own = table[table["run"].isin(list(ids))]
+    if own.empty:
+        return
+    with st.container(horizontal=True, vertical_alignment="bottom"):
+        task = str(st.selectbox("Runs of task", list(dict.fromkeys(own["task"])), key=f"study-runs-task-{findings.study.name}", width=260,
+                                format_func=visible))  # fmt: skip
+        own = own[own["task"] == task]
+        seed = st.selectbox("and seed", list(dict.fromkeys(own["seed"])), key=f"study-runs-seed-{findings.study.name}-{task}", width=140)
+        chosen = own[own["seed"] == seed]
+        runs = [ids[str(run)] for run in _baseline_first(findings.study, chosen)["run"]][:MOST_RUNS]
+        st.button(f"Compare these {len(runs)} runs", icon=":material/compare_arrows:", key="study-compare", on_click=compare_these,
+                  args=(runs,), disabled=len(runs) < 2)  # fmt: skip
+    if len(chosen) > MOST_RUNS:
+        st.caption(f"The first {MOST_RUNS} of {len(chosen)} methods, the baseline among them: more are not compared run by run.")
+
+
+def _baseline_first(study: Study, rows: pd.DataFrame) -> pd.DataFrame:
+    return rows.sort_values("method", key=lambda names: names != study.baseline, kind="stable")
+
+
+def _score_words(findings: Findings, task: str, method: str, seed: int) -> str:
+    row = findings.results.done(task, method).get(seed)
+    if row is None:
+        return ""
+    split = reported_split(findings.results, task)
+    known = [(score, row.scores.get(f"student/{split}/{score}")) for score in told_in(findings)]
+    return ", ".join(f"{score} {value:.3f}" for score, value in known if value is not None)
+
+
+def _mean_words(value: float, low: float, high: float) -> str:
+    if pd.isna(value):
+        return "–"
+    return f"{value:.4f}" if pd.isna(low) else f"{value:.4f} ({low:.4f} to {high:.4f})"

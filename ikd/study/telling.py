@@ -122,7 +122,7 @@ def protocol(results: Results) -> list[str]:
         lines.append(f"{without}: there is no test split, so that the report is on the validation texts by which settings were chosen too.")
     equal = [f"{method} has the compute of {study.equal_compute_to(method)}" for method in study.methods if study.equal_compute_to(method)]
     if equal:
-        lines.append(f"{'; '.join(equal)}: student forwards as METHOD section 7 counts them, a fixed teacher asked at each step. Soft "
+        lines.append(f"{'; '.join(equal)}: student forwards as the Method page counts them, a fixed teacher asked at each step. Soft "
                      "targets that were computed once cost less, which the GFLOPs spent tell.")  # fmt: skip
     return lines
 

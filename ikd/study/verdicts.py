@@ -4,6 +4,7 @@
   out zero. Both, since the test assumes nothing about the scores' distribution and the interval says how much.
 - "equivalent": the interval lies within the smallest difference that matters, if one is given; said even of a difference that is shown.
 - "open": neither. "No difference is shown" is not "there is no difference".
+- "mixed": one thing at equal steps, another at equal compute; said of a method together with its control alone.
 
 With fewer than six seeds the sign-flip test cannot reach 0.05, whatever the scores: such a verdict is open, and says so.
 """
@@ -17,7 +18,7 @@ from typing import Literal, NamedTuple
 from ikd.metrics.scores import METRICS
 from ikd.study.statistics import MOST_MORE_SEEDS, Comparison, Interval, seeds_needed
 
-Kind = Literal["better", "worse", "open", "equivalent"]
+Kind = Literal["better", "worse", "open", "equivalent", "mixed"]
 
 _FEWEST_ALIKE = 6
 _MOST_DECIMALS = 4
@@ -103,8 +104,8 @@ def verdict(
 
 
 def with_control(main: Verdict, control: Verdict, *, at: str = "equal compute") -> Verdict:
-    """Return a verdict together with that of its control: of the kind of both where they agree, else open, since a claim needs both."""
-    kind: Kind = main.kind if main.kind == control.kind else "open"
+    """Return a verdict together with that of its control: of the kind of both where they agree, else mixed, since a claim needs both."""
+    kind: Kind = main.kind if main.kind == control.kind else "mixed"
     needed = [one.seeds_needed for one in (main, control) if one.seeds_needed is not None]
     then = f"; at {at} {control.clause}"
     return Verdict(kind=kind, sentence=f"{main.sentence[:-1]}{then}.", clause=main.clause + then, seeds_needed=max(needed, default=None))

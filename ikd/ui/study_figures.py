@@ -22,10 +22,12 @@ from ikd.ui.wording import plain, visible
 KINDS: dict[Kind, tuple[str, str, str]] = {
     "better": ("better", "green", ":material/trending_up:"), "worse": ("worse", "red", ":material/trending_down:"),
     "open": ("no difference shown", "gray", ":material/help:"), "equivalent": ("no difference that matters", "blue", ":material/equal:"),
+    "mixed": ("differs at equal compute", "orange", ":material/call_split:"),
 }  # fmt: skip
 """Word, colour and icon of each kind of verdict."""
 
-IN_A_WORD: dict[Kind, str] = {"better": "better", "worse": "worse", "open": "undecided", "equivalent": "none that matters"}
+IN_A_WORD: dict[Kind, str] = {"better": "better", "worse": "worse", "open": "undecided", "equivalent": "none that matters",
+                              "mixed": "mixed"}
 COSTS = {"gflops": "GFLOPs spent on teaching", "seconds": "seconds of teaching"}
 LONGEST_SENTENCE = 1000
 
@@ -48,8 +50,8 @@ def draw_verdicts(findings: Findings) -> None:
                     word, colour, icon = KINDS[one.kind]
                     st.markdown(f":{colour}-badge[{icon} {word}] {plain(one.sentence, longest=LONGEST_SENTENCE)}")
     st.caption("Differences are paired by seed and positive where the first one is better. In brackets the 95 % interval over seeds; p by "
-               "the exact sign-flip test, Holm-corrected over the tasks. With a control of equal compute, both must agree. "
-               "“No difference is shown” does not mean that there is none.")  # fmt: skip
+               "the exact sign-flip test, Holm-corrected over the tasks. Where a method has a control of equal compute, a claim needs "
+               "both. “No difference is shown” does not mean that there is none.")  # fmt: skip
 
 
 def lower_label(score: str) -> str:

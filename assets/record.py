@@ -1,7 +1,8 @@
-"""Make the recorded runs that come with the lab: real runs of this code, without their student's weights.
+"""Make the recorded runs and studies that come with the lab: real runs of this code, without their student's weights.
 
-    python assets/record.py            every recording
+    python assets/record.py            every run
     python assets/record.py NAME       one of them
+    python assets/record.py study:NAME the lines of a study that was carried out in the folder of runs, without its runs
 """
 
 from __future__ import annotations
@@ -18,14 +19,23 @@ from typing import Any
 ROOT = Path(__file__).parents[1]
 sys.path.insert(0, str(ROOT))
 
-SMALL: dict[str, Any] = {"training.steps": 400, "record.probe_size": 100, "record.probe_dtype": "float16"}
+SMALL: dict[str, Any] = {
+    "training.steps": 400, "task.validation_size": 300, "task.test_size": 400, "record.probe_size": 100, "record.probe_dtype": "float16",
+}  # fmt: skip
+PAIRS: dict[str, Any] = {**SMALL, "task.train_size": 4000, "training.steps": 300}
+IRONY: dict[str, Any] = {
+    **SMALL, "task.train_size": 8000, "teacher.fine_tune_steps": 1500, "student.name": "builtin/1x64", "training.steps": 300,
+}  # fmt: skip
+FIXED: dict[str, Any] = {"policy.name": "fixed"}
 RECORDINGS: dict[str, tuple[str, dict[str, Any]]] = {
     "reviews-exam": ("overconfident", {**SMALL, "label": "Reviews: an overconfident teacher learns to soften"}),
-    "irony-exam": ("irony", {
-        **SMALL, "task.train_size": 10000, "teacher.fine_tune_steps": 1500, "student.name": "builtin/1x64",
-        "training.steps": 300, "label": "Irony: two classes",
-    }),
+    "reviews-fixed": ("overconfident", {**SMALL, **FIXED, "label": "Reviews: the same teacher, fixed"}),
+    "pairs-exam": ("pairs", {**PAIRS, "label": "Pairs: feedback"}),
+    "pairs-fixed": ("pairs", {**PAIRS, **FIXED, "label": "Pairs: the same teacher, fixed"}),
+    "irony-exam": ("irony", {**IRONY, "label": "Irony: two classes"}),
+    "irony-fixed": ("irony", {**IRONY, **FIXED, "label": "Irony: the same teacher, fixed"}),
 }
+"""Of each built-in task a pair that differs in the policy alone: texts, teacher, first weights of the student and batches are the same."""
 KEPT = ("config.json", "state.json", "trace.sqlite", "log.txt")
 
 
@@ -52,8 +62,28 @@ def record(name: str) -> None:
     print(name, f"{sum(path.stat().st_size for path in target.iterdir()) / 1e6:.2f} MB", state.scores)
 
 
+def record_study(name: str) -> None:
+    """Keep what a study has found: what was asked, the last line on each run, and its sessions without their processes."""
+    from ikd.study.folder import StudyFolder
+    from ikd.trace.store import assets_root
+
+    made, kept = StudyFolder(name), StudyFolder(name, assets_root())
+    shutil.rmtree(kept.path, ignore_errors=True)
+    kept.write_study(made.study())
+    for row in made.rows().values():
+        kept.append(row)
+    for session in made.sessions():
+        kept.append_session({key: value for key, value in session.items() if key != "pid"})
+    print(name, f"{sum(path.stat().st_size for path in kept.path.iterdir()) / 1e6:.2f} MB")
+
+
 if __name__ == "__main__":
+    asked = sys.argv[1:] or list(RECORDINGS)
+    for one in asked:
+        if one.startswith("study:"):
+            record_study(one.removeprefix("study:"))
     with tempfile.TemporaryDirectory() as home:
         os.environ["IKD_HOME"] = home
-        for one in sys.argv[1:] or RECORDINGS:
-            record(one)
+        for one in asked:
+            if not one.startswith("study:"):
+                record(one)

@@ -110,7 +110,7 @@ def page_link(
         key: unique name of the container, for the style sheet.
         more: other parameters of the address.
     """
-    query = {state.RUN: run, **(more or {})} if run is not None else None
+    query = {**({} if run is None else {state.RUN: run}), **(more or {})} or None
     try:
         with st.container(key=key, width="content"):
             st.page_link(PAGES[page].path, label=label, icon=icon, query_params=query)

@@ -46,6 +46,10 @@ def test_a_study_is_told_while_it_goes_on_and_at_its_end(
         assert len(data) and list(data.columns) == list(text.columns)
         np.testing.assert_allclose(numbers, text[numbers.columns].astype(float), rtol=1e-12)
     assert len(Inline.given) == 0 and len(inline.given) == 4
+    assert main(["study", "tiny", "--table", "--seeds", "1"]) == 0
+    told = capsys.readouterr().out
+    assert "1 seed (0)" in told and "2 seeds" not in told
+    assert main(["study", "tiny", "--table"]) == 0 and "2 seeds (0, 1)" in capsys.readouterr().out
     assert main(["study", "tiny", "--jobs", "1", "--seeds", "1"]) == 0
     assert "1 seed" in capsys.readouterr().out and len(inline.given) == 4
 

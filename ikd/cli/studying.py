@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import shlex
 import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -26,7 +27,8 @@ def add_study(commands: Any) -> None:
     )  # fmt: skip
     study.add_argument("study", nargs="?", metavar="STUDY", help="one that comes with the lab or was begun here (--list), or a YAML file")
     study.add_argument("--jobs", type=int, metavar="N", help="runs side by side (default: one a core, or one a GPU)")
-    study.add_argument("--seeds", type=int, metavar="N", help="so many seeds in place of the study's own; what is there is kept")
+    study.add_argument("--seeds", type=int, metavar="N", help="so many seeds in place of the study's own, to carry out or (--table) to tell "
+                       "of; what is there is kept")  # fmt: skip
     study.add_argument("--retry", action="store_true", help="carry out failed runs again")
     study.add_argument("--table", action="store_true", help="only print what is there so far")
     study.add_argument("--out", type=Path, metavar="FOLDER", help="write every table there: Markdown, LaTeX, CSV, Parquet, and report.md")
@@ -47,7 +49,7 @@ def _study(chosen: argparse.Namespace) -> int:
     if chosen.seeds is not None:
         study = with_seeds(study, chosen.seeds)
     code = 0 if chosen.table else _carried_out(study, chosen)
-    _tell(StudyFolder(study.name), chosen.out)
+    _tell(StudyFolder(study.name), chosen)
     return code
 
 
@@ -98,14 +100,17 @@ def _line(progress: Progress) -> str:
     return f"{place} {so_far(progress.results, progress.row)}{left}"
 
 
-def _tell(folder: StudyFolder, out: Path | None) -> None:
+def _tell(folder: StudyFolder, chosen: argparse.Namespace) -> None:
+    from ikd.study import with_seeds
     from ikd.study.results import read_results
     from ikd.study.telling import report, write_all
 
     results = read_results(folder)
+    if chosen.seeds is not None:
+        results = replace(results, study=with_seeds(results.study, chosen.seeds))
     print(report(results))
-    if out is not None:
-        for path in write_all(results, out):
+    if chosen.out is not None:
+        for path in write_all(results, chosen.out):
             print(path)
 
 

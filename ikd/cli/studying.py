@@ -27,7 +27,7 @@ def add_study(commands: Any) -> None:
     )  # fmt: skip
     study.add_argument("study", nargs="?", metavar="STUDY", help="one that comes with the lab or was begun here (--list), or a YAML file")
     study.add_argument("--jobs", type=int, metavar="N", help="runs side by side (default: one a core, or one a GPU)")
-    study.add_argument("--seeds", type=int, metavar="N", help="so many seeds in place of the study's own, to carry out or (--table) to tell "
+    study.add_argument("--seeds", type=int, metavar="N", help="so many seeds in place of the study's own, to carry out or (--table) tell "
                        "of; what is there is kept")  # fmt: skip
     study.add_argument("--retry", action="store_true", help="carry out failed runs again")
     study.add_argument("--table", action="store_true", help="only print what is there so far")

@@ -25,8 +25,9 @@ from ikd.trace.reader import TraceReader
 from ikd.trace.store import open_run
 
 STEPS, COMPUTE, OTHER = "equal steps", "equal compute", ""
-COMPARISON_COLUMNS = ("task", "score", "method", "against", "at", "seeds", "mean", "other_mean", "gain", "low", "high", "p", "p_holm",
-                      "hedges_g", "in_favour", "in_disfavour", "more_seeds", "verdict")  # fmt: skip
+COMPARISON_COLUMNS = ("task", "score", "method", "against", "at", "seeds", "mean", "other_mean", "gain", "low", "high", "boot_low",
+                      "boot_high", "p", "p_holm", "wilcoxon_p", "hedges_g", "in_favour", "in_disfavour", "more_seeds",
+                      "verdict")  # fmt: skip
 EXAMPLE_COLUMNS = ("task", "method", "against", "seeds", "examples", "both", "only_method", "only_against", "neither", "wins", "losses",
                    "mcnemar_p", "accuracy_gain", "low", "high")  # fmt: skip
 
@@ -85,10 +86,14 @@ def compared(results: Results, scores: Sequence[str] | None = None) -> list[Foun
 
 
 def comparison_table(found: Sequence[Found]) -> pd.DataFrame:
-    """Return a row for each of these: `COMPARISON_COLUMNS`. A gain is positive where the method is better, whatever the score."""
+    """Return a row for each of these: `COMPARISON_COLUMNS`. A gain is positive where the method is better, whatever the score.
+
+    `low` and `high` are by Student's t, `boot_low` and `boot_high` by the studentised bootstrap; `p` is of the sign-flip test, `p_holm` the
+    same corrected over tasks, `wilcoxon_p` of the signed-rank test.
+    """
     rows = [
-        (one.task, one.score, *one.pair, c.n_seeds, c.mean_a, c.mean_b, c.gain, *c.interval, c.permutation_p, one.p, c.hedges_g,
-         c.in_favour, c.against, one.verdict.seeds_needed, one.verdict.kind)
+        (one.task, one.score, *one.pair, c.n_seeds, c.mean_a, c.mean_b, c.gain, *c.interval, *c.bootstrap, c.permutation_p, one.p,
+         c.wilcoxon_p, c.hedges_g, c.in_favour, c.against, one.verdict.seeds_needed, one.verdict.kind)
         for one in found for c in (one.comparison,)
     ]  # fmt: skip
     return pd.DataFrame(rows, columns=COMPARISON_COLUMNS).astype({"more_seeds": "Int64"})

@@ -28,12 +28,12 @@ IRONY: dict[str, Any] = {
 }  # fmt: skip
 FIXED: dict[str, Any] = {"policy.name": "fixed"}
 RECORDINGS: dict[str, tuple[str, dict[str, Any]]] = {
-    "reviews-exam": ("overconfident", {**SMALL, "label": "Reviews: an overconfident teacher learns to soften"}),
-    "reviews-fixed": ("overconfident", {**SMALL, **FIXED, "label": "Reviews: the same teacher, fixed"}),
+    "reviews-exam": ("overconfident", {**SMALL, "label": "Reviews, overconfident teacher: feedback"}),
+    "reviews-fixed": ("overconfident", {**SMALL, **FIXED, "label": "Reviews, overconfident teacher: fixed"}),
     "pairs-exam": ("pairs", {**PAIRS, "label": "Pairs: feedback"}),
-    "pairs-fixed": ("pairs", {**PAIRS, **FIXED, "label": "Pairs: the same teacher, fixed"}),
-    "irony-exam": ("irony", {**IRONY, "label": "Irony: two classes"}),
-    "irony-fixed": ("irony", {**IRONY, **FIXED, "label": "Irony: the same teacher, fixed"}),
+    "pairs-fixed": ("pairs", {**PAIRS, **FIXED, "label": "Pairs: fixed teacher"}),
+    "irony-exam": ("irony", {**IRONY, "label": "Irony: feedback"}),
+    "irony-fixed": ("irony", {**IRONY, **FIXED, "label": "Irony: fixed teacher"}),
 }
 """Of each built-in task a pair that differs in the policy alone: texts, teacher, first weights of the student and batches are the same."""
 KEPT = ("config.json", "state.json", "trace.sqlite", "log.txt")

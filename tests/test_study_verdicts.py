@@ -143,3 +143,17 @@ def test_no_sentence_claims_more_than_the_numbers(gains: list[float], n_tests: i
     back = verdict(differing([-gain for gain in gains]), method="KD", other="IKD", p=p, n_tests=n_tests, matters=matters)
     assert back.kind == {"better": "worse", "worse": "better"}.get(found.kind, found.kind)
     assert back.seeds_needed == found.seeds_needed
+
+
+def test_a_failed_pair_is_not_said_to_lack_seeds() -> None:
+    failed = verdict(compare_seeds([np.nan] * 2, [np.nan] * 2), method="IKD", other="KD")
+    assert failed.sentence == ("IKD and KD cannot be compared in accuracy: no seed has both runs; 2 seeds left out for failed runs (IKD 2, "
+                               "KD 2).")  # fmt: skip
+
+
+def test_a_gain_is_said_alone_as_it_is_in_a_sentence() -> None:
+    from ikd.study.verdicts import said_gain
+
+    one = differing(UNSURE)
+    assert said_gain(one.gain, one.interval, "accuracy") == "+0.08 points [-0.38, 0.54]" in said(UNSURE).sentence
+    assert said_gain(-0.00002, one.interval, "nll").startswith("-0.0000") or said_gain(-0.0, one.interval, "nll").startswith("+0.0000")

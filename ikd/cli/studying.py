@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ikd.cli.carrying import FAILED, end_as_by_keyboard
-from ikd.errors import ConfigError
+from ikd.errors import ConfigError, RunError, unknown_name
 
 if TYPE_CHECKING:
     from ikd.study import Progress, Study, StudyFolder
@@ -48,18 +48,38 @@ def _study(chosen: argparse.Namespace) -> int:
     study = _found(chosen.study)
     if chosen.seeds is not None:
         study = with_seeds(study, chosen.seeds)
-    code = 0 if chosen.table else _carried_out(study, chosen)
-    _tell(StudyFolder(study.name), chosen)
+    if chosen.table:
+        _tell(_told(study.name), chosen)
+        return 0
+    code = _carried_out(study, chosen)
+    if code != INTERRUPTED or chosen.out is not None:
+        _tell(StudyFolder(study.name), chosen)
     return code
 
 
-def _found(name_or_file: str) -> Study:
-    """Return a study that comes with the lab, one of a file, or one that was begun here."""
-    from ikd.study import StudyFolder, load_study, shipped_names, studies_here
+def _told(name: str) -> StudyFolder:
+    """Return the folder of what is told of: that of the study begun here, else of the one recorded with the lab."""
+    from ikd.study import StudyFolder, studies_here
+    from ikd.trace.store import assets_root
 
-    if name_or_file not in shipped_names() and name_or_file in studies_here():
-        return StudyFolder(name_or_file).study()
-    return load_study(name_or_file)
+    if name not in studies_here() and name in studies_here(assets_root()):
+        print(f"Nothing of {name} was carried out here: this is what was recorded with the lab.", file=sys.stderr)
+        return StudyFolder(name, assets_root())
+    return StudyFolder(name)
+
+
+def _found(name_or_file: str) -> Study:
+    """Return a study that comes with the lab, one that was begun here or recorded with the lab, or one of a file."""
+    from ikd.study import StudyFolder, known_studies, load_study, shipped_names, studies_here
+    from ikd.trace.store import assets_root
+
+    if name_or_file in shipped_names() or Path(name_or_file).suffix in (".yaml", ".yml") or Path(name_or_file).is_file():
+        return load_study(name_or_file)
+    for root in (None, assets_root()):
+        if name_or_file in studies_here(root):
+            return StudyFolder(name_or_file, root).study()
+    known = sorted({*known_studies(), *studies_here(assets_root())})
+    raise ConfigError(unknown_name("study", name_or_file[:300], known, hint="Or give the path of a YAML file."))
 
 
 def _carried_out(study: Study, chosen: argparse.Namespace) -> int:
@@ -71,12 +91,14 @@ def _carried_out(study: Study, chosen: argparse.Namespace) -> int:
         for progress in carry_out(study, jobs=chosen.jobs, retry=chosen.retry, command=_command(chosen)):
             print(_line(progress), file=sys.stderr, flush=True)
     except KeyboardInterrupt:
-        print(f"Interrupted. What is there is kept: python -m ikd study {chosen.study} goes on.", file=sys.stderr)
+        print(f"Interrupted. What is there is kept: python -m ikd study {chosen.study} goes on, and with --table it is told.",
+              file=sys.stderr)  # fmt: skip
         return INTERRUPTED
     if progress is None or progress.done == progress.total:
         return 0
     if not progress.failed:
-        print(f"Ended before its end, as it was asked: python -m ikd study {chosen.study} goes on.", file=sys.stderr)
+        print(f"Ended before its end, as it was asked: python -m ikd study {chosen.study} goes on, and with --table it is told.",
+              file=sys.stderr)  # fmt: skip
         return INTERRUPTED
     return FAILED
 
@@ -92,7 +114,8 @@ def _line(progress: Progress) -> str:
     """Return the progress in a line: what has just ended, what it came to, and how long the rest will take."""
     from ikd.study.telling import so_far, time_words
 
-    left = "" if progress.seconds_left is None else f"; {time_words(progress.seconds_left)} left"
+    over = progress.done + progress.failed == progress.total
+    left = "" if progress.seconds_left is None or over else f"; {time_words(progress.seconds_left)} left"
     place = f"[{progress.done + progress.failed}/{progress.total}]"
     if progress.row is None:
         side = "" if progress.jobs == 1 else f", {progress.jobs} at a time"
@@ -115,15 +138,23 @@ def _tell(folder: StudyFolder, chosen: argparse.Namespace) -> None:
 
 
 def _list() -> int:
-    from ikd.study import StudyFolder, known_studies
+    from ikd.study import StudyFolder, known_studies, studies_here
     from ikd.study.cells import all_cells
+    from ikd.study.telling import counted
+    from ikd.trace.store import assets_root
 
-    for name in known_studies():
-        study = _found(name)
-        rows = StudyFolder(name).rows()
-        cells = all_cells(study)
-        done = sum(1 for cell in cells if cell in rows and rows[cell].state == "done")
-        begun = f", {done} done" if rows else ""
-        print(f"{name}  {study.title}  ({len(study.methods)} methods, {len(study.tasks)} tasks, {len(study.seeds)} seeds: {len(cells)} "
-              f"runs{begun})")  # fmt: skip
+    recorded = studies_here(assets_root())
+    for name in sorted({*known_studies(), *recorded}):
+        try:
+            study = StudyFolder(name, assets_root()).study() if name in recorded and name not in known_studies() else _found(name)
+        except (ConfigError, RunError) as fault:
+            print(f"{name}  damaged: {fault}")
+            continue
+        rows, cells = StudyFolder(name).rows(), all_cells(study)
+        states = [rows[cell].state for cell in cells if cell in rows]
+        begun = "".join(f", {states.count(state)} {state}" for state in ("done", "failed") if state in states)
+        kept = "; recorded with the lab" if name in recorded else ""
+        size = ", ".join(counted(len(several), what) for several, what in (
+            (study.methods, "method"), (study.tasks, "task"), (study.seeds, "seed")))  # fmt: skip
+        print("  ".join(filter(None, [name, study.title, f"({size}: {counted(len(cells), 'run')}{begun}{kept})"])))
     return 0

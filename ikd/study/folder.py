@@ -112,8 +112,8 @@ class StudyFolder:
         self._append("cells.jsonl", {**asdict(row), "cell": row.cell._asdict()})
 
     def sessions(self) -> list[dict[str, Any]]:
-        """Return what is known of each time the study was begun or ended, oldest first."""
-        return list(_trees(self.path / "sessions.jsonl"))
+        """Return what is known of each time the study was begun or ended, oldest first; a damaged line is left out."""
+        return [tree for tree in _trees(self.path / "sessions.jsonl") if _is_session(tree)]
 
     def append_session(self, facts: Mapping[str, Any]) -> None:
         """Add a line on a beginning or an end; errors as in `append`."""
@@ -221,6 +221,13 @@ def _row(tree: Mapping[str, Any]) -> Row | None:
     except (KeyError, TypeError, ValueError):
         return None
     return row if row.state in get_args(CellState) and _are_scores(row.scores) else None
+
+
+def _is_session(tree: Mapping[str, Any]) -> bool:
+    wanted: dict[str, type | tuple[type, ...]] = {
+        "began": (int, float), "ended": (int, float), "jobs": int, "versions": dict, "seeds": list, "command": str, "machine": str,
+    }  # fmt: skip
+    return ("began" in tree or "ended" in tree) and all(isinstance(tree[name], kind) for name, kind in wanted.items() if name in tree)
 
 
 def _are_scores(scores: object) -> bool:

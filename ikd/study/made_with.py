@@ -30,7 +30,7 @@ def commit() -> str | None:
     root = Path(ikd.__file__).parents[1]
     if not (root / ".git").exists():
         return None
-    head, changes = _git(root, "rev-parse", "HEAD"), _git(root, "status", "--porcelain")
+    head, changes = _git(root, "rev-parse", "HEAD"), _git(root, "status", "--porcelain", "--untracked-files=no")
     return None if not head else head + (" and changes" if changes else "")
 
 

@@ -86,7 +86,8 @@ def study_from_text(text: str) -> Study:
     except (RecursionError, ValueError, TypeError) as fault:
         raise ConfigError(f"The study is not YAML that can be read ({type(fault).__name__}): correct it.") from None
     if not isinstance(tree, dict):
-        raise ConfigError("A study is YAML with the keys name, tasks, methods, seeds and baseline: start from a shipped one.")
+        raise ConfigError("A study is YAML with the keys name, tasks, methods, seeds and baseline: start from one of those in "
+                          "ikd/study/shipped.")  # fmt: skip
     return study_from(tree)
 
 
@@ -113,7 +114,7 @@ def with_seeds(study: Study, n_seeds: int) -> Study:
         ConfigError: not a number that a study can have.
     """
     if n_seeds < 1:
-        raise ConfigError(f"A study needs one seed or more, got {n_seeds}: give --seeds a number from 1, better 5 or more.")
+        raise ConfigError(f"A study needs one seed or more, got {n_seeds}: give a number from 1; fewer than 6 can show no difference.")
     seeds = list(study.seeds[:n_seeds])
     following = max(study.seeds) + 1
     while len(seeds) < n_seeds:

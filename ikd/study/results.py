@@ -86,10 +86,10 @@ def score_table(results: Results) -> pd.DataFrame:
 
 
 def reported_split(results: Results, task: str) -> str:
-    """Return the split that a task is reported on: "test" where it has one, else "validation"."""
+    """Return the split that a task is reported on: "test" where it has one, or while nothing is known of it, else "validation"."""
     wanted = f"student/test/{results.study.score}"
     rows = [row for method in results.study.methods for row in results.done(task, method).values()]
-    return "test" if any(wanted in row.scores for row in rows) else "validation"
+    return "test" if not rows or any(wanted in row.scores for row in rows) else "validation"
 
 
 def scores_of(results: Results, task: str, method: str, score: str, *, split: str | None = None, role: str = "student") -> dict[int, float]:

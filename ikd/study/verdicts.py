@@ -97,10 +97,16 @@ def verdict(
     needed = seeds_needed(comparison, n_tests=n_tests) if kind == "open" else None
     # Enough for the power and yet not shown: one more at least.
     needed = None if needed is None else max(1, needed)
-    rest = _chance(kind, comparison, value, n_tests) + (_wish(comparison, needed, n_tests) if kind == "open" else "")
+    lacking = kind == "open" and not (comparison.n_seeds == 0 and comparison.n_left_out)
+    rest = _chance(kind, comparison, value, n_tests) + (_wish(comparison, needed, n_tests) if lacking else "")
     seeds = f", {_seeds(comparison.n_seeds)}" if comparison.n_seeds else ""
     sentence = f"{long}{seeds}{rest}{_left_out(comparison, method, other)}."
     return Verdict(kind=kind, sentence=sentence, clause=short + rest, seeds_needed=needed)
+
+
+def said_gain(gain: float, ends: Interval, metric: str) -> str:
+    """Return a gain in the unit of its score with its interval, as every sentence says it: "+0.8 points [0.2, 1.4]"."""
+    return _said(gain, ends, UNITS[metric], "+")
 
 
 def with_control(main: Verdict, control: Verdict, *, at: str = "equal compute") -> Verdict:
@@ -145,16 +151,17 @@ def _form(kind: Kind, comparison: Comparison) -> str:
 
 def _numbers(comparison: Comparison, unit: Unit) -> dict[str, str]:
     """Return the gain with its sign, and its size, each with unit and interval."""
-    gain = comparison.gain * unit.factor
-    low, high = (end * unit.factor for end in comparison.interval)
-    decimals = _decimals(gain, low, high)
+    gain, (low, high) = comparison.gain, comparison.interval
     percent = "" if comparison.level == 0.95 else f"{comparison.level * 100:g} % interval "
+    size, ends = (gain, Interval(low, high)) if gain >= 0 else (-gain, Interval(-high, -low))
+    return {"gain": _said(gain, Interval(low, high), unit, "+", percent), "size": _said(size, ends, unit, "", percent)}
 
-    def said(value: float, first: float, second: float, sign: str) -> str:
-        ends = "" if math.isnan(first) else f" {percent}[{_rounded(first, decimals)}, {_rounded(second, decimals)}]"
-        return f"{_rounded(value, decimals, sign)}{unit.name}{ends}"
 
-    return {"gain": said(gain, low, high, "+"), "size": said(gain, low, high, "") if gain >= 0 else said(-gain, -high, -low, "")}
+def _said(gain: float, ends: Interval, unit: Unit, sign: str, percent: str = "") -> str:
+    value, (low, high) = gain * unit.factor, (end * unit.factor for end in ends)
+    decimals = _decimals(value, low, high)
+    interval = "" if math.isnan(low) else f" {percent}[{_rounded(low, decimals)}, {_rounded(high, decimals)}]"
+    return f"{_rounded(value, decimals, sign)}{unit.name}{interval}"
 
 
 def _decimals(gain: float, low: float, high: float) -> int:

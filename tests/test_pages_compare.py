@@ -15,6 +15,7 @@ from ikd.trace.folder import RunFolder
 from ikd.ui import compare_view, state
 from ikd.ui.compare_report import latex_of, markdown_of, report_of, words_table
 from ikd.ui.compare_runs import Compared
+from ikd.ui.compare_texts import texts_table
 from ikd.ui.shell import PAGES
 from tests.conftest import REPOSITORY
 from tests.synthetic import synthetic_run
@@ -130,6 +131,14 @@ def test_the_report_is_whole_alone_and_harmless(compared: list[Compared], tmp_pa
     assert "With **exams** <b>" in said and "policy.name" in said and "McNemar" in said
     for one in ("What differs", "Over the run", "In the end", "Scores against cost", "Won and lost"):
         assert one in said
+
+
+def test_a_report_that_holds_some_of_the_texts_alone_says_how_many(compared: list[Compared], monkeypatch: pytest.MonkeyPatch) -> None:
+    table = texts_table(compared[0], compared[1], "test")
+    n_differing = int(table["outcome"].isin(["first alone", "second alone"]).sum())
+    assert n_differing > 1 and "Below stand the first" not in report_of(compared)
+    monkeypatch.setattr("ikd.ui.compare_report.MOST_TEXTS", 1)
+    assert f"Below stand the first 1 of these {n_differing} texts." in report_of(compared)
 
 
 def test_tables_are_written_so_that_markdown_and_latex_read_them_back() -> None:

@@ -6,6 +6,7 @@ import io
 import os
 import time
 import zipfile
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -24,11 +25,13 @@ from ikd.ui import state, study_found
 from ikd.ui.shell import PAGES
 from ikd.ui.study_choice import offered
 from ikd.ui.study_export import report_html, zip_of
-from ikd.ui.study_figures import gain_rows
-from ikd.ui.study_found import Findings, findings_of, score_intervals, table_of
+from ikd.ui.study_figures import gain_rows, gain_words
+from ikd.ui.study_found import Findings, findings_of, score_intervals, table_of, whole_verdicts
 from ikd.ui.study_own import own_study
+from ikd.ui.study_plan import few_seeds_words
 from ikd.ui.study_standing import OWN_FAULT, last_words, standing_of
 from ikd.ui.study_start import command_of
+from ikd.ui.study_tables import edge_words, tuning_words
 from ikd.ui.wording import plain
 from tests.conftest import REPOSITORY
 from tests.synthetic import synthetic_run
@@ -103,7 +106,7 @@ def test_a_study_that_comes_with_the_lab_says_what_it_compares_and_how_to_start_
 def test_more_seeds_and_jobs_are_asked_for_in_the_command_and_at_the_start(started: list[Any], recorded: Path) -> None:
     page = opened("quick")
     page = next(one for one in page.number_input if str(one.key).startswith("study-seeds")).set_value(3).run()
-    page = next(one for one in page.number_input if one.key == "study-jobs").set_value(2).run()
+    page = next(one for one in page.number_input if str(one.key).startswith("study-jobs")).set_value(2).run()
     assert page.code[0].value == "python -m ikd study quick --seeds 3 --jobs 2"
     assert "fewer than 7 seeds no difference" in said(page)
     button(page, "study-start").click().run()
@@ -133,6 +136,63 @@ def test_the_figures_hold_the_numbers_of_the_comparisons() -> None:
     rows, table = gain_rows(found, "accuracy"), comparison_table(compared(found.results, ["accuracy"]))
     np.testing.assert_allclose(rows[["gain", "low", "high"]], 100 * table[["gain", "low", "high"]].astype(float))
     assert rows["method"].tolist() == table["method"].tolist() and "against KD, equal compute" in "".join(rows["label"])
+
+
+def test_a_gain_is_said_in_the_figure_as_in_the_sentences_and_never_as_minus_zero() -> None:
+    found = findings_of(written_study())
+    for score in found.scores:
+        told = {(one.task, *one.pair): one.verdict.sentence for one in found.found if one.score == score}
+        own = found.comparisons[found.comparisons["score"] == score]
+        for row in own.to_dict("records"):
+            words = gain_words(row["gain"], row["low"], row["high"], score)
+            ends = words[words.index("[") :]
+            assert row["gain"] < 0 or ends in told[row["task"], row["method"], row["against"], row["at"]]
+    assert gain_words(-0.0004, -0.008, 0.007, "accuracy") == "+0.0 points [-0.8, 0.7]"
+    assert "no seed" in gain_words(np.nan, np.nan, np.nan, "nll") and gain_words(0.5, np.nan, np.nan, "nll").endswith("(one seed)")
+
+
+def test_what_holds_at_equal_steps_alone_and_what_is_not_there_yet_have_badges_of_their_own() -> None:
+    methods = {name: value for name, value in hand_study().methods.items() if name != "KD, equal compute"}
+    tune = {name: value for name, value in hand_study().tune.items() if name in methods}
+    folder = written_study(hand_study(methods=methods, tune=tune, name="alone"))
+    badges = {task: [one.badge for one in said] for task, said in whole_verdicts(findings_of(folder).found, "nll").items()}
+    assert badges == {"reviews": ["better at equal steps"], "irony": ["open"]}
+    assert [label for label in gain_rows(findings_of(folder), "nll")["label"] if label.endswith("· better at equal steps")]
+    page = opened("alone")
+    assert not page.exception and any("better at equal steps]" in one.value for one in page.markdown)
+    assert not any("green-badge" in one.value for one in page.markdown)
+    whole = whole_verdicts(findings_of(written_study()).found, "nll")
+    assert [one.badge for one in whole["reviews"]] == ["open", "better"], "a control at equal compute settles it"
+    folder = written_study(hand_study(name="half"), last=0)
+    for cell in all_cells(hand_study()):
+        if cell.task == "reviews":
+            folder.append(hand_row(cell))
+    half = whole_verdicts(findings_of(folder).found, "nll")
+    assert {one.badge for one in half["irony"]} == {"nothing"}, "no run of it is there"
+
+
+def test_two_seeds_have_no_interval_and_no_interval_leaves_the_score() -> None:
+    folder = written_study(hand_study(seeds=2))
+    rows = score_intervals(findings_of(folder).results, "accuracy")
+    assert rows["value"].notna().all() and rows[["low", "high"]].isna().all(axis=None)
+    study = hand_study(seeds=3, name="three")
+    folder = written_study(study)
+    for cell in all_cells(study):
+        row = hand_row(cell)
+        folder.append(replace(row, scores={**row.scores, "student/test/accuracy": (0.5, 0.9, 1.0)[cell.seed % 3]}))
+    ends = score_intervals(findings_of(folder).results, "accuracy")
+    low = stats.t.interval(0.95, 2, loc=0.8, scale=stats.sem([0.5, 0.9, 1.0]))[0]
+    np.testing.assert_allclose(ends["low"], low)
+    assert (ends["high"] == 1.0).all()
+
+
+def test_a_chosen_value_at_the_edge_of_what_was_tried_is_marked() -> None:
+    study = hand_study(tune={"KD": {"objective.temperature": [2, 4, 8]}}, uneven_budgets=True)
+    path = "objective.temperature"
+    assert [edge_words(study, "KD", {path: value}) for value in (2, 4)] == ["chosen; Temperature at the edge: less might be better", ""]
+    assert "more might be better" in edge_words(study, "KD", {path: 8}) and edge_words(study, "exam", {}) == ""
+    found = findings_of(written_study())
+    assert tuning_words(found).query("method == 'KD' and settings == 'Temperature: 2'")["chosen"].str.contains("less might").all()
 
 
 def test_means_have_the_t_interval_over_seeds() -> None:
@@ -195,6 +255,42 @@ def test_lines_that_are_broken_are_left_out() -> None:
     assert not page.exception and not page.error and "What is found" in heads(page)
 
 
+@pytest.mark.parametrize("line", ['{"began": "yesterday", "jobs": "many", "versions": 3}', '{"ended": null}', "null", '{"began": 1e300}',
+                                  '{"began": true}', '{"began": 1800000000.0, "jobs": 0, "versions": 3, "seeds": 7, "how": []}', "[]"])
+def test_a_session_whose_line_is_damaged_breaks_nothing(line: str) -> None:
+    folder = written_study(last=30, ended="")
+    with (folder.path / "sessions.jsonl").open("a", encoding="utf-8") as file:
+        file.write(line + "\n")
+    with folder.hold():
+        page = opened("hand")
+        assert not page.exception and not page.error and "at work" in said(page)
+    page = opened("hand")
+    assert not page.exception and not page.error and heads(page)[-1] == "Take it home" and "gone without a word" in said(page)
+    assert report_html(found_here(folder)[0])
+
+
+def test_a_study_that_ended_and_lacks_runs_says_whether_more_was_asked_or_lines_are_gone() -> None:
+    folder = written_study(last=50)
+    page = opened("hand")
+    assert "missing or damaged" in said(page) and "more was asked" not in said(page) and button(page, "study-start").label == "Go on"
+    folder.append_session({"began": 1_800_000_700.0, "jobs": 1, "seeds": [0, 1]})
+    folder.append_session({"ended": 1_800_000_800.0, "how": "finished"})
+    page = opened("hand")
+    assert "more was asked" in said(page) and "missing or damaged" not in said(page)
+
+
+def test_a_study_of_which_every_run_failed_says_so_and_why_and_no_reason_twice() -> None:
+    folder = written_study(last=0)
+    for cell in all_cells(hand_study()):
+        folder.append(hand_row(cell, state="failed", error="It ran out of memory."))
+    page = opened("hand")
+    assert not page.exception and "All 54 runs have failed" in said(page) and not page.get("progress")
+    assert "to its end yet" not in said(page)
+    failed = [one.value for one in page.markdown if "failed]" in one.value]
+    assert len(failed) == 1 and "54 runs failed" in failed[0]
+    assert "tuning, reviews, KD, seed 1000, Temperature: 2" in said(page).replace("\\", ""), "which of those with the same name"
+
+
 @pytest.mark.parametrize("name", ["nothing", "../../etc", "recorded:nothing", "<b>x</b>"])
 def test_a_wrong_name_in_the_address_is_said_and_another_study_is_shown(name: str) -> None:
     page = opened(name)
@@ -208,6 +304,25 @@ def test_a_read_only_lab_shows_and_starts_nothing(monkeypatch: pytest.MonkeyPatc
     page = opened("hand")
     assert not page.exception and "read-only" in said(page) and "What is found" in heads(page)
     assert button(page, "study-start").disabled and button(page, "study-retry").disabled
+
+
+def test_a_read_only_lab_gives_a_command_that_another_lab_understands(monkeypatch: pytest.MonkeyPatch) -> None:
+    written_study()
+    assert command_of(hand_study(), None, elsewhere=True) == "python -m ikd study hand.yaml"
+    assert command_of(load_study("quick"), None, elsewhere=True) == "python -m ikd study quick"
+    monkeypatch.setenv("IKD_READ_ONLY", "1")
+    page = opened("hand")
+    assert page.code[0].value.startswith("python -m ikd study hand.yaml") and "the file below" in said(page)
+    page = opened("own:")
+    page = page.text_area(key="study-yaml").set_value(study_text(hand_study())).run()
+    assert "This is a study" in said(page) and "It can be started" not in said(page)
+
+
+def test_the_smallest_p_of_too_few_seeds_is_said() -> None:
+    assert "smallest p that the test can give with 2 is 0.5, and" in few_seeds_words(hand_study(tasks={"irony": {}}, seeds=2))
+    smallest = stats.permutation_test((np.array([0.1, 0.2, 0.3, 0.7]),), np.mean, permutation_type="samples", n_resamples=np.inf).pvalue
+    words = few_seeds_words(hand_study(seeds=4))
+    assert f"with 4 is {smallest:.2g}, times 2 tasks" in words and few_seeds_words(hand_study(seeds=7)) == ""
 
 
 def test_a_refusal_of_the_start_is_a_sentence(monkeypatch: pytest.MonkeyPatch, recorded: Path) -> None:
@@ -273,8 +388,8 @@ def test_a_recorded_study_shows_its_scores_without_its_runs(recorded: Path) -> N
     assert list(offered())[0] == "recorded:hand"
     page = opened("hand")
     assert not page.exception and not page.error and "What is found" in heads(page) and "recorded:hand" in page.query_params[state.STUDY]
-    page = page.toggle(key="study-examples-wanted").set_value(True).run()
-    assert "folders of these runs are not here" in said(page)
+    assert "folders of these runs are not here" in said(page) and not page.toggle, "nothing is offered that cannot be had"
+    assert "examples" not in page.segmented_control(key="study-table").options
     assert button(page, "study-start").label == "Start it here"
     written_study(last=20)
     assert list(offered())[:2] == ["hand", "recorded:hand"], "the one begun here goes first, and both can be chosen"
@@ -289,7 +404,8 @@ def test_a_study_at_work_can_be_cancelled_and_not_started_twice() -> None:
     with folder.hold():
         page = opened("hand")
         assert not page.exception and "at work, 1 at a time" in said(page) and "left" in str(page.get("progress")[0].proto.text)
-        assert button(page, "study-start").disabled
+        assert button(page, "study-start").disabled and len(page.get("progress")) == 2, "beside the button too"
+        assert next(one for one in page.number_input if str(one.key).startswith("study-jobs")).value == 2, "as in the last session"
         page = button(page, "study-cancel").click().run()
         assert folder.asked_to_end() and button(page, "study-cancel").disabled and "ending" in said(page)
 
@@ -357,8 +473,11 @@ def test_the_report_is_whole_alone_and_harmless() -> None:
     assert [link for link in seen.loads if not link.startswith("#")] == [] and not {"script", "link", "iframe", "img", "b"} & set(seen.tags)
     assert seen.tags.count("svg") >= 4 and "url(http" not in text and len(text.encode()) < 5_000_000
     told = " ".join(seen.words)
-    for part in ("What is found", "Gains", "Means", "against cost", "Tuning", "Failed runs", "How it was made", "It <b>ran</b> out"):
+    for part in ("What is found", "Gains", "Means", "against cost", "Tuning", "Failed runs", "How it was made", "It <b>ran</b> out",
+                 "paired by seed", "Holm", "does not mean that there is none", "Dashed", "Forwards count",
+                 "student forwards, planned", "validation texts"):
         assert part in told
+    assert "validation_nll" not in told and seen.tags.count("tr") > 42 and "<h2>Runs</h2>" in text
     for several in sentences(compared(read_results(one.folder)), "nll").values():
         assert all(sentence in told for sentence in several)
 
@@ -377,7 +496,7 @@ def test_the_zip_holds_every_table_in_each_form_and_the_study_itself(tmp_path: P
 def test_one_table_can_be_taken_alone() -> None:
     one, _ = found_here(written_study())
     page = opened("hand")
-    for name in study_found.TABLES:
+    for name in (name for name in study_found.TABLES if name != "examples"):
         page = page.segmented_control(key="study-table").set_value(name).run()
         assert not page.exception and not page.error
     assert len(table_of(one.folder, "runs")) == 42

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 import subprocess
@@ -351,3 +352,14 @@ def test_a_study_started_from_a_page_is_a_program_of_its_own_and_can_be_cancelle
     wait_for(folder, 4)
     wait_until_alone(folder)
     assert len(list_runs()) == 4
+
+
+@pytest.mark.parametrize("wrong", [{"steps": "many"}, {"wall": "long"}, {"run": 3}, {"scores": {"nll": 0.5}}, {"scores": {"a/b/c": "x"}},
+                                   {"state": "well"}, {"error": 3}, {"cell": {"stage": "main"}}, {"flops": []}])  # fmt: skip
+def test_a_line_that_is_none_is_left_out(wrong: dict[str, object], tmp_path: Path) -> None:
+    folder = StudyFolder("tiny", tmp_path)
+    folder.write_study(tiny_study())
+    folder.append(Row(cell=main_cells(tiny_study())[0], digest="x", state="done", scores={"student/test/nll": 0.5}))
+    right = json.loads((folder.path / "cells.jsonl").read_text("utf-8"))
+    (folder.path / "cells.jsonl").write_text(json.dumps({**right, **wrong}) + "\n" + json.dumps(right) + "\n", encoding="utf-8")
+    assert len(folder.lines()) == 1

@@ -18,7 +18,7 @@ from ikd.study.results import Results
 ALIKE = {"title", "seeds", "baseline", "matters", "keep_students"}
 """What may change in a study without a doubt about the runs that are there."""
 
-NO_CHOICE = "None of the settings that its method is tuned over came to its end with all tune_seeds: see the failed runs of the tuning."
+NO_CHOICE = "None of the settings that its method is tuned over came to its end with every seed: see the failed runs of the tuning."
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -220,7 +220,13 @@ def _row(tree: Mapping[str, Any]) -> Row | None:
                             int(cell["choice"])), **values)  # fmt: skip
     except (KeyError, TypeError, ValueError):
         return None
-    return row if row.state in get_args(CellState) and _are_scores(row.scores) else None
+    return row if row.state in get_args(CellState) and _are_scores(row.scores) and _are_numbers(row) else None
+
+
+def _are_numbers(row: Row) -> bool:
+    numbers = (row.forwards, row.flops, row.seconds, row.wall)
+    return (all(one is None or isinstance(one, int | float) for one in numbers) and isinstance(row.steps, int)
+            and isinstance(row.digest, str) and isinstance(row.run, str) and (row.error is None or isinstance(row.error, str)))  # fmt: skip
 
 
 def _is_session(tree: Mapping[str, Any]) -> bool:

@@ -84,15 +84,19 @@ def report_of(runs: list[Compared]) -> str:
              f"{html_text(', '.join(one.folder.id for one in runs))}.</small></p>"]  # fmt: skip
     known = {one.name: one.config for one in runs if one.config is not None}
     parts += ["<h2>What differs</h2>", html_table(settings_that_differ(known))]
-    parts += ["<h2>Over the run</h2>", *(_curves(runs, what) for what in DRAWN)]
+    parts += ["<h2>Over the run</h2>", *(_curves(runs, what) for what in DRAWN),
+              "<p><small>On the probe examples of each run.</small></p>"]
     found = final_table(runs)
     if found is not None:
         parts += [f"<h2>In the end, on the {html_text(found[1])} split</h2>", html_table(words_table(found[0], names)),
                   f"<p><small>Students: value, 95 % interval over the examples, difference to {html_text(names[0])} on the same "
-                  "resamples.</small></p>"]  # fmt: skip
+                  "resamples. It says how sure the difference is for these students on other texts of this kind; how sure it is for other "
+                  "seeds only several seeds can say, as a study does.</small></p>"]  # fmt: skip
     split = common_split(runs)
     if split is not None:
-        parts += ["<h2>Scores against cost</h2>", *(_frontier(runs, split, what) for what in ("accuracy", "nll"))]
+        parts += ["<h2>Scores against cost</h2>", *(_frontier(runs, split, what) for what in ("accuracy", "nll")),
+                  "<p><small>Bars: 95 % interval over the examples. The dashed line joins the runs that no other one beats for as "
+                  "little.</small></p>"]  # fmt: skip
         if same_texts([one.fingerprint for one in runs]):
             parts += ["<h2>Won and lost</h2>", *(_texts(runs[0], one, split) for one in runs[1:])]
     return html_page(" against ".join(names), parts)
@@ -130,8 +134,12 @@ def _frontier(runs: list[Compared], split: str, what: str) -> str:
 def _texts(first: Compared, second: Compared, split: str) -> str:
     table = texts_table(first, second, split)
     ours, theirs, p = mcnemar(table)
-    shown = table[table["outcome"].isin(OUTCOMES[1:3])].head(MOST_TEXTS)
+    differing = table[table["outcome"].isin(OUTCOMES[1:3])]
+    shown = differing.head(MOST_TEXTS)
+    cut = f" Below stand the first {len(shown)} of these {len(differing)} texts." if len(shown) < len(differing) else ""
     said = (f"<h3>{html_text(first.name)} against {html_text(second.name)}</h3><p>{ours} texts only the first has right, {theirs} only the "
-            f"second (McNemar's exact test: p = {p:.3g}).</p>")  # fmt: skip
-    columns = ["text", "label", "first", "second", "p_first", "p_second"]
-    return said + html_table(shown.assign(p_first=np.round(shown["p_first"], 3), p_second=np.round(shown["p_second"], 3))[columns])
+            f"second (McNemar's exact test: p = {p:.3g}, of other texts for these very students; it says nothing of other seeds).{cut}</p>")
+    columns = {"text": "text", "label": "label", "first": "the first says", "second": "the second says",
+               "p_first": "the first's probability of the label", "p_second": "the second's"}  # fmt: skip
+    rounded = shown.assign(p_first=np.round(shown["p_first"], 3), p_second=np.round(shown["p_second"], 3))
+    return said + html_table(rounded[list(columns)].rename(columns=columns))

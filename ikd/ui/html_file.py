@@ -14,12 +14,15 @@ import pandas as pd
 from ikd.plots.theme import INK, PAPER
 from ikd.ui.wording import visible
 
-WIDTH_PIXELS = 820
+WIDTH_PIXELS, LEGEND_PADDING = 820, 40
 STYLE = f"""
 body {{ font: 16px/1.5 system-ui, sans-serif; color: {INK}; background: {PAPER}; max-width: 60rem; margin: 2rem auto; padding: 0 1rem; }}
-table {{ border-collapse: collapse; margin: 0.6rem 0 1.4rem; font-size: 0.86rem; display: block; overflow-x: auto; }}
+body, small {{ overflow-wrap: break-word; }} li, p, h1, h2, h3 {{ overflow-wrap: anywhere; }}
+.wide {{ overflow-x: auto; max-width: 100%; margin: 0.6rem 0 1.4rem; }}
+table {{ border-collapse: collapse; font-size: 0.86rem; }}
 th, td {{ border: 1px solid #d0d7de; padding: 0.25rem 0.55rem; text-align: left; vertical-align: top; unicode-bidi: plaintext; }}
-th {{ background: #f3f5f7; }} svg {{ max-width: 100%; height: auto; }} small {{ color: #57606a; }}
+th, td {{ min-width: 3.5rem; max-width: 26rem; }} th {{ background: #f3f5f7; }}
+figure {{ overflow-x: auto; }} svg {{ max-width: 100%; min-width: 34rem; height: auto; }} small {{ color: #57606a; }}
 pre {{ background: #f3f5f7; padding: 0.7rem; overflow-x: auto; font-size: 0.82rem; }} figure {{ margin: 0.6rem 0 1.4rem; }}
 """
 
@@ -35,7 +38,7 @@ def html_table(table: pd.DataFrame) -> str:
         return "<p>None.</p>"
     head = "".join(f"<th>{html_text(name)}</th>" for name in table.columns)
     rows = "".join(f"<tr>{''.join(f'<td>{_cell(cell)}</td>' for cell in row)}</tr>" for row in table.itertuples(index=False))
-    return f"<table><thead><tr>{head}</tr></thead><tbody>{rows}</tbody></table>"
+    return f'<div class="wide"><table><thead><tr>{head}</tr></thead><tbody>{rows}</tbody></table></div>'
 
 
 def _cell(value: object) -> str:
@@ -48,6 +51,8 @@ def html_figure(chart: alt.LayerChart, table: pd.DataFrame, *, spoken: str = "")
 
     tree: dict[str, Any] = {**chart.to_dict(), "width": WIDTH_PIXELS, "data": {"values": json.loads(table.to_json(orient="records"))}}
     tree.pop("datasets", None)
+    # The letters of a viewer may be wider than those that the legend was measured with.
+    tree["config"] = {**tree.get("config", {}), "legend": {"columnPadding": LEGEND_PADDING}}
     words = f' role="img" aria-label="{html_text(spoken, longest=4000)}"' if spoken else ""
     return f"<figure{words}>{vl_convert.vegalite_to_svg(json.dumps(tree))}</figure>"
 

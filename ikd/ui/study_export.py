@@ -13,17 +13,19 @@ import streamlit as st
 import ikd
 from ikd.metrics.scores import METRICS
 from ikd.plots.study import cost_chart, forest_chart, forest_table
-from ikd.study.results import cost_table, failures, tuning_table
-from ikd.study.telling import LONG, how_made, protocol, report_markdown
+from ikd.study.results import run_table
+from ikd.study.telling import LONG, counted, how_made, protocol, report_markdown
 from ikd.study.writing import latex, markdown
 from ikd.ui.downloads import csv_bytes, draw_downloads, parquet_bytes
 from ikd.ui.html_file import html_figure, html_page, html_table, html_text
 from ikd.ui.study_choice import Offered
 from ikd.ui.study_figures import (
-    KINDS,
+    BADGES,
+    HOW_TO_READ,
     cost_options,
     cost_points,
     forest_options,
+    gain_caption,
     gain_rows,
     spoken_costs,
     spoken_gains,
@@ -31,9 +33,20 @@ from ikd.ui.study_figures import (
 )
 from ikd.ui.study_found import TABLES, Findings, examples_of, findings_of, table_of, whole_verdicts, yaml_of
 from ikd.ui.study_plan import method_rows, seed_lines, task_rows
-from ikd.ui.study_tables import cell_words, example_words, mean_words
-
-ROUNDED = {"gflops": 1, "seconds": 1, "forwards": 0, "steps": 0}
+from ikd.ui.study_tables import (
+    NONE,
+    OF_COST,
+    OF_EXAMPLES,
+    OF_MEANS,
+    any_run_here,
+    cost_words,
+    example_words,
+    failed_by_reason,
+    mean_words,
+    named_words,
+    run_words,
+    tuning_words,
+)
 
 
 def draw_export(one: Offered, findings: Findings) -> None:
@@ -48,7 +61,8 @@ def draw_export(one: Offered, findings: Findings) -> None:
                            key="study-file", on_click="ignore")  # fmt: skip
     st.caption("The report is one file with everything in it, which opens offline. The zip has it too, beside every table as CSV, Parquet, "
                "Markdown and LaTeX.")  # fmt: skip
-    table = str(st.segmented_control("One table", list(TABLES), key="study-table", default="means", required=True))
+    names = [table for table in TABLES if table != "examples" or any_run_here(one, findings.results)]
+    table = str(st.segmented_control("One table", names, key="study-table", default="means", required=True))
     if table not in LONG:
         with st.container(horizontal=True):
             st.download_button("Markdown", lambda: markdown(table_of(folder, table)).encode("utf-8"), f"{name}-{table}.md", "text/markdown",
@@ -67,6 +81,8 @@ def zip_of(one: Offered) -> bytes:
         packed.writestr("study.yaml", yaml_of(findings.study))
         for name in TABLES:
             table = table_of(one.folder, name)
+            if name == "examples" and table.empty:  # the runs' folders are not here
+                continue
             packed.writestr(f"{name}.csv", csv_bytes(table))
             packed.writestr(f"{name}.parquet", parquet_bytes(table))
             if name not in LONG:
@@ -81,7 +97,8 @@ def report_html(one: Offered) -> str:
     title = findings.study.title or findings.study.name
     parts = [f"<h1>{html_text(title)}</h1>",
              f"<p><small>Study {html_text(findings.study.name)}, IKD Lab {ikd.__version__}, {time.strftime('%Y-%m-%d %H:%M')}.</small></p>",
-             *_plan(findings), *_verdicts(findings), *_gains(findings), "<h2>Means</h2>", html_table(mean_words(findings)),
+             *_plan(findings), *_verdicts(findings), *_gains(findings),
+             "<h2>Means</h2>", html_table(mean_words(findings)), _small(OF_MEANS),
              *_costs(findings), *_examples(one), *_rest(findings), *_made(findings)]  # fmt: skip
     return html_page(title, parts)
 
@@ -99,7 +116,8 @@ def _verdicts(findings: Findings) -> Iterator[str]:
         yield f"<h2>What is found: {html_text(METRICS[score].label)}</h2>"
         for task, said in whole_verdicts(findings.found, score).items():
             yield f"<h3>{html_text(task)}</h3>"
-            yield _list([f"[{KINDS[one.kind][0]}] {one.sentence}" for _, one in said])
+            yield _list([f"[{BADGES[one.badge][0]}] {one.verdict.sentence}" for one in said])
+    yield _small(HOW_TO_READ)
 
 
 def _gains(findings: Findings) -> Iterator[str]:
@@ -111,7 +129,7 @@ def _gains(findings: Findings) -> Iterator[str]:
         chart = forest_chart(pd.DataFrame(), **forest_options(findings, score, table))
         yield f"<h2>Gains: {html_text(METRICS[score].label)}</h2>"
         yield html_figure(chart, table, spoken=spoken_gains(rows, score))
-        yield "<p><small>Mean gain over seeds with its 95 % interval; right of zero the method named first is better.</small></p>"
+        yield _small(gain_caption(rows, score))
 
 
 def _costs(findings: Findings) -> Iterator[str]:
@@ -123,29 +141,37 @@ def _costs(findings: Findings) -> Iterator[str]:
                 chart = cost_chart(pd.DataFrame(), **cost_options(findings.study, points, score, "gflops"))
                 yield f"<h3>{html_text(task)}</h3>{html_figure(chart, points, spoken=spoken_costs(points, score, task, 'gflops'))}"
     yield "<h2>What it cost</h2>"
-    yield html_table(cost_table(findings.results).round(ROUNDED))
+    yield html_table(cost_words(findings.results))
+    yield _small(OF_COST)
 
 
 def _examples(one: Offered) -> Iterator[str]:
     table = examples_of(one.folder)
     yield "<h2>Texts won and lost</h2>"
-    yield html_table(example_words(table)) if len(table) else "<p>Not counted: the folders of the runs were not there.</p>"
+    yield html_table(example_words(table)) + _small(OF_EXAMPLES) if len(table) else "<p>Not counted: the runs' folders were not there.</p>"
 
 
 def _rest(findings: Findings) -> Iterator[str]:
-    tuning, failed = tuning_table(findings.results), failures(findings.results)
+    tuning, failed = tuning_words(findings), failed_by_reason(findings.results)
     if len(tuning):
         yield "<h2>Tuning</h2>"
-        yield html_table(tuning.round(4).assign(chosen=["yes" if chosen else "" for chosen in tuning["chosen"]]))
+        yield html_table(tuning)
     if failed:
         yield "<h2>Failed runs</h2>"
-        yield _list([f"{cell_words(row)}: {row.error or 'no reason was noted'}" for row in failed])
+        yield _list([f"{counted(len(which), 'run')}: {reason} ({named_words(which)})" for reason, which in failed])
+    yield "<h2>Runs</h2>"
+    runs = run_words(findings, run_table(findings.results))
+    yield html_table(runs[["run", "task", "method", "seed", "state", "scores", "steps", "took"]].replace({"run": {"": NONE}}))
 
 
 def _made(findings: Findings) -> Iterator[str]:
     yield "<h2>How it was made</h2>"
     yield _list([line.replace("`", "") for line in how_made(findings.results)])
     yield f"<pre>{html_text(yaml_of(findings.study).decode('utf-8'), longest=200_000)}</pre>"
+
+
+def _small(text: str) -> str:
+    return f"<p><small>{html_text(text)}</small></p>"
 
 
 def _list(lines: list[str]) -> str:

@@ -2,32 +2,42 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
-import numpy as np
 import pandas as pd
 import streamlit as st
 
 from ikd.metrics.scores import METRICS
 from ikd.plots.compare import frontier_table
-from ikd.plots.study import cost_chart, forest_chart, forest_table
-from ikd.study.comparing import COMPUTE, pairs_of
+from ikd.plots.study import beside_each_other, cost_chart, cost_ticks, forest_chart, forest_table
+from ikd.study.comparing import COMPUTE, STEPS, pairs_of
 from ikd.study.plan import Study
 from ikd.study.results import Results, cost_table, reported_split
-from ikd.study.verdicts import UNITS, Kind
+from ikd.study.statistics import Interval
+from ikd.study.verdicts import UNITS, Kind, said_gain
 from ikd.ui.figures import show_figure
 from ikd.ui.study_found import Findings, score_intervals, slots_of, whole_verdicts
 from ikd.ui.wording import plain, visible
 
-KINDS: dict[Kind, tuple[str, str, str]] = {
+BADGES: dict[str, tuple[str, str, str]] = {
     "better": ("better", "green", ":material/trending_up:"), "worse": ("worse", "red", ":material/trending_down:"),
+    "better at equal steps": ("better at equal steps", "blue", ":material/trending_up:"),
+    "worse at equal steps": ("worse at equal steps", "orange", ":material/trending_down:"),
     "open": ("no difference shown", "gray", ":material/help:"), "equivalent": ("no difference that matters", "blue", ":material/equal:"),
     "mixed": ("differs at equal compute", "orange", ":material/call_split:"),
+    "nothing": ("nothing yet", "gray", ":material/hourglass_empty:"),
 }  # fmt: skip
-"""Word, colour and icon of each kind of verdict."""
+"""Word, colour and icon of what is said of a method, by kind."""
 
 IN_A_WORD: dict[Kind, str] = {"better": "better", "worse": "worse", "open": "undecided", "equivalent": "none that matters",
                               "mixed": "mixed"}
+HOW_TO_READ = (
+    "Differences are paired by seed and positive where the first one is better. In brackets the 95 % interval over seeds; p by the exact "
+    "sign-flip test, Holm-corrected over the tasks. Where a method has a control of equal compute, a claim needs both. “At equal steps” "
+    "means that there is no such control: the two may have spent different compute, so that the difference may be that of the compute. "
+    "“No difference is shown” does not mean that there is none."
+)
 COSTS = {"gflops": "GFLOPs spent on teaching", "seconds": "seconds of teaching"}
 LONGEST_SENTENCE = 1000
 
@@ -44,14 +54,12 @@ def draw_verdicts(findings: Findings) -> None:
         st.markdown(f"**{METRICS[score].label}{decides}**" if decides else f"**Also in {lower_label(score)}**")
         for task, said in whole_verdicts(findings.found, score).items():
             split = reported_split(findings.results, task)
-            with st.expander(f"{plain(task)} · {split} texts · {count_words([one.kind for _, one in said])}", expanded=bool(decides),
+            with st.expander(f"{plain(task)} · {split} texts · {count_words([one.badge for one in said])}", expanded=bool(decides),
                              key=f"study-verdicts-{score}-{task}"):  # fmt: skip
-                for _, one in said:
-                    word, colour, icon = KINDS[one.kind]
-                    st.markdown(f":{colour}-badge[{icon} {word}] {plain(one.sentence, longest=LONGEST_SENTENCE)}")
-    st.caption("Differences are paired by seed and positive where the first one is better. In brackets the 95 % interval over seeds; p by "
-               "the exact sign-flip test, Holm-corrected over the tasks. Where a method has a control of equal compute, a claim needs "
-               "both. “No difference is shown” does not mean that there is none.")  # fmt: skip
+                for one in said:
+                    word, colour, icon = BADGES[one.badge]
+                    st.markdown(f":{colour}-badge[{icon} {word}] {plain(one.verdict.sentence, longest=LONGEST_SENTENCE)}")
+    st.caption(HOW_TO_READ)
 
 
 def lower_label(score: str) -> str:
@@ -60,9 +68,9 @@ def lower_label(score: str) -> str:
     return label if label[1:2].isupper() or label[1:2].isdigit() else label[:1].lower() + label[1:]
 
 
-def count_words(kinds: list[Kind]) -> str:
-    """Return how many verdicts there are of each kind."""
-    return ", ".join(f"{kinds.count(kind)} {word}" for kind, (word, _, _) in KINDS.items() if kind in kinds)
+def count_words(badges: list[str]) -> str:
+    """Return how many badges there are of each kind."""
+    return ", ".join(f"{badges.count(badge)} {word}" for badge, (word, _, _) in BADGES.items() if badge in badges)
 
 
 def choose_score(findings: Findings) -> str:
@@ -80,35 +88,39 @@ def draw_gains(findings: Findings) -> None:
         return
     table = forest_table(rows)
     show_figure(forest_chart, table, key=f"study-gains-{score}", spoken=spoken_gains(rows, score), **forest_options(findings, score, table))
+    st.caption(f"{gain_caption(rows, score)} Numbers in full: the table *comparisons* below.")
+
+
+def gain_caption(rows: pd.DataFrame, score: str) -> str:
+    """Return how the figure of gains is read."""
     dashed = " Dashed: against the control that has the compute of the method." if (rows["at"] == COMPUTE).any() else ""
-    st.caption(f"Mean gain over seeds with its 95 % interval, in {lower_label(score)}; right of zero the method named first is "
-               f"better. Undecided: no difference is shown.{dashed} Numbers in full: the table *comparisons* below.")  # fmt: skip
+    return (f"Mean gain over seeds with its 95 % interval, in {lower_label(score)}; right of zero the method named first is better. "
+            f"Undecided: no difference is shown.{dashed}")  # fmt: skip
 
 
 def gain_rows(findings: Findings, score: str) -> pd.DataFrame:
     """Return a row for each comparison by a score, in the unit it is said in: task, method, label, at, gain, low, high."""
     factor, own = UNITS[score].factor, findings.comparisons
     own = own[own["score"] == score]
+    controlled = {pair.method for pair in pairs_of(findings.study) if pair.at == COMPUTE}
     several = len({pair.other for pair in pairs_of(findings.study) if pair.at != COMPUTE}) > 1
     rows = []
     for row in own.to_dict("records"):
         gain, low, high = (float(row[name]) * factor for name in ("gain", "low", "high"))
         other = f" against {row['against']}" if several or row["at"] == COMPUTE else ""
-        label = f"{row['method']}{other}: {gain_words(gain, low, high)}"
-        if np.isfinite(gain) and int(row["seeds"]) > 1:
-            label += f" · {IN_A_WORD[row['verdict']]}"
+        label = f"{row['method']}{other}: {gain_words(row['gain'], row['low'], row['high'], score)}"
+        if math.isfinite(gain) and int(row["seeds"]) > 1:
+            alone = row["verdict"] in ("better", "worse") and row["at"] == STEPS and row["method"] not in controlled
+            label += f" · {IN_A_WORD[row['verdict']]}" + (" at equal steps" if alone else "")
         rows.append((row["task"], row["method"], visible(label), row["at"], gain, low, high))
     return pd.DataFrame(rows, columns=["task", "method", "label", "at", "gain", "low", "high"])
 
 
-def gain_words(gain: float, low: float, high: float) -> str:
-    """Return a gain with its interval; what is not known is said."""
-    if not np.isfinite(gain):
+def gain_words(gain: float, low: float, high: float, score: str) -> str:
+    """Return a gain with its interval as the sentences say it; what is not known is said."""
+    if not math.isfinite(gain):
         return "no seed has both runs yet"
-    width = abs(high - low) if np.isfinite(high) and high > low else abs(gain)
-    decimals = min(max(1, 2 - int(np.ceil(np.log10(width)))), 4) if width > 0 else 1
-    ends = f" [{low:.{decimals}f}, {high:.{decimals}f}]" if np.isfinite(low) else " (one seed)"
-    return f"{gain:+.{decimals}f}{ends}"
+    return said_gain(gain, Interval(low, high), score) + ("" if math.isfinite(low) else " (one seed)")
 
 
 def forest_options(findings: Findings, score: str, table: pd.DataFrame) -> dict[str, Any]:
@@ -143,21 +155,23 @@ def draw_costs(findings: Findings) -> None:
     show_figure(cost_chart, points, key=f"study-costs-{score}-{cost}", spoken=spoken_costs(points, score, task, cost),
                 **cost_options(study, points, score, cost))  # fmt: skip
     st.caption(f"{plain(task)}, {reported_split(findings.results, task)} texts: means over seeds with 95 % intervals, cost on a "
-               "logarithmic axis. The dashed line joins the methods that no other one beats for as little.")  # fmt: skip
+               "logarithmic axis; marks at the same cost stand beside each other. The dashed line joins the methods that no other one "
+               "beats for as little.")  # fmt: skip
 
 
 def cost_points(results: Results, task: str, score: str, cost: str) -> pd.DataFrame:
-    """Return a row for each method of a task with a known cost: method, cost, value, low, high, frontier."""
+    """Return a row for each method of a task with a known cost: method, cost, value, low, high, frontier, moved."""
     means = score_intervals(results, score).merge(cost_table(results)[["task", "method", *COSTS]], on=["task", "method"])
     own = means[(means["task"] == task) & means["value"].notna() & (means[cost] > 0)].rename(columns={cost: "cost"})
-    return frontier_table(own[["method", "cost", "value", "low", "high"]], larger_is_better=METRICS[score].larger_is_better)
+    points = frontier_table(own[["method", "cost", "value", "low", "high"]], larger_is_better=METRICS[score].larger_is_better)
+    return points.assign(moved=beside_each_other(points["cost"].tolist()))
 
 
 def cost_options(study: Study, points: pd.DataFrame, score: str, cost: str) -> dict[str, Any]:
     """Return the options of the cost chart for a study."""
     there = [(method, slot) for method, slot in zip(study.methods, slots_of(study), strict=True) if method in set(points["method"])]
     return {"methods": [method for method, _ in there], "slots": [slot for _, slot in there], "x_title": COSTS[cost],
-            "title": METRICS[score].label}  # fmt: skip
+            "title": METRICS[score].label, "ticks": cost_ticks(points["cost"].tolist())}  # fmt: skip
 
 
 def spoken_costs(points: pd.DataFrame, score: str, task: str, cost: str) -> str:

@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
+import math
 import threading
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
 
 from ikd.errors import ConfigError, RunError
-from ikd.study.comparing import COMPUTE, Found, compared, comparison_table, example_table
+from ikd.metrics.scores import METRICS
+from ikd.study.comparing import COMPUTE, STEPS, Found, compared, comparison_table, example_table
 from ikd.study.folder import StudyFolder
 from ikd.study.plan import Study
 from ikd.study.reading import read_study, study_text
@@ -31,10 +33,11 @@ from ikd.study.results import (
 )
 from ikd.study.statistics_intervals import t_interval
 from ikd.study.verdicts import Verdict, with_control
+from ikd.ui.study_standing import sound_sessions
 
 FILES = ("study.yaml", "cells.jsonl", "sessions.jsonl")
 MOST_KEPT = 8
-LEVEL = 0.95
+LEVEL, FEWEST_SEEDS = 0.95, 3
 TABLES = ("means", "comparisons", "examples", "tuning", "cost", "runs", "scores")
 """Names of all tables of a study, those that a person reads first."""
 
@@ -81,7 +84,7 @@ def results_of(folder: StudyFolder) -> Results:
     Raises:
         RunError: it is damaged.
     """
-    found: Results = _keep("results", folder, mark_of(folder), lambda: read_results(folder))
+    found: Results = _keep("results", folder, mark_of(folder), lambda: _sound(read_results(folder)))
     return found
 
 
@@ -124,29 +127,51 @@ def table_of(folder: StudyFolder, name: str) -> pd.DataFrame:
 
 
 def score_intervals(results: Results, score: str) -> pd.DataFrame:
-    """Return a row for each task and method: task, method, seeds, split, value, low, high; the mean with its interval over seeds."""
+    """Return a row for each task and method: task, method, seeds, split, value, low, high; the mean with its interval over seeds.
+
+    The interval ends where the score does, and there is none for fewer than `FEWEST_SEEDS`: with two seeds it holds almost every value.
+    """
     rows: list[tuple[Any, ...]] = []
+    least, most = METRICS[score].low, METRICS[score].high
     for task in results.study.tasks:
         for method in results.study.methods:
             values = np.asarray(list(scores_of(results, task, method, score).values()), dtype=np.float64)
             mean = float(values.mean()) if len(values) else float("nan")
-            rows.append((task, method, len(values), reported_split(results, task), mean, *t_interval(values, LEVEL)))
+            ends = t_interval(values, LEVEL) if len(values) >= FEWEST_SEEDS else (math.nan, math.nan)
+            rows.append((task, method, len(values), reported_split(results, task), mean, *np.clip(ends, least, most)))
     return pd.DataFrame(rows, columns=["task", "method", "seeds", "split", "value", "low", "high"])
 
 
-def whole_verdicts(found: Sequence[Found], score: str) -> dict[str, list[tuple[str, Verdict]]]:
-    """Return by task each method with its verdict by a score, together with that of its control at equal compute."""
+class Said(NamedTuple):
+    """What is said of a method: its verdict together with that of its control, and which badge it has (`ikd.ui.study_figures.BADGES`)."""
+
+    method: str
+    verdict: Verdict
+    badge: str
+
+
+def whole_verdicts(found: Sequence[Found], score: str) -> dict[str, list[Said]]:
+    """Return by task what is said of each method by a score, with what holds at equal compute where it has a control."""
     own = [one for one in found if one.score == score]
-    said: dict[str, list[tuple[str, Verdict]]] = {}
+    said: dict[str, list[Said]] = {}
     for one in own:
         if one.pair.at == COMPUTE:
             continue
+        controls = [other for other in own if (other.pair.at, other.task, other.pair.method) == (COMPUTE, one.task, one.pair.method)]
         whole = one.verdict
-        for other in own:
-            if (other.pair.at, other.task, other.pair.method) == (COMPUTE, one.task, one.pair.method):
-                whole = with_control(whole, other.verdict)
-        said.setdefault(one.task, []).append((one.pair.method, whole))
+        for other in controls:
+            whole = with_control(whole, other.verdict)
+        said.setdefault(one.task, []).append(Said(one.pair.method, whole, _badge(one, whole, controls)))
     return said
+
+
+def _badge(main: Found, whole: Verdict, controls: Sequence[Found]) -> str:
+    """Return the kind of a verdict; where nothing is there to compare, or compute was not made equal, that comes before it."""
+    if not main.comparison.n_seeds:
+        return "nothing"
+    known = any(one.comparison.n_seeds for one in controls)
+    kind = whole.kind if known else main.verdict.kind
+    return f"{kind} at equal steps" if kind in ("better", "worse") and main.pair.at == STEPS and not known else kind
 
 
 def slots_of(study: Study) -> list[int]:
@@ -157,6 +182,10 @@ def slots_of(study: Study) -> list[int]:
 def yaml_of(study: Study) -> bytes:
     """Return a study as a file of its own."""
     return study_text(study).encode("utf-8")
+
+
+def _sound(results: Results) -> Results:
+    return replace(results, sessions=sound_sessions(results.sessions))
 
 
 @lru_cache(maxsize=64)

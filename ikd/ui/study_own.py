@@ -8,6 +8,7 @@ from functools import lru_cache
 import streamlit as st
 
 from ikd.errors import ConfigError
+from ikd.runs.permission import read_only
 from ikd.study.plan import Study
 from ikd.study.reading import LARGEST_BYTES, study_from_text, study_text
 from ikd.ui import state
@@ -43,7 +44,8 @@ def draw_own(others: Mapping[str, Study]) -> Study | None:
         if isinstance(study, str):
             st.error(plain(study, longest=1000), icon=":material/error:")
             return None
-        st.success(f"This is a study: {plain(study.title or study.name)}. It can be started below.", icon=":material/check:")
+        then = "The command below carries it out in a lab of your own." if read_only() else "It can be started below."
+        st.success(f"This is a study: {plain(study.title or study.name)}. {then}", icon=":material/check:")
         return study
 
 

@@ -63,10 +63,8 @@ def seed_lines(study: Study) -> list[str]:
     n_runs, n_compared = len(all_cells(study)), len(main_cells(study))
     lines = [f"Seeds that are compared: {', '.join(map(str, study.seeds))}. {METRICS[study.score].label} decides; "
              f"{'higher' if METRICS[study.score].larger_is_better else 'lower'} is better."]  # fmt: skip
-    fewest = fewest_seeds(study)
-    if len(study.seeds) < fewest:
-        among = f" on one of {len(study.tasks)} tasks" if len(study.tasks) > 1 else ""
-        lines.append(f"**With fewer than {fewest} seeds no difference{among} can be shown**, however large: the test counts signs.")
+    if too_few := few_seeds_words(study):
+        lines.append(f"**{too_few}**")
     if n_runs > n_compared:
         seeds = f"seed{'s' * (len(study.tune_seeds) > 1)} {', '.join(map(str, study.tune_seeds))}"
         lines.append(f"Tuning: {n_runs - n_compared:,} of the runs choose settings, for each method and task by itself, on validation "
@@ -75,6 +73,16 @@ def seed_lines(study: Study) -> list[str]:
         each = ", ".join(f"{METRICS[score].label} {value:g}" for score, value in study.matters.items())
         lines.append(f"Smallest difference that matters: {each}.")
     return lines
+
+
+def few_seeds_words(study: Study) -> str:
+    """Return why the seeds are too few to show any difference, "" where they are not."""
+    fewest, n_tasks, n_seeds = fewest_seeds(study), len(study.tasks), len(study.seeds)
+    if n_seeds >= fewest:
+        return ""
+    among, times = (f" on one of {n_tasks} tasks", f", times {n_tasks} tasks by Holm's correction") if n_tasks > 1 else ("", "")
+    return (f"With fewer than {fewest} seeds no difference{among} can be shown: the smallest p that the test can give with {n_seeds} "
+            f"is {2.0 ** (1 - n_seeds):.2g}{times}, and {LEVEL} is asked.")  # fmt: skip
 
 
 def fewest_seeds(study: Study) -> int:

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import math
 import time
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
 from ikd.study.background import LOG
 from ikd.study.cells import Cell, all_cells
+from ikd.study.engine import MOST_JOBS
 from ikd.study.folder import Row, StudyFolder
 from ikd.study.plan import Study
 from ikd.study.results import Results
@@ -17,6 +20,9 @@ SECONDS_TO_BEGIN = 90.0
 """A program that has not begun after so long will not: torch loads in seconds, on a crowded machine in some more."""
 BARELY = 0.3
 LAST_BYTES, LAST_LINES = 8_000, 3
+LATEST = 1e11
+"""A later second is none that a session began or ended in: the line is damaged."""
+KINDS_OF_FACTS: Mapping[str, type] = {"jobs": int, "seeds": list, "versions": dict, "how": str, "command": str, "machine": str}
 OWN_FAULT = "The program ended by a fault of its own: the details are in log.txt, in the folder of the study."
 
 
@@ -33,6 +39,9 @@ class Standing:
         seconds_left: at the pace so far; None where there is none.
         ended: how it ended the last time: finished, cancelled, interrupted, failed, or "lost" where nobody noted it; "" before that.
         last_words: of the program, where it ended otherwise than it should.
+        more_asked: whether the seeds of the study are others than those of its last session.
+        jobs: runs side by side in the last session, None where that is not known.
+        why: the sentence with which most runs failed, of the tuning where any of it did: nothing can be compared after that.
     """
 
     total: int
@@ -45,6 +54,9 @@ class Standing:
     seconds_left: float | None = None
     ended: str = ""
     last_words: str = ""
+    more_asked: bool = False
+    jobs: int | None = None
+    why: str = ""
 
     @property
     def active(self) -> bool:
@@ -68,13 +80,16 @@ def standing_of(study: Study, results: Results | None, folder: StudyFolder | Non
     cells = all_cells(study)
     rows: Mapping[Cell, Row] = {} if results is None else results.rows
     states = [rows[cell].state if cell in rows else "waiting" for cell in cells]
-    counted = Standing(total=len(cells), done=states.count("done"), failed=states.count("failed"))
+    failed = [rows[cell] for cell, state in zip(cells, states, strict=True) if state == "failed"]
+    first = [row for row in failed if row.cell.stage == "tune"] or failed
+    why = Counter(str(row.error or "No reason was noted.") for row in first).most_common(1)
+    counted = Standing(total=len(cells), done=states.count("done"), failed=len(failed), why=why[0][0] if why else "")
     if folder is None:
         return counted
-    sessions = [] if results is None else results.sessions
+    sessions = [] if results is None else sound_sessions(results.sessions)
     at_work = folder.at_work()
     asked, said = _time(folder, f"asked/{study.name}.yaml"), _time(folder, LOG)
-    began = max((float(one["began"]) for one in sessions if "began" in one), default=0.0)
+    began = max((float(one["began"]) for one in sessions if "began" in one), default=_time(folder, "sessions.jsonl"))
     unanswered = not at_work and asked > began
     died = unanswered and said > asked + BARELY
     beginning = unanswered and not died and time.time() - asked < SECONDS_TO_BEGIN
@@ -84,7 +99,18 @@ def standing_of(study: Study, results: Results | None, folder: StudyFolder | Non
         counted, at_work=at_work, beginning=beginning, ending=at_work and folder.asked_to_end(), ended=ended,
         running=tuple(rows[cell] for cell in cells if cell in rows and rows[cell].state == "running") if at_work else (),
         seconds_left=seconds_left(cells, rows, sessions) if at_work else None, last_words=last_words(folder) if lost else "",
+        more_asked=_last(sessions, "seeds") not in (None, list(study.seeds)), jobs=_last(sessions, "jobs"),
     )  # fmt: skip
+
+
+def sound_sessions(sessions: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
+    """Return the lines that say when a session began or ended, without what is of no use in them: anybody may have edited the file."""
+    sound = []
+    for one in sessions:
+        if all(_is_moment(one[name]) for name in ("began", "ended") if name in one) and not {"began", "ended"}.isdisjoint(one):
+            sound.append({name: value for name, value in one.items() if isinstance(value, KINDS_OF_FACTS.get(name, object))
+                          and (name != "jobs" or value in range(1, MOST_JOBS + 1))})  # fmt: skip
+    return sound
 
 
 def how_it_ended(sessions: Sequence[Mapping[str, Any]]) -> str:
@@ -110,8 +136,7 @@ def seconds_left(cells: Sequence[Cell], rows: Mapping[Cell, Row], sessions: Sequ
         if state not in ("done", "failed"):
             several = walls.get(cell.method)
             total += (sum(several) / len(several) if several else usual) * (0.5 if state == "running" else 1.0)
-    jobs = next((one["jobs"] for one in reversed(sessions) if isinstance(one.get("jobs"), int)), 1)
-    return total / max(jobs, 1)
+    return total / (_last(sessions, "jobs") or 1)
 
 
 def last_words(folder: StudyFolder) -> str:
@@ -129,6 +154,14 @@ def last_words(folder: StudyFolder) -> str:
         lines = rest[next((number for number, line in enumerate(rest) if not line.startswith(" ")), len(rest)) + 1 :]
     said = [line.strip() for line in lines if line.strip() and not line.startswith("[")]
     return " ".join(said[-LAST_LINES:]) or (OWN_FAULT if traces else "")
+
+
+def _is_moment(value: object) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value) and 0 <= value < LATEST
+
+
+def _last(sessions: Sequence[Mapping[str, Any]], fact: str) -> Any:
+    return next((one[fact] for one in reversed(sessions) if fact in one), None)
 
 
 def _time(folder: StudyFolder, name: str) -> float:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shlex
+from collections.abc import Callable
 
 import streamlit as st
 
@@ -16,7 +17,7 @@ from ikd.study.reading import load_study, shipped_names, with_seeds
 from ikd.ui.shell import notice
 from ikd.ui.study_choice import Offered, look_at
 from ikd.ui.study_found import yaml_of
-from ikd.ui.study_plan import fewest_seeds
+from ikd.ui.study_plan import few_seeds_words
 from ikd.ui.study_standing import Standing
 from ikd.ui.wording import plain
 
@@ -27,13 +28,14 @@ LOCKED = ("This lab is read-only: studies can be looked at, and none can be star
           "lab of your own.")  # fmt: skip
 
 
-def draw_start(one: Offered, plan: Study, standing: Standing) -> None:
+def draw_start(one: Offered, plan: Study, standing: Standing, progress: Callable[[], None]) -> None:
     """Draw the controls that carry a study out, and the command that does the same.
 
     Args:
         one: the study that was chosen.
         plan: of it.
         standing: of the study of this name that was begun here, if any.
+        progress: draws how far it is, beside the buttons.
     """
     locked = read_only()
     if locked:
@@ -44,31 +46,44 @@ def draw_start(one: Offered, plan: Study, standing: Standing) -> None:
         n_seeds = int(st.number_input("Seeds", 1, max(MOST_SEEDS, own), own, key=f"study-seeds-{one.key}-{own}", width=150,
                                       disabled=locked or standing.active,
                                       help="More seeds show smaller differences; what is there is kept."))  # fmt: skip
-        jobs = st.number_input("Runs side by side", 1, MOST_JOBS, None, key=JOBS, width=190, placeholder="one a core or GPU",
-                               disabled=locked or standing.active)  # fmt: skip
+        jobs = st.number_input("Runs side by side", 1, MOST_JOBS, standing.jobs, key=f"{JOBS}-{one.key}-{standing.jobs}", width=190,
+                               placeholder="one a core or GPU", disabled=locked or standing.active)  # fmt: skip
     study = plan if n_seeds == len(plan.seeds) else with_seeds(plan, n_seeds)
-    if n_seeds < fewest_seeds(plan):
-        among = f" on one of {len(plan.tasks)} tasks" if len(plan.tasks) > 1 else ""
-        st.caption(f"With fewer than {fewest_seeds(plan)} seeds no difference{among} can be shown, however large.")
-    if one.place == "own" and one.name in studies_here():
+    if too_few := few_seeds_words(study):
+        st.caption(plain(too_few, longest=400))
+    if one.place == "own" and not locked and one.name in studies_here():
         st.warning(f"There is a study {plain(one.name)} here already. Started under the same name, this one takes up every run of it that "
                    "is truly the same, and the others no longer count. To keep both, give this one another name.")  # fmt: skip
     _draw_buttons(one, study, standing, int(jobs) if jobs else None, locked=locked)
-    st.caption("The same in a terminal, in the lab's folder; this page shows it too:")
-    st.code(command_of(study, int(jobs) if jobs else None), language="bash", wrap_lines=True)
+    if standing.active:
+        progress()
+    command = command_of(study, int(jobs) if jobs else None, elsewhere=locked)
+    file = f"{study.name}.yaml"
+    st.caption(("In a terminal, in the folder of a lab of your own" if locked else "The same in a terminal, in the lab's folder; this page "
+                "shows it too") + (f"; {plain(file)} is the file below:" if file in command else ":"))  # fmt: skip
+    st.code(command, language="bash", wrap_lines=True)
     st.download_button("The study as YAML", yaml_of(study), f"{study.name}.yaml", "application/yaml", icon=":material/download:",
                        key="study-yaml-file", on_click="ignore")  # fmt: skip
 
 
-def command_of(study: Study, jobs: int | None) -> str:
-    """Return the command that carries a study out; one that nobody there knows by name is given as a file."""
-    words = ["python", "-m", "ikd", "study", *_named(study), *([] if jobs is None else ["--jobs", str(jobs)])]
+def command_of(study: Study, jobs: int | None, *, elsewhere: bool = False) -> str:
+    """Return the command that carries a study out; one that nobody there knows by name is given as a file.
+
+    Args:
+        study: to be carried out.
+        jobs: runs side by side, None: as many as the program chooses.
+        elsewhere: in another lab, which knows no study but those that come with it.
+    """
+    words = ["python", "-m", "ikd", "study", *_named(study, elsewhere=elsewhere), *([] if jobs is None else ["--jobs", str(jobs)])]
     return shlex.join(words)
 
 
-def _named(study: Study) -> list[str]:
+def _named(study: Study, *, elsewhere: bool) -> list[str]:
+    shipped = study.name in shipped_names()
+    if elsewhere and not shipped:
+        return [f"{study.name}.yaml"]
     try:
-        known = load_study(study.name) if study.name in shipped_names() else StudyFolder(study.name).study()
+        known = load_study(study.name) if shipped else StudyFolder(study.name).study()
         if study == known:
             return [study.name]
         if study == with_seeds(known, len(study.seeds)):
@@ -102,6 +117,9 @@ def _start(study: Study, jobs: int | None, retry: bool) -> None:
         st.session_state[_COMPLAINT] = str(fault)
     else:
         look_at(study.name)
+        st.toast(f"Study {plain(study.name)} is being started: how far it is stands beside the button and at the head of "
+                 "the page.",
+                 icon=":material/play_circle:")  # fmt: skip
 
 
 def _cancel(name: str) -> None:

@@ -9,18 +9,30 @@ from ikd.metrics.scores import METRICS
 from ikd.plots.compare import MOST_RUNS
 from ikd.study.comparing import pairs_of
 from ikd.study.folder import Row
-from ikd.study.plan import Study
+from ikd.study.plan import Study, Values
 from ikd.study.results import Results, choice_words, cost_table, failures, reported_split, run_table, tuning_table
-from ikd.study.telling import time_words
+from ikd.study.telling import counted, time_words
 from ikd.trace.store import RECORDED, RUN_ID, assets_root
 from ikd.ui.compare_runs import compare_these
 from ikd.ui.study_choice import Offered
 from ikd.ui.study_figures import gain_words, told_in
 from ikd.ui.study_found import Findings, examples_of, score_intervals
-from ikd.ui.study_plan import setting_words
+from ikd.ui.study_plan import label_of, setting_words
 from ikd.ui.wording import plain, visible
 
-MOST_FAILED = 30
+MOST_FAILED, MOST_NAMED = 30, 3
+NONE = "–"
+NOT_HERE = ("The folders of these runs are not here, so that no text can be counted: the scores, which the study keeps itself, are all "
+            "there.")  # fmt: skip
+COST_COLUMNS = (("steps", "steps", 0), ("forwards", "student forwards, planned", 0), ("gflops", "GFLOPs spent", 1),
+                ("seconds", "seconds of teaching", 1))  # fmt: skip
+OF_COST = ("Means over seeds. Forwards count a fixed teacher as asked at each step; in truth its soft targets are computed once, which the "
+           "GFLOPs spent tell. Seconds are those of the machine and of what ran beside.")  # fmt: skip
+OF_EXAMPLES = ("Won: texts on which the method is right in more seeds than the other, lost: in fewer. p by McNemar's exact test: it is of "
+               "other texts for these very students, and says nothing of other seeds. Where each seed draws texts of its own, every answer "
+               "counts as a text.")  # fmt: skip
+OF_MEANS = ("Students, means over seeds with 95 % intervals; none for fewer than three seeds, where it would hold almost every value. "
+            "Intervals of two methods may overlap although their difference, which is paired by seed, is shown.")  # fmt: skip
 PAGE_OF_RUN = "run"
 ROW_PIXELS, MOST_ROWS = 35, 24
 
@@ -31,8 +43,7 @@ def draw_means(findings: Findings) -> None:
     st.dataframe(table, hide_index=True, key="study-means", height=height_of(table))
     better = "; ".join(f"{METRICS[score].label}: {'higher' if METRICS[score].larger_is_better else 'lower'} is better"
                        for score in findings.scores)  # fmt: skip
-    st.caption(f"Students, means over seeds with 95 % intervals. {better}. Intervals of two methods may overlap although their difference, "
-               "which is paired by seed, is shown.")  # fmt: skip
+    st.caption(f"{OF_MEANS} {better}.")
 
 
 def height_of(table: pd.DataFrame) -> int:
@@ -54,6 +65,9 @@ def mean_words(findings: Findings) -> pd.DataFrame:
 
 def draw_examples(one: Offered, findings: Findings) -> None:
     """Draw on how many texts each method alone is right, once a person asks for it: every trace is read for it."""
+    if not any_run_here(one, findings.results):
+        st.info(NOT_HERE, icon=":material/folder_off:")
+        return
     if not st.toggle("Count them", key="study-examples-wanted", help="Reads what the students said on every text, from each run."):
         st.caption("On how many texts a method is right where the one it is held against is wrong, and the reverse.")
         return
@@ -61,74 +75,104 @@ def draw_examples(one: Offered, findings: Findings) -> None:
         table = examples_of(one.folder)
     n_wanted = len(pairs_of(findings.study)) * len(findings.study.tasks)
     if table.empty:
-        st.info("The folders of these runs are not here, so that no text can be counted: the scores, which the study keeps itself, are all "
-                "there.", icon=":material/folder_off:")  # fmt: skip
+        st.info(NOT_HERE, icon=":material/folder_off:")
         return
     st.dataframe(example_words(table), hide_index=True, key="study-examples", height=height_of(table))
     missing = " Some comparisons are missing: their runs are not here, or not over." if len(table) < n_wanted else ""
-    st.caption("Won: texts on which the method is right in more seeds than the other, lost: in fewer. p by McNemar's exact test: it is of "
-               "other texts for these very students, and says nothing of other seeds. Where each seed draws texts of its own, every answer "
-               f"counts as a text.{missing}")  # fmt: skip
+    st.caption(f"{OF_EXAMPLES}{missing}")
 
 
 def example_words(table: pd.DataFrame) -> pd.DataFrame:
     """Return the example table as a person reads it."""
-    gains = [gain_words(*(100 * float(row[name]) for name in ("accuracy_gain", "low", "high"))) for row in table.to_dict("records")]
-    gains = [words.replace(" (one seed)", "") for words in gains]
+    ends = zip(table["accuracy_gain"], table["low"], table["high"], strict=True)
+    gains = [gain_words(gain, low, high, "accuracy").replace(" (one seed)", "") for gain, low, high in ends]
     return pd.DataFrame({
         "task": table["task"], "method": table["method"], "against": table["against"], "seeds": table["seeds"], "texts": table["examples"],
-        "won": table["wins"], "lost": table["losses"], "p": [f"{p:.3g}" for p in table["mcnemar_p"]], "gain in accuracy, points": gains,
+        "won": table["wins"], "lost": table["losses"], "p": [f"{p:.3g}" for p in table["mcnemar_p"]], "gain in accuracy": gains,
     })  # fmt: skip
 
 
 def draw_tuning(findings: Findings) -> None:
     """Draw what was tried for each method, and what was chosen."""
-    table = tuning_table(findings.results)
-    score = findings.study.score
-    column = f"validation_{score}"
-    words = tuning_words(findings.study)
-    shown = table.assign(choice=[words.get(choice, choice) for choice in table["choice"]])
-    config = {column: st.column_config.NumberColumn(f"{METRICS[score].label}, validation texts", format="%.4f"),
-              "choice": st.column_config.TextColumn("settings")}  # fmt: skip
-    st.dataframe(shown, hide_index=True, key="study-tuning", height=height_of(table), column_config=config)
+    table = tuning_words(findings)
+    st.dataframe(table, hide_index=True, key="study-tuning", height=height_of(table), placeholder=NONE)
     seeds = findings.study.tune_seeds
     st.caption(f"Means over the seed{'s' * (len(seeds) > 1)} {', '.join(map(str, seeds))}, on validation texts. The best is chosen for "
-               "each method and task once all of it has been tried.")  # fmt: skip
+               "each method and task once all of it has been tried. A value at the edge is the lowest or highest that was tried: what lies "
+               "beyond it is not known.")  # fmt: skip
 
 
-def tuning_words(study: Study) -> dict[str, str]:
-    """Return each choice as the engine names it, and as the labels of the settings do."""
-    return {choice_words(one): setting_words(one) for method in study.methods for one in study.options(method)}
+def tuning_words(findings: Findings) -> pd.DataFrame:
+    """Return a row of words for each choice that was tried, with what is to be said of the chosen one."""
+    study, table = findings.study, tuning_table(findings.results)
+    options = {(method, choice_words(one)): one for method in study.methods for one in study.options(method)}
+    tried = [(str(row["method"]), options.get((row["method"], row["choice"]), {}), bool(row["chosen"])) for row in table.to_dict("records")]
+    return pd.DataFrame({
+        "task": table["task"], "method": table["method"], "settings": [setting_words(values) for _, values, _ in tried],
+        f"{METRICS[study.score].label}, validation texts": [_number(value, 4) for value in table[f"validation_{study.score}"]],
+        "chosen": [edge_words(study, method, values) or "chosen" if chosen else "" for method, values, chosen in tried],
+    })  # fmt: skip
+
+
+def edge_words(study: Study, method: str, values: Values) -> str:
+    """Return which chosen values are the lowest or highest of several numbers that were tried, "" where none is."""
+    said = []
+    for path, several in study.tune.get(method, {}).items():
+        numbers = [one for one in several if isinstance(one, int | float) and not isinstance(one, bool)]
+        value = values.get(path)
+        if len(set(numbers)) < 2 or not isinstance(value, int | float) or value not in (min(numbers), max(numbers)):
+            continue
+        said.append(f"{label_of(path)} at the edge: {'more' if value == max(numbers) else 'less'} might be better")
+    return f"chosen; {'; '.join(said)}" if said else ""
 
 
 def draw_cost_table(findings: Findings) -> None:
     """Draw what the runs of each method took."""
-    config = {"forwards": st.column_config.NumberColumn("student forwards, planned", format="localized"),
-              "gflops": st.column_config.NumberColumn("GFLOPs spent", format="%.1f"),
-              "seconds": st.column_config.NumberColumn("seconds of teaching", format="%.1f"),
-              "steps": st.column_config.NumberColumn("steps", format="%.0f")}  # fmt: skip
-    table = cost_table(findings.results)
-    table["forwards"] = table["forwards"].round()
-    st.dataframe(table, hide_index=True, key="study-cost-table", column_config=config, height=height_of(table))
-    st.caption("Means over seeds. Forwards count a fixed teacher as asked at each step; in truth its soft targets are computed once, "
-               "which the GFLOPs spent tell. Seconds are those of the machine and of what ran beside.")  # fmt: skip
+    table = cost_words(findings.results)
+    st.dataframe(table, hide_index=True, key="study-cost-table", height=height_of(table))
+    st.caption(OF_COST)
+
+
+def cost_words(results: Results) -> pd.DataFrame:
+    """Return a row of words for each task and method."""
+    table = cost_table(results)
+    words = {title: [_number(value, decimals) for value in table[name]] for name, title, decimals in COST_COLUMNS}
+    return table[["task", "method", "seeds"]].assign(**words)
 
 
 def draw_failed(results: Results) -> None:
     """Draw the failed runs with their sentences."""
-    failed = failures(results)
-    for row in failed[:MOST_FAILED]:
-        st.markdown(f":red-badge[:material/error: failed] {plain(cell_words(row), longest=200)}: "
-                    f"{plain(row.error or 'no reason was noted', longest=600)}")  # fmt: skip
-    if len(failed) > MOST_FAILED:
-        st.caption(f"And {len(failed) - MOST_FAILED} more: see the table of runs.")
+    several = failed_by_reason(results)
+    for reason, which in several[:MOST_FAILED]:
+        st.markdown(f":red-badge[:material/error: {counted(len(which), 'run')} failed] {plain(reason, longest=600)}")
+        st.caption(plain(named_words(which), longest=600))
+    if len(several) > MOST_FAILED:
+        st.caption(f"And {len(several) - MOST_FAILED} more reasons: see the table of runs.")
     st.caption("A pair of which one run failed is left out of that comparison, which says so. *Retry failed* carries them out again.")
 
 
-def cell_words(row: Row) -> str:
-    """Return which run of the study one is."""
-    tuning = "tuning, " if row.cell.stage == "tune" else ""
-    return f"{tuning}{row.cell.task}, {row.cell.method}, seed {row.cell.seed}"
+def failed_by_reason(results: Results) -> list[tuple[str, list[str]]]:
+    """Return each sentence that runs have failed with and which runs these are, the most frequent one first."""
+    several: dict[str, list[str]] = {}
+    for row in failures(results):
+        several.setdefault(str(row.error or "No reason was noted."), []).append(cell_words(results.study, row))
+    return sorted(several.items(), key=lambda one: -len(one[1]))
+
+
+def named_words(which: list[str]) -> str:
+    """Return the first of several runs by name, and how many more there are."""
+    more = len(which) - MOST_NAMED
+    return "; ".join(which[:MOST_NAMED]) + (f"; and {more} more" if more > 0 else "")
+
+
+def cell_words(study: Study, row: Row) -> str:
+    """Return which run of the study one is, for a run of the tuning with the settings that it tries."""
+    cell = row.cell
+    words = f"{cell.task}, {cell.method}, seed {cell.seed}"
+    if cell.stage != "tune":
+        return words
+    options = study.options(cell.method) if cell.method in study.methods else []
+    return f"tuning, {words}" + (f", {setting_words(options[cell.choice])}" if 0 <= cell.choice < len(options) else "")
 
 
 def draw_runs(one: Offered, findings: Findings) -> None:
@@ -137,15 +181,27 @@ def draw_runs(one: Offered, findings: Findings) -> None:
     ids = {run: page for run in table["run"] if (page := run_here(one, str(run))) is not None}
     _draw_compare(findings, table, ids)
     pages = pd.Series([f"{PAGE_OF_RUN}?run={ids[run]}" if run in ids else None for run in table["run"]], dtype=object)
-    shown = table.assign(page=pages,
-                         took=["" if pd.isna(wall) else time_words(wall) for wall in table["wall"]],
-                         scores=[_score_words(findings, *cell) for cell in zip(table["task"], table["method"], table["seed"], strict=True)])
-    columns = ["page", "task", "method", "seed", "state", "scores", "steps", "took", "error"]
-    st.dataframe(shown[columns], hide_index=True, key="study-runs", height=320,
-                 column_config={"page": st.column_config.LinkColumn("run", display_text="open"),
-                                "steps": st.column_config.NumberColumn(format="%d")})  # fmt: skip
+    shown = run_words(findings, table).assign(page=pages)
+    columns = ["page", "task", "method", "seed", "state", "scores", "steps", "took", *(["error"] if table["error"].any() else [])]
+    st.dataframe(shown[columns], hide_index=True, key="study-runs", height=320, placeholder=NONE,
+                 column_config={"page": st.column_config.LinkColumn("run", display_text="open")})  # fmt: skip
     if len(ids) < int((table["run"] != "").sum()):
         st.caption("Runs without a link are not here any more, or did not come with the lab: their scores are kept in the study.")
+
+
+def run_words(findings: Findings, table: pd.DataFrame) -> pd.DataFrame:
+    """Return the table of runs as a person reads it: how long each took, its scores, and no steps of a run that has made none."""
+    cells = zip(table["task"], table["method"], table["seed"], strict=True)
+    return table.assign(
+        took=[NONE if pd.isna(wall) else time_words(wall) for wall in table["wall"]],
+        scores=[_score_words(findings, *cell) or NONE for cell in cells],
+        steps=[f"{steps:,}" if steps and state != "waiting" else NONE for steps, state in zip(table["steps"], table["state"], strict=True)],
+    )
+
+
+def any_run_here(one: Offered, results: Results) -> bool:
+    """Return whether the folder of any run is here."""
+    return any(row.run and run_here(one, row.run) for row in results.rows.values())
 
 
 def run_here(one: Offered, run: str) -> str | None:
@@ -187,7 +243,11 @@ def _score_words(findings: Findings, task: str, method: str, seed: int) -> str:
     return ", ".join(f"{score} {value:.3f}" for score, value in known if value is not None)
 
 
+def _number(value: float, decimals: int) -> str:
+    return NONE if pd.isna(value) else f"{value:,.{decimals}f}"
+
+
 def _mean_words(value: float, low: float, high: float) -> str:
     if pd.isna(value):
-        return "–"
+        return NONE
     return f"{value:.4f}" if pd.isna(low) else f"{value:.4f} ({low:.4f} to {high:.4f})"

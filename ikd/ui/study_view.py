@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from functools import partial
 
 import streamlit as st
 
-from ikd.study.cells import main_cells
+from ikd.study.cells import all_cells, main_cells
 from ikd.study.plan import Study
 from ikd.study.results import Results, failures
 from ikd.study.telling import how_made, time_words
@@ -61,7 +62,8 @@ def show_study() -> None:
     with st.expander("What is compared", expanded=fresh, key="study-plan"), sentences():
         draw_plan(one.study)
     with st.expander("Carry it out", expanded=fresh or standing.active, key="study-carry"), sentences():
-        draw_start(one, one.study, standing if one.place == "here" else Standing(total=standing.total, done=0, failed=0))
+        now = standing if one.place == "here" else Standing(total=standing.total, done=0, failed=0)
+        draw_start(one, one.study, now, partial(_draw_beside, one, one.study))
     if found is not None:
         _draw_findings(one, found)
 
@@ -89,9 +91,22 @@ def _progress(one: Offered, study: Study, drawn: Standing, when: float) -> None:
             st.rerun()
         _draw_counts(now)
         if now.active:
-            _draw_at_work(now)
+            _draw_at_work(study, now)
         elif now.ended:
             _draw_end(now)
+
+
+def _draw_beside(one: Offered, study: Study) -> None:
+    st.fragment(_counts_alone, run_every=max(LOOK_SECONDS, pace_seconds()))(one, study)
+
+
+def _counts_alone(one: Offered, study: Study) -> None:
+    """Draw how far a study is once more, beside the button that began it."""
+    with sentences():
+        now = _standing(one, study, results_of(one.folder) if one.has_results() else None)
+        _draw_counts(now)
+        if now.active:
+            _draw_word(now)
 
 
 def _state(now: Standing) -> tuple[bool, bool, bool, str]:
@@ -100,6 +115,9 @@ def _state(now: Standing) -> tuple[bool, bool, bool, str]:
 
 
 def _draw_counts(now: Standing) -> None:
+    if now.failed == now.total and now.total:
+        st.error(f"All {now.total:,} runs have failed. {plain(now.why, longest=600)}", icon=":material/error:")
+        return
     over = now.done + now.failed
     share = over / max(now.total, 1)
     failed = f", {now.failed} failed" if now.failed else ""
@@ -107,22 +125,28 @@ def _draw_counts(now: Standing) -> None:
     st.progress(min(share, 1.0 if not now.active else 0.99), text=f"{now.done:,} of {now.total:,} runs are done{failed}{left}")
 
 
-def _draw_at_work(now: Standing) -> None:
+def _draw_at_work(study: Study, now: Standing) -> None:
+    _draw_word(now)
+    with st.container(horizontal=True, gap="small"):
+        for row in now.running[:MOST_NAMED]:
+            page_link("run", label=plain(cell_words(study, row), longest=200), icon=":material/monitoring:", run=row.run)
+
+
+def _draw_word(now: Standing) -> None:
     if now.beginning:
         st.markdown(":blue-badge[:material/hourglass_top: beginning] The program is being started; the first run begins in some seconds.")
         return
     word = "ending, the runs at work stop after their step" if now.ending else f"at work, {len(now.running)} at a time"
     st.markdown(f":blue-badge[:material/play_circle: {word}]")
-    with st.container(horizontal=True, gap="small"):
-        for row in now.running[:MOST_NAMED]:
-            page_link("run", label=plain(cell_words(row), longest=120), icon=":material/monitoring:", run=row.run)
 
 
 def _draw_end(now: Standing) -> None:
     words, icon = ENDED.get(now.ended, ("", ""))
     if now.ended == "finished":
         if now.missing:
-            st.caption("What was asked then has come to its end; since then more was asked.")
+            st.caption("What was asked then has come to its end; since then more was asked." if now.more_asked else
+                       "It had come to its end, but lines of its files are missing or damaged: the runs without one count as not carried "
+                       "out, and the study can go on.")  # fmt: skip
         return
     if now.last_words:
         st.error(f"{words} It said: {plain(now.last_words, longest=1500)}", icon=icon)
@@ -133,7 +157,8 @@ def _draw_end(now: Standing) -> None:
 def _draw_findings(one: Offered, found: Findings) -> None:
     failed = failures(found.results)
     if not found.any_done:
-        st.caption("No run that is compared has come to its end yet: what is found will stand here.")
+        if len(failed) < len(all_cells(found.study)):
+            st.caption("No run that is compared has come to its end yet: what is found will stand here.")
         if failed:
             _section("Failed runs", lambda: draw_failed(found.results))
         return

@@ -1,0 +1,68 @@
+"""What docs/results.md says is what the recorded studies found, and the README claims no more."""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+
+from ikd.study import StudyFolder, load_study, shipped_names, studies_here
+from ikd.study.comparing import compared, sentences
+from ikd.study.results import Results, mean_table, read_results
+from ikd.study.telling import how_made, protocol
+from ikd.study.writing import markdown
+from ikd.trace.store import assets_root
+from tests.conftest import REPOSITORY
+
+NAMES = studies_here(assets_root())
+RESULTS = REPOSITORY / "docs" / "results.md"
+README = (REPOSITORY / "README.md").read_text("utf-8")
+
+
+def section(name: str) -> str:
+    """Return what the document says of a study: from its heading to the next of the same height."""
+    found = re.search(rf"^## [^\n]*`{re.escape(name)}`.*?(?=^## |\Z)", RESULTS.read_text("utf-8"), re.MULTILINE | re.DOTALL)
+    assert found is not None, f"docs/results.md has no section on {name}"
+    return found[0]
+
+
+def recorded(name: str) -> Results:
+    return read_results(StudyFolder(name, assets_root()))
+
+
+def test_studies_are_recorded_with_the_lab() -> None:
+    assert "quick" in NAMES
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_every_verdict_table_and_circumstance_is_that_of_the_recorded_runs(name: str) -> None:
+    results, said = recorded(name), section(name)
+    for score in dict.fromkeys((results.study.score, "accuracy")):
+        for verdicts in sentences(compared(results, [score]), score).values():
+            for one in verdicts:
+                assert f"- {one}\n" in said
+    assert markdown(mean_table(results)) in said
+    for line in (*protocol(results), *how_made(results)):
+        assert f"- {line}\n" in said
+    assert said.count("- No difference") + said.count(" better than ") + said.count(" worse than ") > 5
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_recorded_study_is_the_one_that_is_shipped_or_written_down(name: str) -> None:
+    source = name if name in shipped_names() else str(REPOSITORY / "docs" / "studies" / f"{name}.yaml")
+    asked, made = load_study(source), recorded(name).study
+    assert made.model_dump(exclude={"seeds"}) == asked.model_dump(exclude={"seeds"}) and {*made.seeds} <= {*asked.seeds}
+    rows = recorded(name).rows
+    assert all(row.state in ("done", "failed") for row in rows.values()) and len(rows) > 50
+
+
+def test_the_readme_claims_no_more_than_the_verdicts() -> None:
+    block = re.search(r"<!-- findings -->\n(.*?)<!-- /findings -->", README, re.DOTALL)
+    assert block is not None
+    claims = re.findall(r"^- (.*?)(?=^- |\Z)", block[1], re.MULTILINE | re.DOTALL)
+    assert len(claims) > 3
+    verdicts = {one for name in NAMES for score in (recorded(name).study.score, "accuracy")
+                for several in sentences(compared(recorded(name), [score]), score).values() for one in several}  # fmt: skip
+    for claim in claims:
+        said = " ".join(claim.split()).partition("*: ")[2]
+        assert said in verdicts, claim

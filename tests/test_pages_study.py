@@ -189,7 +189,7 @@ def test_two_seeds_have_no_interval_and_no_interval_leaves_the_score() -> None:
 def test_a_chosen_value_at_the_edge_of_what_was_tried_is_marked() -> None:
     study = hand_study(tune={"KD": {"objective.temperature": [2, 4, 8]}}, uneven_budgets=True)
     path = "objective.temperature"
-    assert [edge_words(study, "KD", {path: value}) for value in (2, 4)] == ["chosen; Temperature at the edge: less might be better", ""]
+    assert [edge_words(study, "KD", {path: value}) for value in (2, 4)] == ["chosen; at the edge: less might be better", ""]
     assert "more might be better" in edge_words(study, "KD", {path: 8}) and edge_words(study, "exam", {}) == ""
     found = findings_of(written_study())
     assert tuning_words(found).query("method == 'KD' and settings == 'Temperature: 2'")["chosen"].str.contains("less might").all()

@@ -122,7 +122,8 @@ def edge_words(study: Study, method: str, values: Values) -> str:
         value = values.get(path)
         if len(set(numbers)) < 2 or not isinstance(value, int | float) or value not in (min(numbers), max(numbers)):
             continue
-        said.append(f"{label_of(path)} at the edge: {'more' if value == max(numbers) else 'less'} might be better")
+        which = f"{label_of(path)} " if len(study.tune[method]) > 1 else ""
+        said.append(f"{which}at the edge: {'more' if value == max(numbers) else 'less'} might be better")
     return f"chosen; {'; '.join(said)}" if said else ""
 
 

@@ -363,3 +363,16 @@ def test_a_line_that_is_none_is_left_out(wrong: dict[str, object], tmp_path: Pat
     right = json.loads((folder.path / "cells.jsonl").read_text("utf-8"))
     (folder.path / "cells.jsonl").write_text(json.dumps({**right, **wrong}) + "\n" + json.dumps(right) + "\n", encoding="utf-8")
     assert len(folder.lines()) == 1
+
+
+def test_a_run_that_was_made_and_not_noted_is_taken_up(inline: type[Inline], monkeypatch: pytest.MonkeyPatch) -> None:  # noqa: F811
+    def interrupted(self: Bench, row: Row) -> None:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
+        patch.setattr(Bench, "note", interrupted)
+        carried(tiny_study())
+    (stray,) = list_runs()
+    assert StudyFolder("tiny").rows() == {}
+    carried(tiny_study())
+    assert len(list_runs()) == 4 and stray.id in {row.run for row in StudyFolder("tiny").rows().values()}

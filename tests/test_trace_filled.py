@@ -144,7 +144,7 @@ def test_the_recomputed_influence_is_the_one_a_real_run_recorded(changed: dict[s
         assert abs(filled.difference) <= 2e-4 * largest
 
 
-@pytest.mark.parametrize("folder", list_recorded(), ids=lambda folder: folder.id)
+@pytest.mark.parametrize("folder", [one for one in list_recorded() if one.config().policy.name == "exam"], ids=lambda folder: folder.id)
 def test_the_recomputed_influence_is_that_of_the_recorded_runs(folder: RunFolder) -> None:
     found = recorded_steps(folder)
     assert found and all(filled.agrees for filled, _ in found)

@@ -86,12 +86,13 @@ def carry_out(
     jobs = _jobs(jobs, configs)
     with folder.hold():
         bench = Bench(study, folder, retry=retry)
+        strays = _strays(folder)
         _require_room(folder, bench)
         folder.forget_the_asking()
         _begin(folder, study, jobs, command)
         ended = "finished"
         try:
-            ended = yield from _work(bench, folder, Pool(environments(jobs, configs), folder.root), jobs)
+            ended = yield from _work(bench, folder, Pool(environments(jobs, configs), folder.root), jobs, strays)
         except BaseException as fault:
             ended = "failed" if isinstance(fault, Exception) else "interrupted"
             raise
@@ -100,7 +101,7 @@ def carry_out(
                 folder.append_session({"ended": time.time(), "how": ended})
 
 
-def _work(bench: Bench, folder: StudyFolder, pool: Pool, jobs: int) -> Generator[Progress, None, str]:
+def _work(bench: Bench, folder: StudyFolder, pool: Pool, jobs: int, strays: dict[str, RunFolder]) -> Generator[Progress, None, str]:
     """Yield progress until nothing is left to do; return how it ended."""
     at_work: dict[int, _AtWork] = {}
     try:
@@ -114,7 +115,7 @@ def _work(bench: Bench, folder: StudyFolder, pool: Pool, jobs: int) -> Generator
                 yield from (_progress(bench, at_work, jobs, row) for row in bench.failures())
                 if due is None:
                     break
-                at_work[number] = _AtWork(due, _begun(bench, due, folder.root))
+                at_work[number] = _AtWork(due, _begun(bench, due, folder.root, strays))
                 pool.give(number, at_work[number].row.run, keep_student=bench.study.keep_students)
             if not at_work:
                 return "finished"
@@ -129,11 +130,24 @@ def _work(bench: Bench, folder: StudyFolder, pool: Pool, jobs: int) -> Generator
         _end_all(bench, pool, at_work, folder.root)
 
 
-def _begun(bench: Bench, due: Due, root: Path) -> Row:
-    run = _half_done(due, root) or new_run(due.config, root)
+def _begun(bench: Bench, due: Due, root: Path, strays: dict[str, RunFolder]) -> Row:
+    run = _half_done(due, root) or strays.pop(due.digest, None) or new_run(due.config, root)
     row = Row(cell=due.cell, digest=due.digest, run=run.id, state="running", steps=due.config.training.steps, forwards=due.forwards)
     bench.note(row)
     return row
+
+
+def _strays(folder: StudyFolder) -> dict[str, RunFolder]:
+    """Return by digest the runs of the study that no line tells of: it was ended right between making a folder and noting it."""
+    sessions = folder.sessions()
+    if not sessions or sessions[-1].get("how") in ("finished", "cancelled"):
+        return {}
+    noted, found = {row.run for row in folder.lines()}, {}
+    for run in list_runs(folder.root):
+        with suppress(RunError):
+            if run.id not in noted and run.config().label.startswith(f"{folder.name}: ") and run.state().stage == "queued":
+                found[digest_of(run.config())] = run
+    return found
 
 
 def _half_done(due: Due, root: Path) -> RunFolder | None:

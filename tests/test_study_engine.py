@@ -376,3 +376,19 @@ def test_a_run_that_was_made_and_not_noted_is_taken_up(inline: type[Inline], mon
     assert StudyFolder("tiny").rows() == {}
     carried(tiny_study())
     assert len(list_runs()) == 4 and stray.id in {row.run for row in StudyFolder("tiny").rows().values()}
+
+
+def test_a_line_that_was_written_right_before_the_end_is_settled(inline: type[Inline], monkeypatch: pytest.MonkeyPatch) -> None:  # noqa: F811
+    append = StudyFolder.append
+
+    def cut(self: StudyFolder, row: Row) -> None:
+        append(self, row)
+        if row.state == "running":
+            raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
+        patch.setattr(StudyFolder, "append", cut)
+        carried(tiny_study())
+    assert [row.state for row in StudyFolder("tiny").rows().values()] == ["interrupted"]
+    carried(tiny_study())
+    assert len(list_runs()) == 4

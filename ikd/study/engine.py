@@ -188,8 +188,8 @@ def _end_all(bench: Bench, pool: Pool, at_work: dict[int, _AtWork], root: Path) 
             for message in pool.messages(LOOK_SECONDS):
                 if message.outcome is not None:
                     _ended(bench, at_work.pop(message.worker), message.outcome)
-        for row in bench.rows():
-            if row.state == "running":  # one that was begun just now is not among those at work yet
+        for row in StudyFolder(bench.study.name, root).rows().values():  # one whose line was written just now is not among those at work
+            if row.state == "running":
                 bench.note(replace(row, state="interrupted"))
     finally:
         pool.end()

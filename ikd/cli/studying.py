@@ -140,7 +140,7 @@ def _tell(folder: StudyFolder, chosen: argparse.Namespace) -> None:
 def _list() -> int:
     from ikd.study import StudyFolder, known_studies, studies_here
     from ikd.study.cells import all_cells
-    from ikd.study.telling import counted
+    from ikd.study.verdicts import counted
     from ikd.trace.store import assets_root
 
     recorded = studies_here(assets_root())

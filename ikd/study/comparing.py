@@ -6,7 +6,7 @@ Differences are paired by seed. Holm's correction is over the tasks of one pair 
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -102,16 +102,22 @@ def comparison_table(found: Sequence[Found]) -> pd.DataFrame:
 def sentences(found: Sequence[Found], score: str) -> dict[str, list[str]]:
     """Return by task what is to be said of each method by one score; what holds at equal compute stands in the same sentence."""
     said: dict[str, list[str]] = {}
+    for one, whole, _ in with_controls(found, score):
+        said.setdefault(one.task, []).append(whole.sentence)
+    return said
+
+
+def with_controls(found: Sequence[Found], score: str) -> Iterator[tuple[Found, Verdict, list[Found]]]:
+    """Yield what each method came to against its own baseline by one score, the verdict with its controls at equal compute, and these."""
     own = [one for one in found if one.score == score]
     for one in own:
         if one.pair.at == COMPUTE:
             continue
-        controls = [other for other in own if other.pair.at == COMPUTE and other.task == one.task and other.pair.method == one.pair.method]
+        controls = [other for other in own if (other.pair.at, other.task, other.pair.method) == (COMPUTE, one.task, one.pair.method)]
         whole = one.verdict
         for control in controls:
             whole = with_control(whole, control.verdict)
-        said.setdefault(one.task, []).append(whole.sentence)
-    return said
+        yield one, whole, controls
 
 
 def example_table(results: Results) -> pd.DataFrame:

@@ -15,7 +15,7 @@ from ikd.errors import ConfigError, RunError
 from ikd.runs.permission import most_runs, require_steps, require_writable
 from ikd.study.bench import Bench, Due
 from ikd.study.cells import Cell, digest_of, values_of
-from ikd.study.folder import Row, StudyFolder
+from ikd.study.folder import MOST_JOBS, Row, StudyFolder
 from ikd.study.made_with import commit, machine, versions
 from ikd.study.outcome import Outcome
 from ikd.study.plan import Study
@@ -27,7 +27,6 @@ from ikd.trace.store import list_runs, new_run, open_run
 
 LOOK_SECONDS = 0.5
 SECONDS_TO_END = 15.0
-MOST_JOBS = 256
 
 
 @dataclass(frozen=True, kw_only=True)

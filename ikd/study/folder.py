@@ -9,6 +9,7 @@
 from __future__ import annotations
 
 import json
+import math
 import os
 import secrets
 from collections.abc import Iterator, Mapping
@@ -29,6 +30,11 @@ from ikd.trace.store import runs_root
 CellState = Literal["waiting", "running", "done", "failed", "stopped", "interrupted"]
 STUDIES = "_studies"
 SECONDS_TO_HOLD = 1.0
+MOST_JOBS = 256
+JOBS = range(1, MOST_JOBS + 1)
+LATEST = 1e11
+"""A later second is none that a session began or ended in: the line is damaged."""
+FACTS: Mapping[str, type] = {"jobs": int, "versions": dict, "seeds": list, "command": str, "machine": str}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -113,7 +119,8 @@ class StudyFolder:
 
     def sessions(self) -> list[dict[str, Any]]:
         """Return what is known of each time the study was begun or ended, oldest first; a damaged line is left out."""
-        return [tree for tree in _trees(self.path / "sessions.jsonl") if _is_session(tree)]
+        found = (_session(tree) for tree in _trees(self.path / "sessions.jsonl"))
+        return [session for session in found if session is not None]
 
     def append_session(self, facts: Mapping[str, Any]) -> None:
         """Add a line on a beginning or an end; errors as in `append`."""
@@ -229,11 +236,18 @@ def _are_numbers(row: Row) -> bool:
             and isinstance(row.digest, str) and isinstance(row.run, str) and (row.error is None or isinstance(row.error, str)))  # fmt: skip
 
 
-def _is_session(tree: Mapping[str, Any]) -> bool:
-    wanted: dict[str, type | tuple[type, ...]] = {
-        "began": (int, float), "ended": (int, float), "jobs": int, "versions": dict, "seeds": list, "command": str, "machine": str,
-    }  # fmt: skip
-    return ("began" in tree or "ended" in tree) and all(isinstance(tree[name], kind) for name, kind in wanted.items() if name in tree)
+def _session(tree: Mapping[str, Any]) -> dict[str, Any] | None:
+    """Return a line on a beginning or an end without what is of no use in it, None where it is none: anybody may have edited the file."""
+    moments = [tree[name] for name in ("began", "ended") if name in tree]
+    wrong = any(not isinstance(tree[name], kind) for name, kind in FACTS.items() if name in tree)
+    if not moments or wrong or not all(map(_is_moment, moments)):
+        return None
+    useful = {"how": isinstance(tree.get("how"), str), "jobs": tree.get("jobs") in JOBS}
+    return {name: value for name, value in tree.items() if useful.get(name, True)}
+
+
+def _is_moment(value: object) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value) and 0 <= value < LATEST
 
 
 def _are_scores(scores: object) -> bool:

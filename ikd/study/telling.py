@@ -24,6 +24,7 @@ from ikd.study.results import (
     scores_of,
     tuning_table,
 )
+from ikd.study.verdicts import counted
 from ikd.study.writing import markdown, plain, write_table
 
 ENDS = (".csv", ".parquet", ".md", ".tex")
@@ -87,11 +88,6 @@ def so_far(results: Results, row: Row) -> str:
         return f"{what}:{found}{took}"
     gap = sum(ours[seed] - theirs[seed] for seed in both) / len(both)
     return f"{what}:{found}{took}; against {other} so far {gap:+.3f} ({counted(len(both), 'seed')})"
-
-
-def counted(n: int, what: str) -> str:
-    """Return a number of things as a person says it."""
-    return f"{n} {what}{'s' * (n != 1)}"
 
 
 def time_words(seconds: float) -> str:

@@ -90,7 +90,7 @@ def verdict(
     _check(comparison, metric, matters)
     value, unit = comparison.permutation_p if p is None else p, UNITS[metric]
     kind = _kind(comparison, value, matters)
-    words = {"method": method, "other": other, "score": _lower(METRICS[metric].label), **_numbers(comparison, unit)}
+    words = {"method": method, "other": other, "score": lower_label(metric), **_numbers(comparison, unit)}
     if matters is not None:
         words["matters"] = f"{matters * unit.factor:g}{unit.name}"
     long, short = (form.format(**words) for form in FORMS[_form(kind, comparison)])
@@ -107,6 +107,17 @@ def verdict(
 def said_gain(gain: float, ends: Interval, metric: str) -> str:
     """Return a gain in the unit of its score with its interval, as every sentence says it: "+0.8 points [0.2, 1.4]"."""
     return _said(gain, ends, UNITS[metric], "+")
+
+
+def lower_label(score: str) -> str:
+    """Return the name of a score as it stands inside a sentence: KL and F1 stay as they are."""
+    label = METRICS[score].label
+    return label if label[1:2].isupper() or label[1:2].isdigit() else label[:1].lower() + label[1:]
+
+
+def counted(n: int, what: str) -> str:
+    """Return a number of things as a person says it."""
+    return f"{n} {what}{'s' * (n != 1)}"
 
 
 def with_control(main: Verdict, control: Verdict, *, at: str = "equal compute") -> Verdict:
@@ -223,9 +234,4 @@ def _left_out(comparison: Comparison, method: str, other: str) -> str:
 
 
 def _seeds(n: int) -> str:
-    return f"{n} seed{'s' * (n != 1)}"
-
-
-def _lower(label: str) -> str:
-    """Return a label as it stands inside a sentence: KL and F1 stay as they are."""
-    return label if label[1:2].isupper() or label[1:2].isdigit() else label[0].lower() + label[1:]
+    return counted(n, "seed")

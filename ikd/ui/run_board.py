@@ -61,9 +61,8 @@ def draw_board(scene: Scene, ids: Sequence[int]) -> None:
 
 def read_beliefs(scene: Scene, ids: Sequence[int]) -> Beliefs | None:
     """Return what was read of some examples up to the cursor, None before the first reading."""
-    tail, t = scene.tail, float(scene.tail.meta["temperature"])
-    read = tail.readings if scene.replayed else tail.live_readings
-    (teacher_steps, teacher), (student_steps, student) = read("teacher", ids), read("student", ids)
+    t = float(scene.tail.meta["temperature"])
+    (teacher_steps, teacher), (student_steps, student) = scene.readings("teacher", ids), scene.readings("student", ids)
     steps, of_teacher, of_student = np.intersect1d(teacher_steps, student_steps, assume_unique=True, return_indices=True)
     n_readings = int((steps <= scene.cursor).sum())
     if not n_readings:
@@ -78,7 +77,7 @@ def read_beliefs(scene: Scene, ids: Sequence[int]) -> Beliefs | None:
 
 def _pulls(scene: Scene, ids: Sequence[int]) -> tuple[Doubles | None, int]:
     reader = scene.tail.reader
-    steps, _ = (scene.tail.readings if scene.replayed else scene.tail.live_readings)("feedback", ids)
+    steps, _ = scene.readings("feedback", ids)
     upto = steps[steps <= scene.cursor]
     if not len(upto):
         return None, -1

@@ -13,6 +13,7 @@ import streamlit as st
 from numpy.typing import NDArray
 
 from ikd.config import RunConfig
+from ikd.events import Floats, Integers
 from ikd.plots.curves import drift_chart, drift_table, score_chart, score_table
 from ikd.plots.theme import FROZEN, LOSSES, ROLES
 from ikd.trace.thin import thin
@@ -64,7 +65,11 @@ class Scene:
 
     def scalars(self, *names: str) -> pd.DataFrame:
         """Return the wanted scalars: columns step, name, value; of a live run's distant past the spikes."""
-        return self.tail.scalars(*names) if self.replayed else self.tail.live_scalars(*names)
+        return (self.tail.scalars if self.replayed else self.tail.live_scalars)(*names)
+
+    def readings(self, role: str, examples: Sequence[int]) -> tuple[Integers, Floats]:
+        """Return the readings of a role for some examples: steps (R,), logits (R, P, C); of a live run's distant past some."""
+        return (self.tail.readings if self.replayed else self.tail.live_readings)(role, examples)
 
     @cached_property
     def timeline(self) -> RunTimeline | None:

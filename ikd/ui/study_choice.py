@@ -15,6 +15,7 @@ from ikd.study.cells import all_cells
 from ikd.study.folder import STUDIES, StudyFolder, studies_here
 from ikd.study.plan import NAME, Study
 from ikd.study.reading import SHIPPED, shipped_names
+from ikd.study.verdicts import counted
 from ikd.trace.store import assets_root, runs_root
 from ikd.ui import state
 from ikd.ui.shell import notice
@@ -58,7 +59,7 @@ class Offered:
 def size_words(study: Study) -> str:
     """Return methods x tasks x seeds and the number of runs."""
     parts = [(len(study.methods), "method"), (len(study.tasks), "task"), (len(study.seeds), "seed")]
-    return " × ".join(f"{n} {word}{'s' * (n != 1)}" for n, word in parts) + f", {len(all_cells(study)):,} runs"
+    return " × ".join(counted(*part) for part in parts) + f", {len(all_cells(study)):,} runs"
 
 
 def choose_study() -> Offered | None:

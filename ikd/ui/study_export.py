@@ -14,7 +14,8 @@ import ikd
 from ikd.metrics.scores import METRICS
 from ikd.plots.study import cost_chart, forest_chart, forest_table
 from ikd.study.results import run_table
-from ikd.study.telling import LONG, counted, how_made, protocol, report_markdown
+from ikd.study.telling import LONG, how_made, protocol, report_markdown
+from ikd.study.verdicts import counted
 from ikd.study.writing import latex, markdown
 from ikd.ui.downloads import csv_bytes, draw_downloads, parquet_bytes
 from ikd.ui.html_file import html_figure, html_page, html_table, html_text

@@ -15,7 +15,7 @@ from ikd.study.comparing import COMPUTE, STEPS, pairs_of
 from ikd.study.plan import Study
 from ikd.study.results import Results, cost_table, reported_split
 from ikd.study.statistics import Interval
-from ikd.study.verdicts import UNITS, Kind, said_gain
+from ikd.study.verdicts import UNITS, Kind, lower_label, said_gain
 from ikd.ui.figures import show_figure
 from ikd.ui.study_found import Findings, score_intervals, slots_of, whole_verdicts
 from ikd.ui.wording import plain, visible
@@ -60,12 +60,6 @@ def draw_verdicts(findings: Findings) -> None:
                     word, colour, icon = BADGES[one.badge]
                     st.markdown(f":{colour}-badge[{icon} {word}] {plain(one.verdict.sentence, longest=LONGEST_SENTENCE)}")
     st.caption(HOW_TO_READ)
-
-
-def lower_label(score: str) -> str:
-    """Return the name of a score as it stands inside a sentence: KL and F1 stay as they are."""
-    label = METRICS[score].label
-    return label if label[1:2].isupper() or label[1:2].isdigit() else label[:1].lower() + label[1:]
 
 
 def count_words(badges: list[str]) -> str:

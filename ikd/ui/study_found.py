@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import threading
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -15,7 +15,7 @@ import pandas as pd
 
 from ikd.errors import ConfigError, RunError
 from ikd.metrics.scores import METRICS
-from ikd.study.comparing import COMPUTE, STEPS, Found, compared, comparison_table, example_table
+from ikd.study.comparing import STEPS, Found, compared, comparison_table, example_table, with_controls
 from ikd.study.folder import StudyFolder
 from ikd.study.plan import Study
 from ikd.study.reading import read_study, study_text
@@ -32,8 +32,7 @@ from ikd.study.results import (
     tuning_table,
 )
 from ikd.study.statistics_intervals import t_interval
-from ikd.study.verdicts import Verdict, with_control
-from ikd.ui.study_standing import sound_sessions
+from ikd.study.verdicts import Verdict
 
 FILES = ("study.yaml", "cells.jsonl", "sessions.jsonl")
 MOST_KEPT = 8
@@ -84,7 +83,7 @@ def results_of(folder: StudyFolder) -> Results:
     Raises:
         RunError: it is damaged.
     """
-    found: Results = _keep("results", folder, mark_of(folder), lambda: _sound(read_results(folder)))
+    found: Results = _keep("results", folder, mark_of(folder), lambda: read_results(folder))
     return found
 
 
@@ -152,15 +151,8 @@ class Said(NamedTuple):
 
 def whole_verdicts(found: Sequence[Found], score: str) -> dict[str, list[Said]]:
     """Return by task what is said of each method by a score, with what holds at equal compute where it has a control."""
-    own = [one for one in found if one.score == score]
     said: dict[str, list[Said]] = {}
-    for one in own:
-        if one.pair.at == COMPUTE:
-            continue
-        controls = [other for other in own if (other.pair.at, other.task, other.pair.method) == (COMPUTE, one.task, one.pair.method)]
-        whole = one.verdict
-        for other in controls:
-            whole = with_control(whole, other.verdict)
+    for one, whole, controls in with_controls(found, score):
         said.setdefault(one.task, []).append(Said(one.pair.method, whole, _badge(one, whole, controls)))
     return said
 
@@ -182,10 +174,6 @@ def slots_of(study: Study) -> list[int]:
 def yaml_of(study: Study) -> bytes:
     """Return a study as a file of its own."""
     return study_text(study).encode("utf-8")
-
-
-def _sound(results: Results) -> Results:
-    return replace(results, sessions=sound_sessions(results.sessions))
 
 
 @lru_cache(maxsize=64)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import time
 from collections import Counter
 from collections.abc import Mapping, Sequence
@@ -11,7 +10,6 @@ from typing import Any
 
 from ikd.study.background import LOG
 from ikd.study.cells import Cell, all_cells
-from ikd.study.engine import MOST_JOBS
 from ikd.study.folder import Row, StudyFolder
 from ikd.study.plan import Study
 from ikd.study.results import Results
@@ -20,9 +18,6 @@ SECONDS_TO_BEGIN = 90.0
 """A program that has not begun after so long will not: torch loads in seconds, on a crowded machine in some more."""
 BARELY = 0.3
 LAST_BYTES, LAST_LINES = 8_000, 3
-LATEST = 1e11
-"""A later second is none that a session began or ended in: the line is damaged."""
-KINDS_OF_FACTS: Mapping[str, type] = {"jobs": int, "seeds": list, "versions": dict, "how": str, "command": str, "machine": str}
 OWN_FAULT = "The program ended by a fault of its own: the details are in log.txt, in the folder of the study."
 
 
@@ -86,7 +81,7 @@ def standing_of(study: Study, results: Results | None, folder: StudyFolder | Non
     counted = Standing(total=len(cells), done=states.count("done"), failed=len(failed), why=why[0][0] if why else "")
     if folder is None:
         return counted
-    sessions = [] if results is None else sound_sessions(results.sessions)
+    sessions = [] if results is None else results.sessions
     at_work = folder.at_work()
     asked, said = _time(folder, f"asked/{study.name}.yaml"), _time(folder, LOG)
     began = max((float(one["began"]) for one in sessions if "began" in one), default=_time(folder, "sessions.jsonl"))
@@ -101,16 +96,6 @@ def standing_of(study: Study, results: Results | None, folder: StudyFolder | Non
         seconds_left=seconds_left(cells, rows, sessions) if at_work else None, last_words=last_words(folder) if lost else "",
         more_asked=_last(sessions, "seeds") not in (None, list(study.seeds)), jobs=_last(sessions, "jobs"),
     )  # fmt: skip
-
-
-def sound_sessions(sessions: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
-    """Return the lines that say when a session began or ended, without what is of no use in them: anybody may have edited the file."""
-    sound = []
-    for one in sessions:
-        if all(_is_moment(one[name]) for name in ("began", "ended") if name in one) and not {"began", "ended"}.isdisjoint(one):
-            sound.append({name: value for name, value in one.items() if isinstance(value, KINDS_OF_FACTS.get(name, object))
-                          and (name != "jobs" or value in range(1, MOST_JOBS + 1))})  # fmt: skip
-    return sound
 
 
 def how_it_ended(sessions: Sequence[Mapping[str, Any]]) -> str:
@@ -154,10 +139,6 @@ def last_words(folder: StudyFolder) -> str:
         lines = rest[next((number for number, line in enumerate(rest) if not line.startswith(" ")), len(rest)) + 1 :]
     said = [line.strip() for line in lines if line.strip() and not line.startswith("[")]
     return " ".join(said[-LAST_LINES:]) or (OWN_FAULT if traces else "")
-
-
-def _is_moment(value: object) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value) and 0 <= value < LATEST
 
 
 def _last(sessions: Sequence[Mapping[str, Any]], fact: str) -> Any:

@@ -10,8 +10,7 @@ import streamlit as st
 from ikd.errors import IKDError
 from ikd.runs.permission import read_only
 from ikd.study.background import cancel_study, start_study
-from ikd.study.engine import MOST_JOBS
-from ikd.study.folder import StudyFolder, studies_here
+from ikd.study.folder import MOST_JOBS, StudyFolder, studies_here
 from ikd.study.plan import Study
 from ikd.study.reading import load_study, shipped_names, with_seeds
 from ikd.ui.shell import notice

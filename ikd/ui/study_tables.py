@@ -11,7 +11,8 @@ from ikd.study.comparing import pairs_of
 from ikd.study.folder import Row
 from ikd.study.plan import Study, Values
 from ikd.study.results import Results, choice_words, cost_table, failures, reported_split, run_table, tuning_table
-from ikd.study.telling import counted, time_words
+from ikd.study.telling import time_words
+from ikd.study.verdicts import counted
 from ikd.trace.store import RECORDED, RUN_ID, assets_root
 from ikd.ui.compare_runs import compare_these
 from ikd.ui.study_choice import Offered

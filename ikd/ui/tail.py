@@ -61,37 +61,21 @@ class Tail:
 
     def scalars(self, *names: str) -> pd.DataFrame:
         """Return the wanted scalars of all steps so far: columns step, name, value."""
-        def grow(known: pd.DataFrame | None) -> pd.DataFrame:
-            after = -1 if known is None or known.empty else int(known["step"].iloc[-1])
-            fresh = self.reader.scalars(names, after=after)
-            if known is not None and len(known):
-                return pd.concat([known, fresh], ignore_index=True) if len(fresh) else known
-            return fresh
-
-        found: pd.DataFrame = self._growing(f"scalars {' '.join(names)}", names).grown(grow)
+        found: pd.DataFrame = self._growing(f"scalars {' '.join(names)}", names).grown(lambda known: self._scalars_on(known, names))
         return found
 
     def readings(self, role: str, examples: Sequence[int]) -> tuple[Integers, Floats]:
         """Return the readings of a role for some examples: steps (R,), logits (R, P, C)."""
         wanted = tuple(examples)
-
-        def grow(known: tuple[Integers, Floats] | None) -> tuple[Integers, Floats]:
-            if known is None or not len(known[0]):
-                return self.reader.readings(role, examples=wanted)
-            steps, logits = self.reader.readings(role, after=int(known[0][-1]), examples=wanted)
-            return (np.concatenate([known[0], steps]), np.concatenate([known[1], logits])) if len(steps) else known
-
-        found: tuple[Integers, Floats] = self._growing(f"readings {role}", wanted).grown(grow)
+        series = self._growing(f"readings {role}", wanted)
+        found: tuple[Integers, Floats] = series.grown(lambda known: self._readings_on(known, role, wanted))
         return found
 
     def live_scalars(self, *names: str) -> pd.DataFrame:
         """Return `scalars` as the page of a live run draws them: of long ago only the spikes, so that a tick costs no more at its end."""
         def grow(known: pd.DataFrame | None) -> pd.DataFrame:
-            after = -1 if known is None or known.empty else int(known["step"].iloc[-1])
-            fresh = self.reader.scalars(names, after=after)
-            if not len(fresh):
-                return fresh if known is None else known
-            return thinned(fresh if known is None or known.empty else pd.concat([known, fresh], ignore_index=True))
+            table = self._scalars_on(known, names)
+            return known if table is known else thinned(table)
 
         found: pd.DataFrame = self._growing(f"live scalars {' '.join(names)}", names).grown(grow)
         return found
@@ -101,20 +85,29 @@ class Tail:
         wanted = tuple(examples)
 
         def grow(known: tuple[Integers, Floats] | None) -> tuple[Integers, Floats]:
-            if known is None or not len(known[0]):
-                steps, logits = self.reader.readings(role, examples=wanted)
-            else:
-                fresh, said = self.reader.readings(role, after=int(known[0][-1]), examples=wanted)
-                if not len(fresh):
-                    return known
-                steps, logits = np.concatenate([known[0], fresh]), np.concatenate([known[1], said])
-            if len(steps) <= MOST_HELD:
-                return steps, logits
+            whole = self._readings_on(known, role, wanted)
+            steps, logits = whole
+            if whole is known or len(steps) <= MOST_HELD:
+                return whole
             kept = old_points_kept(steps, np.zeros(len(steps)), **_old(steps))
             return steps[kept], logits[kept]
 
         found: tuple[Integers, Floats] = self._growing(f"live readings {role}", wanted).grown(grow)
         return found
+
+    def _scalars_on(self, known: pd.DataFrame | None, names: Sequence[str]) -> pd.DataFrame:
+        """Return what is known of some scalars with what is new behind it; the very same where nothing is."""
+        if known is None or known.empty:
+            return self.reader.scalars(names)
+        fresh = self.reader.scalars(names, after=int(known["step"].iloc[-1]))
+        return pd.concat([known, fresh], ignore_index=True) if len(fresh) else known
+
+    def _readings_on(self, known: tuple[Integers, Floats] | None, role: str, examples: tuple[int, ...]) -> tuple[Integers, Floats]:
+        """Return what is known of some readings with what is new behind it; the very same where nothing is."""
+        if known is None or not len(known[0]):
+            return self.reader.readings(role, examples=examples)
+        steps, logits = self.reader.readings(role, after=int(known[0][-1]), examples=examples)
+        return (np.concatenate([known[0], steps]), np.concatenate([known[1], logits])) if len(steps) else known
 
     def _growing(self, what: str, key: Hashable) -> Growing:
         # Held for one key at a time, like `once`: of an earlier choice nothing is kept, unless another visitor shows it.
@@ -185,9 +178,8 @@ def thinned(table: pd.DataFrame) -> pd.DataFrame:
     steps = np.unique(table["step"].to_numpy())
     if len(steps) <= MOST_HELD:
         return table
-    several = [own.to_numpy() for _, own in table.groupby("name", sort=False)["step"]]
-    values = [own.to_numpy() for _, own in table.groupby("name", sort=False)["value"]]
-    kept = [own[old_points_kept(own, heights, **_old(steps))] for own, heights in zip(several, values, strict=True)]
+    old = _old(steps)
+    kept = [own["step"].to_numpy()[old_points_kept(own["step"], own["value"], **old)] for _, own in table.groupby("name", sort=False)]
     return table[table["step"].isin(np.unique(np.concatenate(kept)))].reset_index(drop=True)
 
 

@@ -64,6 +64,8 @@ REFUSED: list[tuple[dict[str, Any], str]] = [
     (tree(tune={"DK": {}}, tune_seeds=[7]), "Unknown method in tune 'DK'"),
     (tree(tune={**RATES, "KD": {"objective.temperature": [2, 2]}}, tune_seeds=[7]), "no two of them the same"),
     (tree(tune={**RATES, "KD": {"objective.temperature": [2, 400]}}, tune_seeds=[7]), "Study tiny, task 'reviews', method 'KD': "),
+    (tree(base={"task.train_size": 100, "task.exam_size": 96}), "Study tiny, task 'reviews', method 'KD': 96 exam examples leave 4 of the "
+     "100 training examples for the course, and it needs at least 8: raise task.train_size, or lower task.exam_size."),
     (tree(seeds=9000), "at most 10000 are carried out"),
 ]  # fmt: skip
 
@@ -78,6 +80,7 @@ def test_a_study_that_cannot_be_is_refused_in_one_sentence(given: dict[str, Any]
 @pytest.mark.parametrize("text, sentence", [
     ("name: [", "The study is not YAML at line 1"), ("- a\n- b", "A study is YAML with the keys name, tasks"), ("", "A study is YAML"),
     ("name: a\nname: b", "The study has 'name' twice in one place, at line 2"), ("a: !!python/object:os.system {}", "is not YAML"),
+    ("base: &it {seed: 1}\ntasks:\n  reviews:\n    <<: *it", "The study has a merge key (<<) at line 4, which is not read"),
     ("? {a: b}\n: c", "The study is not YAML"), ("1: 2", "Unknown key of a study '1'"), ("name: \x00", "is not YAML"),
 ])  # fmt: skip
 def test_a_text_that_is_no_study_is_refused_in_one_sentence(text: str, sentence: str) -> None:

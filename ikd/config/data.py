@@ -14,6 +14,9 @@ from ikd.config.fields import Settings, setting
 GIVEN = "task.name!=reviews|pairs|irony"
 """Holds for tasks whose texts come from files or from the hub."""
 
+FEWEST_COURSE = 8
+"""Training examples that must be left for the course when the exam's are taken out."""
+
 
 class TaskSettings(Settings):
     """Which texts and labels are used, and how they are split."""

@@ -8,7 +8,7 @@ from typing import Any, Literal
 
 from pydantic import Field, model_validator
 
-from ikd.config.data import TaskSettings
+from ikd.config.data import FEWEST_COURSE, TaskSettings
 from ikd.config.fields import Setting, Settings, setting
 from ikd.config.fitting import broken_label_rules, broken_objective_rules, student_size, teacher_size
 from ikd.config.models import StudentSettings, TeacherSettings
@@ -164,6 +164,10 @@ def _broken_rules(run: RunConfig) -> Iterator[str]:
         yield "Task `files` needs a training file: give task.train_file, for example a .csv with the columns text and label."
     if task.name == "hub" and not task.hub_name:
         yield "Task `hub` needs the name of a data set: give task.hub_name, for example owner/name."
+    if task.train_size is not None and task.exam_size is not None and task.train_size - task.exam_size < FEWEST_COURSE:
+        left = max(task.train_size - task.exam_size, 0)
+        yield (f"{task.exam_size} exam examples leave {left} of the {task.train_size} training examples for the course, and it needs "
+               f"at least {FEWEST_COURSE}: raise task.train_size, or lower task.exam_size.")
     if student.checkpoint and student.initialisation != "checkpoint":
         yield "A checkpoint folder is given but student.initialisation is not `checkpoint`: choose `checkpoint`, or leave the folder empty."
     if student.name == "teacher" and student.initialisation == "checkpoint" and not student.checkpoint:

@@ -16,6 +16,7 @@ from ikd.study.plan import Study
 
 SHIPPED = Path(__file__).parent / "shipped"
 LARGEST_BYTES = 200_000
+MERGE = "tag:yaml.org,2002:merge"
 _KINDS = {"tasks": "names, each with its settings", "methods": "names, each with its settings", "base": "settings with their values",
           "seeds": "a number of seeds or a list of them, whole numbers from 0", "tune": "methods, each with settings and a list of values",
           "tune_seeds": "a number of seeds or a list of them, whole numbers from 0", "uneven_budgets": "true or false",
@@ -28,11 +29,14 @@ _SHORT.maxlevel, _SHORT.maxstring, _SHORT.maxother = 3, 80, 80
 
 
 class _Loader(yaml.SafeLoader):
-    """PyYAML's safe loader, that refuses a name given twice instead of dropping the first."""
+    """PyYAML's safe loader, that refuses a name given twice instead of dropping the first, and merge keys, which can grow without end."""
 
     def construct_mapping(self, node: Any, deep: bool = False) -> dict[Any, Any]:
         seen: set[Any] = set()
         for key, _ in node.value:
+            if key.tag == MERGE:
+                raise ConfigError(f"The study has a merge key (<<) at line {key.start_mark.line + 1}, which is not read: write the "
+                                  "settings out there, or put what holds for all runs in base.")  # fmt: skip
             name = self.construct_object(key, deep=True)
             if isinstance(name, str) and name in seen:
                 raise ConfigError(f"The study has {name!r} twice in one place, at line {key.start_mark.line + 1}: keep one of them.")

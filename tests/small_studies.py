@@ -47,23 +47,24 @@ class Inline:
     given: list[str] = []
 
     def __init__(self, environments: Sequence[Mapping[str, str]], root: Path) -> None:
-        self._root, self._order = root, ("", False)
+        self._root, self._order = root, ("", False, True)
 
     def free(self) -> list[int]:
         """Return the worker, where it is free."""
         return [] if self._order[0] else [0]
 
-    def give(self, number: int, run_id: str, *, keep_student: bool) -> None:
+    def give(self, number: int, run_id: str, *, keep_student: bool, score_test: bool) -> None:
         """Take a run."""
         assert number == 0 and not self._order[0]
-        self._order = (run_id, keep_student)
+        self._order = (run_id, keep_student, score_test)
 
     def messages(self, seconds: float) -> list[Message]:
         """Carry the run out and say how it ended."""
-        (run_id, keep_student), self._order = self._order, ("", False)
+        (run_id, keep_student, score_test), self._order = self._order, ("", False, True)
         type(self).given.append(run_id)
         said: list[object] = []
-        outcome = carried_out(run_id, self._root, SimpleNamespace(send=said.append), keep_student=keep_student)  # type: ignore[arg-type]
+        outcome = carried_out(run_id, self._root, SimpleNamespace(send=said.append), keep_student=keep_student,  # type: ignore[arg-type]
+                              score_test=score_test)  # fmt: skip
         return [*(Message(0, None) for _ in said), Message(0, outcome)]
 
     def end(self) -> None:

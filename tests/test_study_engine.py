@@ -5,30 +5,38 @@ from __future__ import annotations
 import json
 import os
 import signal
+import sqlite3
 import subprocess
 import sys
 import time
+from contextlib import closing
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from ikd.cli import main
 from ikd.config import RunConfig
 from ikd.errors import BusyError, ConfigError, RunError
 from ikd.study import Row, StudyFolder, carry_out, studies_here, study_text
 from ikd.study.background import cancel_study, start_study
-from ikd.study.bench import Bench
+from ikd.study.bench import Bench, left_words
 from ikd.study.cells import Cell, config_of, digest_of, main_cells
 from ikd.study.outcome import CHANGED
 from ikd.study.pool import Pool, default_jobs, environments
 from ikd.study.results import Results, failures, mean_table, read_results, run_table, scores_of, tuning_table
+from ikd.trace.folder import RunFolder
 from ikd.trace.notes import read_notes
 from ikd.trace.reader import TraceReader
+from ikd.trace.scores import final_scores
 from ikd.trace.store import list_runs, new_run, open_run
 from tests.conftest import REPOSITORY
-from tests.small_runs import again, at_step
+from tests.small_runs import again, at_step, carried_out
 from tests.small_studies import Inline, assert_same_findings, carried, inline, tiny_study  # noqa: F401  # a fixture
 
+HUGE = 10**400
+FIRST = {"stage": "main", "task": "reviews", "method": "KD", "seed": 0, "choice": 0}
 FIXED, EXAM = {"policy.name": "fixed"}, {"policy.name": "exam"}
 FAILING = {"KD": FIXED, "exam": EXAM, "doomed": {**EXAM, "machine.teacher_accuracy_floor": 1.0}}
 
@@ -144,6 +152,45 @@ def test_settings_are_chosen_by_validation_scores_and_no_test_score_is_even_kept
     assert [cell.stage for cell in results.rows] == ["tune"] * 8 + ["main"] * 2
 
 
+def nothing_of_the_test_texts(folder: RunFolder) -> bool:
+    """Return whether a finished run's folder knows scores, texts and answers of the validation split and none of the test split."""
+    reader, scores = TraceReader(folder), folder.state().scores
+    assert folder.state().state == "finished" and reader.final("validation") is not None and len(reader.examples("validation"))
+    assert {"student/validation/nll", "teacher/validation/nll"} <= scores.keys()
+    with closing(sqlite3.connect(folder.trace_path)) as trace:
+        splits = {split for (split,) in trace.execute("SELECT split FROM final UNION SELECT split FROM examples")}
+        kept = json.loads(trace.execute("SELECT value FROM meta WHERE key = 'scores'").fetchone()[0])
+    assert kept == scores
+    return not any("/test/" in name for name in scores) and "test" not in splits
+
+
+@pytest.mark.parametrize("end", ["whole", "gone on with by the study", "gone on with on its page"])
+def test_a_run_of_the_tuning_leaves_the_test_texts_alone(end: str, inline: type[Inline], monkeypatch: pytest.MonkeyPatch) -> None:  # noqa: F811
+    study = tiny_study(**{**tuned(), "tune_seeds": [7]}, seeds=[0])
+    first: list[str] = []
+
+    def stopped(self: Inline, number: int, run_id: str, **how: bool) -> None:
+        if "-exam-" in run_id and not first:
+            first.append(run_id)
+            open_run(run_id).ask("stop", at=3)
+        Inline.give(self, number, run_id, **how)
+
+    if end != "whole":
+        monkeypatch.setattr(inline, "give", stopped)
+        carried(study)
+        assert open_run(first[0]).state().state == "stopped"
+    if end == "gone on with on its page":
+        again(open_run(first[0]))
+    results = carried(study)
+    assert {row.state for row in results.rows.values()} == {"done"} and len(results.rows) == 6
+    for cell, row in results.rows.items():
+        assert nothing_of_the_test_texts(open_run(row.run)) == (cell.stage == "tune"), cell
+    (trial,) = (open_run(row.run) for cell, row in results.rows.items() if cell == Cell("tune", "reviews", "exam", 7, 0))
+    assert [one.split for one in final_scores(TraceReader(trial))] == ["validation"] and main(["scores", trial.id]) == 0
+    alone = carried_out(trial.config()).state().scores
+    assert trial.state().scores == {name: value for name, value in alone.items() if "/validation/" in name}
+
+
 def test_a_method_none_of_whose_settings_can_run_is_a_failure_of_its_own(inline: type[Inline]) -> None:  # noqa: F811
     floor = {"machine.teacher_accuracy_floor": 1.0}
     study = tiny_study(**{**tuned(), "methods": {"KD": FIXED, "exam": {**EXAM, **floor}}}, seeds=[0])
@@ -169,10 +216,10 @@ def test_another_study_of_the_same_name_takes_nothing_that_is_not_its_own(inline
 
 
 def test_a_run_changed_in_flight_does_not_count(inline: type[Inline], monkeypatch: pytest.MonkeyPatch) -> None:  # noqa: F811
-    def meddled(self: Inline, number: int, run_id: str, *, keep_student: bool) -> None:
+    def meddled(self: Inline, number: int, run_id: str, *, keep_student: bool, score_test: bool) -> None:
         if "-exam-" in run_id:
             open_run(run_id).ask("change", path="objective.alpha", value=0.1)
-        Inline.give(self, number, run_id, keep_student=keep_student)
+        Inline.give(self, number, run_id, keep_student=keep_student, score_test=score_test)
 
     monkeypatch.setattr(inline, "give", meddled)
     results = carried(tiny_study(seeds=[0]))
@@ -226,6 +273,76 @@ def test_a_lab_that_is_read_only_or_full_carries_nothing_out(monkeypatch: pytest
     with pytest.raises(RunError, match="read-only"):
         next(carry_out(tiny_study(), jobs=1))
     assert not list_runs()
+
+
+def test_room_is_needed_for_new_folders_alone(inline: type[Inline], monkeypatch: pytest.MonkeyPatch) -> None:  # noqa: F811
+    study, folder = tiny_study(methods=FAILING, seeds=[0]), StudyFolder("tiny")
+    monkeypatch.setenv("IKD_MOST_RUNS", "3")
+    carried(study)
+    assert len(list_runs()) == 3 and len(inline.given) == 3
+    carried(study)
+    assert len(inline.given) == 3, "one has failed, and is not tried again"
+    with pytest.raises(RunError, match="needs 1 more runs beside the 3 that are there"):
+        next(carry_out(study, jobs=1, retry=True))
+    rows = {cell.method: row for cell, row in folder.rows().items()}
+    folder.append(replace(rows["KD"], state="interrupted", scores={}))
+    carried(study)
+    assert inline.given[3:] == [rows["KD"].run], "its folder is there"
+    monkeypatch.setenv("IKD_MOST_RUNS", "2")
+    carried(study)
+    assert len(list_runs()) == 3
+
+
+def test_a_study_that_is_refused_for_want_of_room_leaves_its_lines_alone(
+    inline: type[Inline], monkeypatch: pytest.MonkeyPatch  # noqa: F811
+) -> None:
+    carried(tiny_study(seeds=[0]))
+    before = {path.name: path.read_bytes() for path in StudyFolder("tiny").path.iterdir()}
+    monkeypatch.setenv("IKD_MOST_RUNS", "2")
+    other = tiny_study(seeds=[0], methods={"KD": {**FIXED, "training.steps": 7}, "exam": EXAM})
+    with pytest.raises(RunError, match="needs 1 more runs beside the 2 that are there"):
+        next(carry_out(other, jobs=1))
+    assert {path.name: path.read_bytes() for path in StudyFolder("tiny").path.iterdir()} == before
+
+
+def test_settings_known_from_the_tuning_need_no_room_again(inline: type[Inline], monkeypatch: pytest.MonkeyPatch) -> None:  # noqa: F811
+    study = tiny_study(**{**tuned(), "tune_seeds": [7]}, seeds=[0])
+    monkeypatch.setenv("IKD_MOST_RUNS", "6")
+    first = carried(study)
+    assert runs_of(carried(study)) == runs_of(first) and len(inline.given) == 6
+    with pytest.raises(RunError, match="needs 2 more runs beside the 6"):
+        next(carry_out(study.model_copy(update={"seeds": (0, 1)}), jobs=1))
+
+
+def test_a_cancel_pressed_while_the_study_begins_is_not_lost(inline: type[Inline], monkeypatch: pytest.MonkeyPatch) -> None:  # noqa: F811
+    def pressed(root: Path | None = None) -> list[RunFolder]:
+        if StudyFolder("tiny").at_work():
+            cancel_study("tiny")
+        return list_runs(root)
+
+    with monkeypatch.context() as patch:
+        patch.setattr("ikd.study.engine.list_runs", pressed)
+        carried(tiny_study())
+    assert not inline.given and StudyFolder("tiny").sessions()[-1]["how"] == "cancelled"
+    StudyFolder("tiny").ask_to_end()  # of a program that is long gone: it does not count
+    carried(tiny_study())
+    assert len(inline.given) == 4
+
+
+def test_no_run_of_a_study_has_more_steps_than_the_lab_takes(inline: type[Inline], monkeypatch: pytest.MonkeyPatch) -> None:  # noqa: F811
+    monkeypatch.setenv("IKD_MOST_STEPS", "6")
+    later = tiny_study(seeds=[0], tune={"KD": {"training.steps": [6, 7]}}, tune_seeds=[7], uneven_budgets=True)
+    with pytest.raises(RunError, match="A run of 7 steps is more than this lab takes"):
+        next(carry_out(later, jobs=1))
+    assert not StudyFolder("tiny").path.exists()
+    study = tiny_study(seeds=[0], methods={"KD": FIXED, "exam": EXAM, "longer": {**FIXED, "equal_compute_to": "exam"}})
+    (failed,) = failures(carried(study))
+    assert failed.cell.method == "longer" and len(inline.given) == 2 and not failed.run
+    assert "is more than this lab takes" in str(failed.error) and "counted, for the compute of 'exam'" in str(failed.error)
+    monkeypatch.delenv("IKD_MOST_STEPS")
+    assert not failures(carried(study)) and len(inline.given) == 3
+    monkeypatch.setenv("IKD_MOST_STEPS", "6")
+    assert not failures(carried(study)), "what is done is done"
 
 
 def test_runs_under_one_teacher_begin_one_after_the_other() -> None:
@@ -354,8 +471,35 @@ def test_a_study_started_from_a_page_is_a_program_of_its_own_and_can_be_cancelle
     assert len(list_runs()) == 4
 
 
+def test_a_run_stopped_on_its_own_page_leaves_the_study_incomplete_and_is_gone_on_with(
+    inline: type[Inline], monkeypatch: pytest.MonkeyPatch  # noqa: F811
+) -> None:
+    study = tiny_study(**{**tuned(), "tune_seeds": [7]}, seeds=[0])
+
+    def stopped(self: Inline, number: int, run_id: str, **how: bool) -> None:
+        if len(self.given) == 2:
+            open_run(run_id).request_stop()
+        Inline.give(self, number, run_id, **how)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(inline, "give", stopped)
+        results = carried(study)
+    (cell,) = (cell for cell, row in results.rows.items() if row.state == "stopped")
+    assert (cell.stage, cell.method) == ("tune", "exam") and len(results.rows) == 5, "what is compared of it has not begun"
+    assert results.sessions[-1]["how"] == "incomplete"
+    assert left_words(study, results.rows) == "1 run was stopped by hand, and 1 run waits for settings to be chosen by it."
+    whole = carried(study)
+    assert {row.state for row in whole.rows.values()} == {"done"} and whole.rows[cell].run == results.rows[cell].run
+    assert len(whole.rows) == 6 and whole.sessions[-1]["how"] == "finished" and left_words(study, whole.rows) == ""
+
+
 @pytest.mark.parametrize("wrong", [{"steps": "many"}, {"wall": "long"}, {"run": 3}, {"scores": {"nll": 0.5}}, {"scores": {"a/b/c": "x"}},
-                                   {"state": "well"}, {"error": 3}, {"cell": {"stage": "main"}}, {"flops": []}])  # fmt: skip
+                                   {"state": "well"}, {"error": 3}, {"cell": {"stage": "main"}}, {"flops": []},
+                                   {"cell": {**FIRST, "seed": float("inf")}}, {"cell": {**FIRST, "choice": float("inf")}},
+                                   {"cell": {**FIRST, "seed": HUGE}}, {"cell": {**FIRST, "seed": -1}}, {"steps": HUGE}, {"steps": -1},
+                                   {"steps": True}, {"wall": HUGE}, {"flops": HUGE}, {"seconds": float("nan")}, {"forwards": float("inf")},
+                                   {"scores": {"a/b/c": HUGE}}, {"scores": {"a/b/c": float("nan")}}, {"scores": {"a/b/c": True}}],
+                         ids=lambda wrong: str(wrong)[:60])  # fmt: skip
 def test_a_line_that_is_none_is_left_out(wrong: dict[str, object], tmp_path: Path) -> None:
     folder = StudyFolder("tiny", tmp_path)
     folder.write_study(tiny_study())
@@ -363,6 +507,22 @@ def test_a_line_that_is_none_is_left_out(wrong: dict[str, object], tmp_path: Pat
     right = json.loads((folder.path / "cells.jsonl").read_text("utf-8"))
     (folder.path / "cells.jsonl").write_text(json.dumps({**right, **wrong}) + "\n" + json.dumps(right) + "\n", encoding="utf-8")
     assert len(folder.lines()) == 1
+
+
+@pytest.mark.parametrize("session", [{"began": HUGE}, {"ended": HUGE, "how": "finished"}, {"began": float("inf")}], ids=str)
+def test_a_session_beyond_all_bounds_is_left_out(session: dict[str, object], tmp_path: Path) -> None:
+    folder = StudyFolder("tiny", tmp_path)
+    folder.write_study(tiny_study())
+    folder.append_session(session)
+    assert folder.sessions() == []
+
+
+def test_half_a_character_in_a_line_breaks_no_report(tmp_path: Path) -> None:
+    folder = StudyFolder("tiny", tmp_path)
+    folder.write_study(tiny_study())
+    folder.append(Row(cell=main_cells(tiny_study())[0], digest="x", state="failed", error="a\ud800b, \U0001f600 and caf\u00e9"))
+    (row,) = folder.lines()
+    assert row.error == "a?b, \U0001f600 and caf\u00e9"
 
 
 def test_a_run_that_was_made_and_not_noted_is_taken_up(inline: type[Inline], monkeypatch: pytest.MonkeyPatch) -> None:  # noqa: F811

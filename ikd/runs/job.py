@@ -44,8 +44,13 @@ from ikd.trainer import Training
 
 Watcher = Callable[[Event], None]
 
+TEST_LEFT_ALONE = "test-left-alone"
+"""Name of a file in the folder of a run that never looks at its test texts, whoever carries it out or resumes it."""
 
-def run_job(folder: RunFolder, config: RunConfig, *, watch: Watcher | None = None, share_device: bool = False) -> None:
+
+def run_job(
+    folder: RunFolder, config: RunConfig, *, watch: Watcher | None = None, share_device: bool = False, score_test: bool = True
+) -> None:
     """Carry out a run in this thread. Once begun, it never raises but for KeyboardInterrupt: the end is in the run's state.
 
     Args:
@@ -53,6 +58,7 @@ def run_job(folder: RunFolder, config: RunConfig, *, watch: Watcher | None = Non
         config: its config.
         watch: called with every event after it was recorded.
         share_device: run beside another run on the same device.
+        score_test: False where the run is only to choose settings: its test texts are left alone, now and whenever it is resumed.
 
     Raises:
         BusyError: another thread or process carries this run out already; nothing was changed.
@@ -62,14 +68,17 @@ def run_job(folder: RunFolder, config: RunConfig, *, watch: Watcher | None = Non
         if folder.trace_path.exists():
             clear_spent(folder.path)
         with Heart(folder, beginning(folder, config)) as heart:
-            carry_out(folder, config, heart=heart, watch=watch, share_device=share_device)
+            carry_out(folder, config, heart=heart, watch=watch, share_device=share_device, score_test=score_test)
 
 
 def carry_out(
-    folder: RunFolder, config: RunConfig, *, heart: Heart, watch: Watcher | None = None, share_device: bool = False
-) -> None:
+    folder: RunFolder, config: RunConfig, *, heart: Heart, watch: Watcher | None = None, share_device: bool = False,
+    score_test: bool = True,
+) -> None:  # fmt: skip
     """Carry out a run whose heart beats already; otherwise as `run_job`."""
     try:
+        if not score_test:
+            (folder.path / TEST_LEFT_ALONE).touch()
         device = resolve_device(config.machine.device)
         with device_lock(folder.path.parent, str(device), run_id=folder.id, share=share_device):
             heart.now(device=str(device))
@@ -115,6 +124,9 @@ def _events(
     data = load_task(config.task)
     for note in data.notes:
         yield Notice(text=note)
+    if (folder.path / TEST_LEFT_ALONE).exists():
+        data = replace(data, splits={name: split for name, split in data.splits.items() if name != "test"})
+        yield Notice(text="This run is to choose settings: its test texts are left alone.")
     teacher = build_teacher(config, data)
     nn.Module.to(teacher.model, device)
     student = build_student(config, data, teacher)  # refuses early what cannot be matched

@@ -3,20 +3,25 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from types import MappingProxyType
 
 from ikd.config import RunConfig
 from ikd.errors import IKDError, RunError
+from ikd.runs.permission import require_steps
 from ikd.study.cells import Cell, all_cells, choice_of, config_of, digest_of, needed_choices, teacher_of
 from ikd.study.compute import student_forwards
 from ikd.study.folder import Row, StudyFolder
 from ikd.study.plan import Study, Values
 from ikd.study.results import Results
 
-ALIKE = {"title", "seeds", "baseline", "matters", "keep_students"}
+ALIKE = {"title", "seeds", "baseline", "also_against", "matters", "keep_students"}
 """What may change in a study without a doubt about the runs that are there."""
+
+BROKEN = ("stopped", "interrupted")
+"""States of runs that were ended by other hands than those of the study: they go on when it is started again."""
 
 NO_CHOICE = "None of the settings that its method is tuned over came to its end with every seed: see the failed runs of the tuning."
 
@@ -47,18 +52,31 @@ class Bench:
     """
 
     def __init__(self, study: Study, folder: StudyFolder, *, retry: bool) -> None:
-        """Take up what the folder has; nothing is written but that lines of another study of this name do not count any more."""
+        """Take up what the folder has; nothing is written before `begin`."""
         self.study, self._folder, self._retry = study, folder, retry
         lines = folder.lines()
         self._known = {(row.cell, row.digest): row for row in lines if row.state != "waiting"}
-        self._rows = {row.cell: row for row in lines}
+        self._written = {row.cell: row for row in lines}
+        self._rows = dict(self._written)
         self._cells = all_cells(study)
-        self._pending = list(self._cells)
+        self._pending = dict.fromkeys(self._cells)
         self._teachers: set[str] = set()
         self._preparing: dict[str, Cell] = {}
+        self._impossible: dict[Cell, str] = {}
         self._failures: list[Row] = []
-        if lines and not self._same_study():
-            self._doubt()
+        if lines and not self._same_study():  # no line of another study of this name counts until its run is looked at
+            self._rows = {cell: replace(row, state="waiting") for cell, row in self._written.items()}
+        self._take_up()
+
+    def begin(self) -> None:
+        """Write which lines do not count any more, the study of this name having been another one, and which do again.
+
+        Raises:
+            RunError: they cannot be written.
+        """
+        for cell, row in self._rows.items():
+            if row != self._written.get(cell):
+                self._folder.append(row)
 
     def results(self) -> Results:
         """Return what is known so far; it grows with every line."""
@@ -68,9 +86,16 @@ class Bench:
         """Return the last line on each run of the study that has one."""
         return [self._rows[cell] for cell in self._cells if cell in self._rows]
 
-    def missing(self) -> int:
-        """Return how many runs have not come to their end yet."""
-        return sum(1 for cell in self._cells if cell not in self._rows or self._rows[cell].state != "done")
+    def to_come(self) -> Iterator[Due | None]:
+        """Yield each run that is not over and can be carried out, None for one whose settings are still to be chosen."""
+        for cell in self._pending:
+            seen = self._seen(cell)
+            if seen is None or isinstance(seen, Due):
+                yield seen
+
+    def is_over(self) -> bool:
+        """Return whether every run is done or has failed: one that was stopped, and one that waits for what it would tell, are left."""
+        return not self._pending and all(row.state in ("done", "failed") for row in self.rows())
 
     def counts(self) -> tuple[int, int, int]:
         """Return how many runs there are in all, how many are done, and how many have failed."""
@@ -85,7 +110,7 @@ class Bench:
         for cell in list(self._pending):
             due = self._looked_at(cell)
             if due is not None and due.teacher not in self._preparing:
-                self._pending.remove(cell)
+                del self._pending[cell]
                 if due.teacher not in self._teachers:
                     self._preparing[due.teacher] = cell
                 return due
@@ -121,17 +146,39 @@ class Bench:
         counted = [row for row in ended if row.forwards]
         a_forward = sum(row.wall or 0.0 for row in counted) / sum(row.forwards or 0.0 for row in counted) if counted else None
         usual = _mean([row.wall or 0.0 for row in ended]) or 0.0
-        waiting, total = set(self._pending), 0.0
+        total = 0.0
         for cell in self._cells:
             row = self._rows.get(cell)
-            if cell not in waiting and (row is None or row.state != "running"):
+            if cell not in self._pending and (row is None or row.state != "running"):
                 continue
             pace, planned = paces[cell.method], row.forwards if row is not None else None
             total += pace if pace is not None else planned * a_forward if planned and a_forward else usual
         return total / max(jobs, 1)
 
+    def _take_up(self) -> None:
+        """Let the runs that are over leave the list; one that is may tell the settings of others, which are over too."""
+        left = len(self._pending) + 1
+        while len(self._pending) < left:
+            left = len(self._pending)
+            for cell in list(self._pending):
+                seen = self._seen(cell)
+                if isinstance(seen, Row):
+                    del self._pending[cell]
+                    self._rows[cell] = seen
+
     def _looked_at(self, cell: Cell) -> Due | None:
         """Return a run that can be carried out now; one that was before, or that cannot be, leaves the list."""
+        seen = self._seen(cell)
+        if isinstance(seen, str):
+            self._failed(cell, seen)
+        elif isinstance(seen, Row):
+            del self._pending[cell]
+            if self._rows.get(cell) != seen:
+                self.note(seen)
+        return seen if isinstance(seen, Due) else None
+
+    def _seen(self, cell: Cell) -> Due | Row | str | None:
+        """Return a run that can be carried out now, the line by which it is over, why it cannot be, or None while settings are chosen."""
         chosen: dict[str, Values] = {}
         for method in needed_choices(self.study, cell):
             scores = self._validation(cell.task, method)
@@ -139,22 +186,21 @@ class Bench:
                 return None
             index, _ = choice_of(self.study, method, lambda choice, seed: scores[choice, seed])  # noqa: B023  # asked at once
             if index is None:
-                self._failed(cell, NO_CHOICE)
-                return None
+                return NO_CHOICE
             chosen[method] = self.study.options(method)[index]
-        try:
-            config = config_of(self.study, cell, chosen)
-        except IKDError as fault:
-            self._failed(cell, str(fault))
-            return None
+        if cell not in self._impossible:
+            try:
+                config = config_of(self.study, cell, chosen)
+            except IKDError as fault:  # kept: a hub out of reach may take a minute to be so
+                self._impossible[cell] = str(fault)
+        if cell in self._impossible:
+            return self._impossible[cell]
         digest = digest_of(config)
         before = self._known.get((cell, digest))
         if before is not None and (before.state == "done" or (before.state == "failed" and not self._retry)):
-            self._pending.remove(cell)
-            if self._rows[cell] != before:
-                self.note(before)
-            return None
-        return Due(cell=cell, config=config, digest=digest, teacher=teacher_of(config), forwards=_forwards(config), before=before)
+            return before
+        return _too_long(self.study, cell, config) or Due(
+            cell=cell, config=config, digest=digest, teacher=teacher_of(config), forwards=_forwards(config), before=before)  # fmt: skip
 
     def _validation(self, task: str, method: str) -> dict[tuple[int, int], float | None] | None:
         """Return the score of each choice and seed on validation texts, None while some are still to come."""
@@ -169,7 +215,7 @@ class Bench:
         return scores
 
     def _failed(self, cell: Cell, error: str) -> None:
-        self._pending.remove(cell)
+        del self._pending[cell]
         row = Row(cell=cell, digest="", state="failed", error=error)
         if self._rows.get(cell) != row:
             self.note(row)
@@ -182,12 +228,30 @@ class Bench:
             return False
         return before.model_dump(exclude=ALIKE) == self.study.model_dump(exclude=ALIKE)
 
-    def _doubt(self) -> None:
-        """Let no line count until its run is looked at: the study of this name was another one."""
-        for row in list(self._rows.values()):
-            if row.state != "waiting":
-                self._folder.append(replace(row, state="waiting"))
-                self._rows[row.cell] = replace(row, state="waiting")
+
+def left_words(study: Study, rows: Mapping[Cell, Row]) -> str:
+    """Return in a sentence which runs are left of a study that went on as long as it could; "" where none was stopped or broken off."""
+    states = {cell: rows[cell].state if cell in rows else "waiting" for cell in all_cells(study)}
+    broken = [cell for cell, state in states.items() if state in BROKEN]
+    trials = {(cell.task, cell.method) for cell in broken if cell.stage == "tune"}
+    waiting = sum(1 for cell, state in states.items()
+                  if state == "waiting" and any((cell.task, method) in trials for method in needed_choices(study, cell)))  # fmt: skip
+    by_hand = sum(1 for cell in broken if states[cell] == "stopped")
+    said = [f"{n} {'run was' if n == 1 else 'runs were'} {how}" for n, how in (
+        (by_hand, "stopped by hand"), (len(broken) - by_hand, "interrupted")) if n]  # fmt: skip
+    if waiting:
+        by = "it" if len(broken) == 1 else "them"
+        said.append(f"{waiting} {'run waits' if waiting == 1 else 'runs wait'} for settings to be chosen by {by}")
+    return f"{', and '.join(said)}." if said else ""
+
+
+def _too_long(study: Study, cell: Cell, config: RunConfig) -> str | None:
+    target = study.equal_compute_to(cell.method)
+    try:
+        require_steps(config.training.steps)
+    except RunError as fault:
+        return str(fault) if target is None else f"{fault} Its steps are counted, for the compute of {target!r}: give that one fewer."
+    return None
 
 
 def _forwards(config: RunConfig) -> float | None:

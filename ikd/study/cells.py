@@ -89,18 +89,28 @@ def teacher_of(config: RunConfig) -> str:
 
 
 def check_configs(study: Study) -> None:
-    """Do nothing where every run of a study can be built.
+    """Do nothing where every run of a study can be built, and none that others are held against has fewer texts to learn from.
 
     Raises:
-        ConfigError: one cannot; it names task and method.
+        ConfigError: one cannot, or has; it names task and method.
     """
+    measures = {study.baseline, *(other for method in study.methods for other in study.others(method)),
+                *(method for method in study.methods if study.equal_compute_to(method) is not None)}  # fmt: skip
     for task in study.tasks:
         for method in study.methods:
             for choice in study.options(method):
                 try:
-                    build_config(values_of(study, Cell("main", task, method, study.seeds[0]), method, choice))
+                    config = build_config(values_of(study, Cell("main", task, method, study.seeds[0]), method, choice))
                 except ConfigError as fault:
                     raise ConfigError(f"Study {study.name}, task {task!r}, method {method!r}: {fault}") from None
+                if method in measures and config.policy.name != "exam" and not config.policy.fixed_studies_exam:
+                    raise ConfigError(_without_exam_texts(study, task, method))
+
+
+def _without_exam_texts(study: Study, task: str, method: str) -> str:
+    who = f"The baseline {method!r}" if method == study.baseline else f"The method {method!r}, which others are held against,"
+    return (f"{who} would not study the exam examples of task {task!r}, which those held against it may learn from: leave "
+            "policy.fixed_studies_exam out. A method that none is held against may have it.")  # fmt: skip
 
 
 def choice_of(study: Study, method: str, validation: Callable[[int, int], float | None]) -> tuple[int | None, list[float]]:

@@ -79,15 +79,14 @@ def carry_out(
     """
     require_writable()
     folder = StudyFolder(study.name, root)
-    configs = _first_configs(study)
-    for config in configs:
-        require_steps(config.training.steps)
+    configs = _allowed_configs(study)
     jobs = _jobs(jobs, configs)
     with folder.hold():
+        folder.forget_the_asking()  # at once: what is asked from here on is asked of this program
         bench = Bench(study, folder, retry=retry)
         strays = _strays(folder)
-        _require_room(folder, bench)
-        folder.forget_the_asking()
+        _require_room(folder, bench, strays)
+        bench.begin()
         _begin(folder, study, jobs, command)
         ended = "finished"
         try:
@@ -115,9 +114,9 @@ def _work(bench: Bench, folder: StudyFolder, pool: Pool, jobs: int, strays: dict
                 if due is None:
                     break
                 at_work[number] = _AtWork(due, _begun(bench, due, folder.root, strays))
-                pool.give(number, at_work[number].row.run, keep_student=bench.study.keep_students)
+                pool.give(number, at_work[number].row.run, keep_student=bench.study.keep_students, score_test=due.cell.stage != "tune")
             if not at_work:
-                return "finished"
+                return "finished" if bench.is_over() else "incomplete"
             ended = []  # all are noted before any is told: whoever is told may end the study there
             for message in pool.messages(LOOK_SECONDS):
                 if message.outcome is None:
@@ -139,7 +138,7 @@ def _begun(bench: Bench, due: Due, root: Path, strays: dict[str, RunFolder]) -> 
 def _strays(folder: StudyFolder) -> dict[str, RunFolder]:
     """Return by digest the runs of the study that no line tells of: it was ended right between making a folder and noting it."""
     sessions = folder.sessions()
-    if not sessions or sessions[-1].get("how") in ("finished", "cancelled"):
+    if not sessions or sessions[-1].get("how") in ("finished", "incomplete", "cancelled"):
         return {}
     noted, found = {row.run for row in folder.lines()}, {}
     for run in list_runs(folder.root):
@@ -150,6 +149,15 @@ def _strays(folder: StudyFolder) -> dict[str, RunFolder]:
 
 
 def _half_done(due: Due, root: Path) -> RunFolder | None:
+    """Return the folder of an attempt that can go on or is over, ready to be given to a worker."""
+    folder = _attempt(due, root)
+    state = None if folder is None else folder.state()
+    if folder is not None and state is not None and (not state.live or state.pid == os.getpid()):
+        clear_spent(folder.path)  # asked of the attempt that broke off; one of this program was never begun: its workers have others
+    return folder
+
+
+def _attempt(due: Due, root: Path) -> RunFolder | None:
     """Return the folder of an attempt that can go on, or that has come to its end without anybody noting it."""
     if due.before is None or not due.before.run:
         return None
@@ -160,16 +168,14 @@ def _half_done(due: Due, root: Path) -> RunFolder | None:
             return None
     except RunError:  # deleted or damaged
         return None
-    if not state.live or state.pid == os.getpid():  # one of this program was never begun: its workers have others
-        clear_spent(folder.path)  # asked of the attempt that broke off
     return folder
 
 
 def _ended(bench: Bench, one: _AtWork, outcome: Outcome) -> Row:
     bench.teacher_ready(one.due, failed=outcome.state != "done")
     scores = outcome.scores
-    if one.due.cell.stage == "tune":  # nothing of the test texts is even written down while settings are chosen
-        scores = {name: value for name, value in scores.items() if name.split("/")[1] == "validation"}
+    if one.due.cell.stage == "tune":  # it left the test texts alone, unless another version of the lab has carried it out
+        scores = {name: value for name, value in scores.items() if "/validation/" in name}
     row = replace(one.row, state=outcome.state, error=outcome.error, scores=scores,
                   flops=outcome.flops, seconds=outcome.seconds, wall=outcome.wall)  # fmt: skip
     bench.note(row)
@@ -200,10 +206,20 @@ def _progress(bench: Bench, at_work: Mapping[int, _AtWork], jobs: int, row: Row 
                     results=bench.results())  # fmt: skip
 
 
-def _first_configs(study: Study) -> list[RunConfig]:
-    """Return a config of each task and method, before anything is chosen."""
-    return [build_config(values_of(study, Cell("main", task, method, study.seeds[0]), method, study.options(method)[0]))
-            for task in study.tasks for method in study.methods]  # fmt: skip
+def _allowed_configs(study: Study) -> list[RunConfig]:
+    """Return a config of each task, method and option, before anything is chosen.
+
+    Raises:
+        RunError: one has more steps than this lab takes; those that are counted are looked at when they are.
+    """
+    configs = []
+    for task in study.tasks:
+        for method in study.methods:
+            for choice in study.options(method):
+                configs.append(build_config(values_of(study, Cell("main", task, method, study.seeds[0]), method, choice)))
+                if study.equal_compute_to(method) is None:
+                    require_steps(configs[-1].training.steps)
+    return configs
 
 
 def _jobs(asked: int | None, configs: Sequence[RunConfig]) -> int:
@@ -214,9 +230,10 @@ def _jobs(asked: int | None, configs: Sequence[RunConfig]) -> int:
     return asked
 
 
-def _require_room(folder: StudyFolder, bench: Bench) -> None:
-    n_runs, missing, most = len(list_runs(folder.root)), bench.missing(), most_runs()
-    if n_runs + missing > most:
+def _require_room(folder: StudyFolder, bench: Bench, strays: Mapping[str, RunFolder]) -> None:
+    n_runs, most = len(list_runs(folder.root)), most_runs()
+    missing = sum(1 for due in bench.to_come() if due is None or (due.digest not in strays and _attempt(due, folder.root) is None))
+    if missing and n_runs + missing > most:
         raise RunError(f"The study {folder.name} needs {missing} more runs beside the {n_runs} that are there, and this lab keeps at most "
                        f"{most}: delete some on the page Runs, or set IKD_MOST_RUNS to {n_runs + missing} or more.")  # fmt: skip
 

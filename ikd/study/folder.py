@@ -9,9 +9,9 @@
 from __future__ import annotations
 
 import json
-import math
 import os
 import secrets
+import sys
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass, field, fields
@@ -22,7 +22,7 @@ from filelock import FileLock, Timeout
 
 from ikd.errors import BusyError, ConfigError, RunError, unknown_name
 from ikd.study.cells import Cell, Stage
-from ikd.study.plan import NAME, Study
+from ikd.study.plan import LARGEST_SEED, MOST_CELLS, NAME, Study
 from ikd.study.reading import read_study, shipped_names, study_text
 from ikd.trace.state import cannot_write
 from ikd.trace.store import runs_root
@@ -34,6 +34,7 @@ MOST_JOBS = 256
 JOBS = range(1, MOST_JOBS + 1)
 LATEST = 1e11
 """A later second is none that a session began or ended in: the line is damaged."""
+MOST_STEPS = 10**9
 FACTS: Mapping[str, type] = {"jobs": int, "versions": dict, "seeds": list, "command": str, "machine": str}
 
 
@@ -212,6 +213,8 @@ def _trees(path: Path) -> Iterator[dict[str, Any]]:
     for line in text.splitlines():
         try:
             tree = json.loads(line)
+            if "\\ud" in line.lower():  # half a character, that no file could take, becomes a question mark
+                tree = json.loads(json.dumps(tree, ensure_ascii=False).encode("utf-8", "replace"))
         except (ValueError, RecursionError):
             continue
         if isinstance(tree, dict):
@@ -223,17 +226,29 @@ def _row(tree: Mapping[str, Any]) -> Row | None:
     try:
         cell = tree["cell"]
         values = {name: value for name, value in tree.items() if name in known and name != "cell"}
-        row = Row(cell=Cell(cast(Stage, str(cell["stage"])), str(cell["task"]), str(cell["method"]), int(cell["seed"]),
-                            int(cell["choice"])), **values)  # fmt: skip
-    except (KeyError, TypeError, ValueError):
+        row = Row(cell=Cell(cast(Stage, str(cell["stage"])), str(cell["task"]), str(cell["method"]), cell["seed"],
+                            cell["choice"]), **values)  # fmt: skip
+    except (KeyError, TypeError):
         return None
-    return row if row.state in get_args(CellState) and _are_scores(row.scores) and _are_numbers(row) else None
+    return row if row.state in get_args(CellState) and _is_cell(row.cell) and _are_scores(row.scores) and _are_plain(row) else None
 
 
-def _are_numbers(row: Row) -> bool:
+def _is_cell(cell: Cell) -> bool:
+    return _is_whole(cell.seed, most=LARGEST_SEED) and _is_whole(cell.choice, most=MOST_CELLS)
+
+
+def _are_plain(row: Row) -> bool:
     numbers = (row.forwards, row.flops, row.seconds, row.wall)
-    return (all(one is None or isinstance(one, int | float) for one in numbers) and isinstance(row.steps, int)
+    return (all(one is None or _is_number(one) for one in numbers) and _is_whole(row.steps, most=MOST_STEPS)
             and isinstance(row.digest, str) and isinstance(row.run, str) and (row.error is None or isinstance(row.error, str)))  # fmt: skip
+
+
+def _is_whole(value: object, *, most: int) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool) and 0 <= value <= most
+
+
+def _is_number(value: object) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool) and abs(value) <= sys.float_info.max
 
 
 def _session(tree: Mapping[str, Any]) -> dict[str, Any] | None:
@@ -247,8 +262,8 @@ def _session(tree: Mapping[str, Any]) -> dict[str, Any] | None:
 
 
 def _is_moment(value: object) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value) and 0 <= value < LATEST
+    return isinstance(value, int | float) and not isinstance(value, bool) and 0 <= value < LATEST
 
 
 def _are_scores(scores: object) -> bool:
-    return isinstance(scores, dict) and all(str(name).count("/") == 2 and isinstance(value, int | float) for name, value in scores.items())
+    return isinstance(scores, dict) and all(str(name).count("/") == 2 and _is_number(value) for name, value in scores.items())

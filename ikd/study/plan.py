@@ -1,4 +1,4 @@
-"""A study: methods x tasks x seeds under one protocol (METHOD section 6), and what makes one sound.
+"""A study: methods x tasks x seeds under one protocol (README, *Studies*), and what makes one sound.
 
 - base: settings of all runs, by dotted path
 - tasks: name to settings; a name that is a task's own needs none
@@ -22,13 +22,15 @@ from ikd.metrics.scores import METRICS
 
 Scalar = bool | int | float | str | None
 Values = dict[str, Scalar]
-Seed = Annotated[int, Field(ge=0, le=2**31 - 1)]
+LARGEST_SEED = 2**31 - 1
+Seed = Annotated[int, Field(ge=0, le=LARGEST_SEED)]
 
 EQUAL_COMPUTE, AGAINST = "equal_compute_to", "against"
 OWN_KEYS = (EQUAL_COMPUTE, AGAINST)
 SET_BY_THE_STUDY = {"seed": "seeds", "label": "name"}
+BELONG_TO_METHODS = ("policy.name", "objective.name")
 GENERATED_TASKS = frozenset(name for name, words in TASK_NAMES.items() if words.startswith("built in"))
-LONGEST_NAME = 40
+LONGEST_NAME, LONGEST_TITLE = 40, 200
 MOST_CELLS = 10_000
 NAME = re.compile(r"[a-z0-9][a-z0-9-]{0,39}")
 
@@ -42,6 +44,7 @@ class Study(BaseModel):
         base, tasks, methods, tune: see the head of this file.
         seeds: of the runs that are compared; a number n means 0 to n - 1. One seed draws the same texts, weights and batches for all.
         baseline: the method that the others are held against.
+        also_against: method to further ones that it is held against, such as a cheap control that it must beat.
         score: what decides: settings are chosen by it on validation texts, and it heads the report.
         tune_seeds: of the runs by which settings are chosen; none of `seeds`.
         uneven_budgets: whether methods may be tuned with different numbers of settings.
@@ -58,6 +61,7 @@ class Study(BaseModel):
     methods: dict[str, Values] = Field(min_length=1)
     seeds: tuple[Seed, ...] = Field(min_length=1)
     baseline: str
+    also_against: dict[str, tuple[str, ...]] = Field(default_factory=dict)
     score: str = "nll"
     tune: dict[str, dict[str, tuple[Scalar, ...]]] = Field(default_factory=dict)
     tune_seeds: tuple[Seed, ...] = ()
@@ -65,7 +69,7 @@ class Study(BaseModel):
     matters: dict[str, Annotated[float, Field(gt=0)]] = Field(default_factory=dict)
     keep_students: bool = False
 
-    @field_validator("base", "tune", "matters", mode="before")
+    @field_validator("base", "tune", "matters", "also_against", mode="before")
     @classmethod
     def _nothing_is_empty(cls, value: Any) -> Any:
         return {} if value is None else value
@@ -104,6 +108,11 @@ class Study(BaseModel):
             return str(other)
         return None if method == self.baseline else self.baseline
 
+    def others(self, method: str) -> list[str]:
+        """Return every method that this one is held against at equal steps or whatever steps it has, the one of `against` first."""
+        own = self.against(method)
+        return [*([] if own is None else [own]), *self.also_against.get(method, ())]
+
     def options(self, method: str) -> list[Values]:
         """Return every combination of the settings that a method is tuned over; one, with nothing in it, where it is not tuned."""
         own = self.tune.get(method, {})
@@ -122,6 +131,8 @@ def _broken_names(study: Study) -> str | None:
     if not NAME.fullmatch(study.name):
         return (f"The name of a study names its folder, and {study.name[:80]!r} cannot: use small letters, digits and hyphens, at most "
                 f"{LONGEST_NAME}.")  # fmt: skip
+    if len(study.title) > LONGEST_TITLE or not study.title.isprintable():
+        return f"The title {study.title[:80]!r} is a line for people: give at most {LONGEST_TITLE} printable characters, or leave it out."
     for what, names in (("task", study.tasks), ("method", study.methods)):
         for name in names:
             if not name.strip() or len(name) > LONGEST_NAME or not name.isprintable():
@@ -144,6 +155,13 @@ def _broken_methods(study: Study) -> str | None:
     for where, other in named:
         if other not in study.methods:
             return unknown_name(f"method in {where}", other, study.methods)
+    for method, others in study.also_against.items():
+        for other in (method, *others):
+            if other not in study.methods:
+                return unknown_name("method in also_against", other, study.methods)
+        whole = [method, *study.others(method)]
+        if len(set(whole)) < len(whole):
+            return f"The method {method!r} is held against itself, or against another one twice, in also_against: each counts once."
     for method in study.methods:
         target = study.equal_compute_to(method)
         if method in (target, study.methods[method].get(AGAINST)):
@@ -157,22 +175,35 @@ def _broken_methods(study: Study) -> str | None:
 
 
 def _broken_settings(study: Study) -> str | None:
-    places: dict[str, Mapping[str, object]] = {
-        "base": study.base, **{f"task {name!r}": own for name, own in study.tasks.items()},
+    methods: dict[str, Mapping[str, object]] = {
         **{f"method {name!r}": study.settings_of(name) for name in study.methods},
         **{f"tune of {name!r}": own for name, own in study.tune.items()},
     }  # fmt: skip
-    for place, own in places.items():
+    tasks = {f"task {name!r}": own for name, own in study.tasks.items()}
+    for place, own in {"base": study.base, **tasks, **methods}.items():
         for path, key in SET_BY_THE_STUDY.items():
             if path in own:
                 return f"The setting {path} in {place} is set by the study itself: leave it out, and give `{key}`."
+    for place, own in tasks.items():
+        for path in BELONG_TO_METHODS:
+            if path in own:
+                return f"The setting {path} in {place} is what methods differ in: put it in methods, or in base where it holds for all."
+    for place, own in methods.items():
+        texts = next((path for path in own if path.startswith("task.")), None)
+        if texts is not None:
+            return (f"The setting {texts} in {place} would give it other texts than the methods beside it, which are compared text by "
+                    "text: put it in base or in a task.")  # fmt: skip
+    return _broken_task_seeds(study)
+
+
+def _broken_task_seeds(study: Study) -> str | None:
     for task, own in study.tasks.items():
-        if "task.seed" in own and own.get("task.name", task) in GENERATED_TASKS:
+        name = own.get("task.name", task if task in TASK_NAMES else study.base.get("task.name"))
+        if name in GENERATED_TASKS and "task.seed" in own:
             return f"The texts of task {task!r} are generated by the seed of each run: leave task.seed out of it."
-    alone: Values = {**study.base, **study.settings_of(study.baseline)}
-    if alone.get("policy.fixed_studies_exam") is False and alone.get("policy.name") not in (None, "exam"):
-        return (f"The baseline {study.baseline!r} would not study the exam examples, which every other method may learn from: leave "
-                "policy.fixed_studies_exam out of it. A method beside it may have it.")  # fmt: skip
+        if name in GENERATED_TASKS and "task.seed" in study.base:
+            return (f"The texts of task {task!r} are generated by the seed of each run: leave task.seed out of base, and give it to the "
+                    "tasks whose texts are read.")  # fmt: skip
     return None
 
 

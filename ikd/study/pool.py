@@ -53,13 +53,13 @@ class Pool:
         """Return the numbers of the workers without a run."""
         return [number for number in range(len(self._environments)) if number not in self._busy]
 
-    def give(self, number: int, run_id: str, *, keep_student: bool) -> None:
-        """Let a free worker carry out a run."""
+    def give(self, number: int, run_id: str, *, keep_student: bool, score_test: bool) -> None:
+        """Let a free worker carry out a run; the last two as in `ikd.study.worker.carried_out`."""
         if number not in self._workers:
             self._workers[number] = self._started(number)
         self._busy.add(number)
         with suppress(OSError):  # it has died since: `messages` says so
-            self._workers[number].connection.send((run_id, keep_student))
+            self._workers[number].connection.send((run_id, keep_student, score_test))
 
     def messages(self, seconds: float) -> list[Message]:
         """Return what the busy workers say, waiting for so long at most."""

@@ -12,7 +12,7 @@ from pydantic import ValidationError
 
 from ikd.errors import ConfigError, unknown_name
 from ikd.study.cells import check_configs
-from ikd.study.plan import Study
+from ikd.study.plan import MOST_CELLS, Study
 
 SHIPPED = Path(__file__).parent / "shipped"
 LARGEST_BYTES = 200_000
@@ -20,7 +20,8 @@ MERGE = "tag:yaml.org,2002:merge"
 _KINDS = {"tasks": "names, each with its settings", "methods": "names, each with its settings", "base": "settings with their values",
           "seeds": "a number of seeds or a list of them, whole numbers from 0", "tune": "methods, each with settings and a list of values",
           "tune_seeds": "a number of seeds or a list of them, whole numbers from 0", "uneven_budgets": "true or false",
-          "keep_students": "true or false", "matters": "scores, each with a number above 0"}  # fmt: skip
+          "also_against": "methods, each with a list of others", "keep_students": "true or false",
+          "matters": "scores, each with a number above 0"}  # fmt: skip
 
 
 _SHORT = reprlib.Repr()
@@ -119,6 +120,8 @@ def with_seeds(study: Study, n_seeds: int) -> Study:
     """
     if n_seeds < 1:
         raise ConfigError(f"A study needs one seed or more, got {n_seeds}: give a number from 1; fewer than 6 can show no difference.")
+    if n_seeds > MOST_CELLS:
+        raise ConfigError(f"So many seeds are more than the {MOST_CELLS} runs that a study may have: give a smaller number.")
     seeds = list(study.seeds[:n_seeds])
     following = max(study.seeds) + 1
     while len(seeds) < n_seeds:

@@ -26,7 +26,7 @@ SECONDS_FOR_ANOTHER = 30.0
 
 
 def work(connection: Connection, root: str, environment: Mapping[str, str]) -> None:
-    """Carry out the runs whose ids arrive, each with whether to keep its student, and answer each with its `Outcome`.
+    """Carry out the runs whose ids arrive, each with what `carried_out` must know besides, and answer each with its `Outcome`.
 
     It ends at None, or when the other side is gone.
     """
@@ -39,12 +39,20 @@ def work(connection: Connection, root: str, environment: Mapping[str, str]) -> N
             return
         if order is None:
             return
-        run_id, keep_student = order
-        connection.send(carried_out(run_id, Path(root), connection, keep_student=keep_student))
+        run_id, keep_student, score_test = order
+        connection.send(carried_out(run_id, Path(root), connection, keep_student=keep_student, score_test=score_test))
 
 
-def carried_out(run_id: str, root: Path, connection: Connection, *, keep_student: bool) -> Outcome:
-    """Carry out a run, new or half-done, and return how it ended; one that is finished is only read."""
+def carried_out(run_id: str, root: Path, connection: Connection, *, keep_student: bool, score_test: bool) -> Outcome:
+    """Carry out a run, new or half-done, and return how it ended; one that is finished is only read.
+
+    Args:
+        run_id: its folder.
+        root: folder of all runs.
+        connection: where it is said that its teacher is there.
+        keep_student: whether its trained student stays.
+        score_test: False for a run of the tuning, which must not touch the test texts.
+    """
     from ikd.runs.loading import load_job
 
     def watch(event: Event) -> None:
@@ -57,7 +65,7 @@ def carried_out(run_id: str, root: Path, connection: Connection, *, keep_student
         until = time.monotonic() + SECONDS_FOR_ANOTHER
         while folder.state().state != "finished":
             try:
-                job.run_job(folder, folder.config(), watch=watch, share_device=True)
+                job.run_job(folder, folder.config(), watch=watch, share_device=True, score_test=score_test)
                 break
             except BusyError:  # a worker of a study that was killed may still be ending
                 if time.monotonic() > until:

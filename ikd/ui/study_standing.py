@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from ikd.study.background import LOG
+from ikd.study.bench import BROKEN, left_words
 from ikd.study.cells import Cell, all_cells
 from ikd.study.folder import Row, StudyFolder
 from ikd.study.plan import Study
@@ -32,10 +33,13 @@ class Standing:
         beginning: whether one was started and has not begun yet.
         ending: whether it was asked to end.
         seconds_left: at the pace so far; None where there is none.
-        ended: how it ended the last time: finished, cancelled, interrupted, failed, or "lost" where nobody noted it; "" before that.
+        ended: how it ended the last time: finished, incomplete (with nothing left that could go on), cancelled, interrupted, failed, or
+            "lost" where nobody noted it; "" before that.
         last_words: of the program, where it ended otherwise than it should.
         more_asked: whether the seeds of the study are others than those of its last session.
         jobs: runs side by side in the last session, None where that is not known.
+        stopped: the runs that were stopped by hand or broke off by themselves, while nothing is at work.
+        left: what is left over by that, in a sentence.
         why: the sentence with which most runs failed, of the tuning where any of it did: nothing can be compared after that.
     """
 
@@ -51,6 +55,8 @@ class Standing:
     last_words: str = ""
     more_asked: bool = False
     jobs: int | None = None
+    stopped: tuple[Row, ...] = ()
+    left: str = ""
     why: str = ""
 
     @property
@@ -89,12 +95,14 @@ def standing_of(study: Study, results: Results | None, folder: StudyFolder | Non
     died = unanswered and said > asked + BARELY
     beginning = unanswered and not died and time.time() - asked < SECONDS_TO_BEGIN
     ended = "" if at_work or beginning else "failed" if unanswered else how_it_ended(sessions)
-    lost = ended in ("failed", "lost")
+    lost, over = ended in ("failed", "lost"), ended in ("finished", "incomplete")
     return replace(
         counted, at_work=at_work, beginning=beginning, ending=at_work and folder.asked_to_end(), ended=ended,
         running=tuple(rows[cell] for cell in cells if cell in rows and rows[cell].state == "running") if at_work else (),
         seconds_left=seconds_left(cells, rows, sessions) if at_work else None, last_words=last_words(folder) if lost else "",
-        more_asked=_last(sessions, "seeds") not in (None, list(study.seeds)), jobs=_last(sessions, "jobs"),
+        stopped=tuple(rows[cell] for cell in cells if cell in rows and rows[cell].state in BROKEN) if over else (),
+        left=left_words(study, rows) if over else "", jobs=_last(sessions, "jobs"),
+        more_asked=_last(sessions, "seeds") not in (None, list(study.seeds)),
     )  # fmt: skip
 
 

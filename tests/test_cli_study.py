@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+from csv import reader as rows_of
 from pathlib import Path
 
 import numpy as np
@@ -10,9 +12,11 @@ import pytest
 
 from ikd.cli import main
 from ikd.study import StudyFolder, carry_out, study_text
+from ikd.study.background import cancel_study
 from ikd.study.results import mean_table, read_results
 from ikd.study.telling import time_words
-from ikd.study.writing import csv, latex, markdown, plain, write_table
+from ikd.study.writing import csv, escaped, latex, markdown, plain, write_table
+from ikd.trace.store import open_run
 from tests.small_studies import Inline, inline, tiny_study  # noqa: F401  # a fixture
 from tests.test_study_engine import FAILING
 
@@ -91,6 +95,55 @@ def test_an_interrupt_keeps_what_is_there(
     assert main(["study", "tiny", "--jobs", "1"]) == 0 and len(set(inline.given)) == 4
 
 
+def test_a_run_stopped_on_its_page_is_named_and_the_next_start_finishes_it(
+    file: Path, inline: type[Inline], monkeypatch: pytest.MonkeyPatch, capsys: Printed  # noqa: F811
+) -> None:
+    def stopped(self: Inline, number: int, run_id: str, **how: bool) -> None:
+        if len(self.given) == 1:
+            open_run(run_id).request_stop()
+        Inline.give(self, number, run_id, **how)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(inline, "give", stopped)
+        assert main(["study", str(file), "--jobs", "1"]) == 1
+    printed = capsys.readouterr()
+    assert printed.err.endswith(f"1 run was stopped by hand. python -m ikd study {file} finishes what is left.\n")
+    assert "as it was asked" not in printed.err and "1 of the runs that are compared are still to be carried out" in printed.out
+    assert main(["study", "--list"]) == 0 and "4 runs, 3 done, 1 stopped)" in capsys.readouterr().out
+    assert main(["study", str(file), "--jobs", "1", "--out", str(file.parent / "out")]) == 0 and len(set(inline.given)) == 4
+    assert ": incomplete after" in (file.parent / "out" / "report.md").read_text(encoding="utf-8")
+
+
+def test_a_cancelled_study_says_so_even_where_a_run_has_failed(
+    file: Path, inline: type[Inline], monkeypatch: pytest.MonkeyPatch, capsys: Printed  # noqa: F811
+) -> None:
+    def cancelled(self: Inline, seconds: float) -> list[object]:
+        if len(self.given) == 2:
+            cancel_study("tiny")
+        return list(Inline.messages(self, seconds))
+
+    monkeypatch.setattr(inline, "messages", cancelled)
+    file.write_text(study_text(tiny_study(methods=FAILING)), encoding="utf-8")
+    assert main(["study", str(file), "--jobs", "1"]) == 130
+    assert StudyFolder("tiny").sessions()[-1]["how"] == "cancelled" and len(inline.given) == 3
+    assert "Ended before its end, as it was asked" in capsys.readouterr().err
+
+
+def test_numbers_beyond_all_bounds_in_the_lines_break_no_report(
+    file: Path, inline: type[Inline], capsys: Printed, tmp_path: Path  # noqa: F811
+) -> None:
+    assert main(["study", str(file), "--jobs", "1"]) == 0
+    path = StudyFolder("tiny").path / "cells.jsonl"
+    lines, last = path.read_text("utf-8"), json.loads(path.read_text("utf-8").splitlines()[-1])
+    wrong = [{name: 10**400} for name in ("wall", "steps", "flops", "seconds", "forwards")]
+    wrong += [{"scores": {**last["scores"], "student/test/nll": 10**400}}, {"cell": {**last["cell"], "seed": float("inf")}}]
+    path.write_text(lines + "".join(json.dumps({**last, **one}) + "\n" for one in wrong), encoding="utf-8")
+    capsys.readouterr()
+    assert main(["study", "tiny", "--table", "--out", str(tmp_path / "out")]) == 0
+    told = capsys.readouterr()
+    assert "2 seeds" in told.out and "still to be carried out" not in told.out and not told.err
+
+
 @pytest.mark.parametrize("text, sentence", [
     ("name: [", "The study is not YAML at line 1"), ("nmae: x", "Unknown key of a study 'nmae'. Did you mean 'name'"),
     ("just words", "A study is YAML with the keys"),
@@ -105,6 +158,7 @@ def test_a_bad_file_gives_one_sentence(file: Path, capsys: Printed, text: str, s
 @pytest.mark.parametrize("words, sentence", [
     (["quik"], "Unknown study 'quik'. Did you mean 'quick'"), ([], "Name a study: glue-small, kin, objectives, quick;"),
     (["quick", "--jobs", "0"], "0 runs side by side cannot be"), (["quick", "--seeds", "0"], "A study needs one seed or more"),
+    (["quick", "--seeds", "1000000000"], "So many seeds are more than the 10000 runs that a study may have: give a smaller number."),
     (["quick", "--sedes", "3"], "Unknown argument '--sedes'. Did you mean '--seeds'"), (["quick", "--jobs", "x"], "argument --jobs: "),
     (["no/such.yaml"], "There is no file 'no/such.yaml'"), (["kin", "--table"], "Unknown study 'kin'."),
 ])  # fmt: skip
@@ -125,11 +179,77 @@ def test_the_studies_are_listed_with_what_is_done(file: Path, inline: type[Inlin
 
 def test_tables_in_every_format_hold_any_name() -> None:
     table = pd.DataFrame({"method": ["a|b & 50%_x", "c"], "nll": [0.123456789, float("nan")], "n": [3, 4], "chosen": [True, False]})
-    assert markdown(table) == ("| method | nll | n | chosen |\n| --- | --- | --- | --- |\n| a\\|b & 50%_x | 0.1235 | 3 | yes |\n"
+    assert markdown(table) == ("| method | nll | n | chosen |\n| --- | --- | --- | --- |\n| a\\|b & 50%\\_x | 0.1235 | 3 | yes |\n"
                                "| c |  | 4 |  |\n")  # fmt: skip
-    assert latex(table).splitlines()[2:6:2] == [r"method & nll & n & chosen \\", r"a|b \& 50\%\_x & 0.1235 & 3 & yes \\"]
+    assert latex(table).splitlines()[2:6:2] == [r"method & nll & n & chosen \\", r"a\textbar{}b \& 50\%\_x & 0.1235 & 3 & yes \\"]
     assert plain(table).splitlines()[2] == "c                    4"
     assert csv(table).splitlines()[1] == "a|b & 50%_x,0.123456789,3,True"
+
+
+HOSTILE = ("=HYPERLINK(\"http://a.b\")", "+1", "-1", "@SUM(A1)", "=1+1")
+NAMES = ("![x](http://a.b/c.png)", "[a]: http://a.b", "[a][b]", "<img src=x onerror=y>", "a|b\\|c\\\\", "*a* _b_ __c__ ~~d~~ `e` $f$",
+         "&lt; &#60; Q&A", "# a #", "- a", "12. a", "[x] a", "> a", "===", "---", "*", "policy.exam_every", "exam, every 4th",
+         "KD, equal compute", "exam better than KD by 0.05 [−0.1, 0.2] (p = 0.03).", "+0.1 [-0.2, 0.3]", "two\n\n# lines")  # fmt: skip
+
+
+@pytest.mark.parametrize("end", [".csv", ".parquet"])
+def test_a_spreadsheet_takes_no_name_of_a_written_table_for_a_formula(end: str, tmp_path: Path) -> None:
+    table = pd.DataFrame({"method": HOSTILE, "=gain": [-0.5, 0.25, float("nan"), -1e-7, -3.0], "n": [-1, 0, 1, 2, 3]})
+    write_table(table, tmp_path / f"a{end}")
+    if end == ".parquet":
+        pd.testing.assert_frame_equal(pd.read_parquet(tmp_path / "a.parquet"), table, check_dtype=False)
+        return
+    with (tmp_path / "a.csv").open(encoding="utf-8", newline="") as file:
+        cells = [cell for row in rows_of(file) for cell in row]
+    assert [cell for cell in cells if cell[:1] in "=+-@" and cell and not is_number(cell)] == []
+    read = pd.read_csv(tmp_path / "a.csv")
+    assert read["method"].tolist() == [f"'{one}" for one in HOSTILE] and list(read.columns) == ["method", "'=gain", "n"]
+    np.testing.assert_array_equal(read["'=gain"], table["=gain"])
+    np.testing.assert_array_equal(read["n"], table["n"])
+
+
+def is_number(cell: str) -> bool:
+    try:
+        float(cell)
+    except ValueError:
+        return False
+    return True
+
+
+@pytest.mark.parametrize("text", ["exam, every 4th", "KD, equal compute", "[−0.1, 0.2]", "+0.1 [-0.2, 0.3] (Holm-corrected p = 0.03)",
+                                  "policy.exam_every 4", "Q&A: a/b, 50 %", "a > b", "2 - 1 = 1", "What's “this”?"])
+def test_ordinary_names_and_sentences_are_not_spoiled(text: str) -> None:
+    assert escaped(text) == text
+
+
+@pytest.mark.parametrize("text", NAMES)
+@pytest.mark.parametrize("before", ["", "- ", "# ", "## Accuracy: "])
+def test_markdown_shows_free_text_as_it_was_written(text: str, before: str) -> None:
+    """Held against a parser of CommonMark with GitHub's tables and struck out words."""
+    tokens = pytest.importorskip("markdown_it").MarkdownIt("gfm-like", {"linkify": False}).parse(f"{before}{escaped(text)}\n")
+    kinds = [token.type for token in tokens if token.nesting >= 0]
+    wanted = {"": ["paragraph_open"], "- ": ["bullet_list_open", "list_item_open", "paragraph_open"]}.get(before, ["heading_open"])
+    assert kinds == [*wanted, "inline"]
+    said = [one for token in tokens for one in token.children or []]
+    assert {one.type for one in said} <= {"text", "text_special"}
+    assert "".join(one.content for one in said) == before.lstrip("-# ") + " ".join(text.split())
+
+
+def test_a_table_of_any_names_is_read_back_from_markdown() -> None:
+    table = pd.DataFrame({"method": NAMES, "a|b": ["x"] * len(NAMES)})
+    tokens = pytest.importorskip("markdown_it").MarkdownIt("gfm-like", {"linkify": False}).parse(markdown(table))
+    cells = ["".join(one.content for one in token.children or []) for token in tokens if token.type == "inline"]
+    assert cells == ["method", "a|b", *(cell for name in NAMES for cell in (" ".join(name.split()), "x"))]
+
+
+@pytest.mark.parametrize("name, written", [
+    ("a\\b", r"a\textbackslash{}b"), ("50 % & $x_1^2$ #3 {y} ~z", r"50 \% \& \$x\_1\textasciicircum{}2\$ \#3 \{y\} \textasciitilde{}z"),
+    ("a<b>c|d", r"a\textless{}b\textgreater{}c\textbar{}d"), ("[0.1] x", "{[}0.1] x"), ("*x", "{*}x"), ("a\n\nb\rc", "a b c"),
+])  # fmt: skip
+def test_a_table_of_any_names_is_latex(name: str, written: str) -> None:
+    """A bracket or a star at the beginning of a row would belong to the end of the one before; an empty line ends a paragraph."""
+    lines = latex(pd.DataFrame({"n": ["first", name]})).splitlines()
+    assert lines[5] == rf"{written} \\" and len(lines) == 8
 
 
 def test_a_table_of_no_known_format_is_refused(tmp_path: Path) -> None:

@@ -17,6 +17,7 @@ from ikd.ui.compare_report import latex_of, markdown_of, report_of, words_table
 from ikd.ui.compare_runs import Compared
 from ikd.ui.compare_texts import texts_table
 from ikd.ui.shell import PAGES
+from ikd.ui.wording import plain
 from tests.conftest import REPOSITORY
 from tests.synthetic import synthetic_run
 from tests.test_runs import finished
@@ -77,6 +78,16 @@ def test_two_runs_of_one_task_are_compared_in_every_way(pair: list[RunFolder]) -
     for who in ("student", "teacher"):
         page = page.segmented_control(key="compare-who").set_value(who).run()
         assert not page.exception and not page.error
+
+
+def test_names_of_runs_are_no_markdown_and_stay_whole_where_words_stand_beside_them() -> None:
+    names = ["![x](http://a.b/c.png) second", "my second try at first"]
+    page = opened(*(finished(policy__name=policy, label=name).id for policy, name in zip(("exam", "fixed"), names, strict=True)))
+    assert not page.exception and not page.error
+    assert page.selectbox(key="compare-against").label == f"{plain(names[0])} against"
+    pills = next(one for one in page.get("button_group") if one.proto.id.endswith("compare-outcomes"))
+    alone = [f"{plain(name)} alone" for name in names]
+    assert [one.content for one in pills.proto.options] == ["both right", *alone, "both wrong"]
 
 
 def test_runs_of_other_texts_are_set_beside_each_other_and_no_more(pair: list[RunFolder]) -> None:

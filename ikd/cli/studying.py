@@ -33,6 +33,8 @@ def add_study(commands: Any) -> None:
     study.add_argument("--table", action="store_true", help="only print what is there so far")
     study.add_argument("--out", type=Path, metavar="FOLDER", help="write every table there: Markdown, LaTeX, CSV, Parquet, and report.md")
     study.add_argument("--list", action="store_true", help="list the studies that can be named")
+    study.add_argument("--delete", action="store_true", help="delete a study that was begun here for good, with its runs")
+    study.add_argument("--yes", action="store_true", help="with --delete: really delete it")
     study.set_defaults(command=_study, parser=study)
 
 
@@ -43,6 +45,8 @@ def _study(chosen: argparse.Namespace) -> int:
         from ikd.study import known_studies
 
         raise ConfigError(f"Name a study: {', '.join(known_studies())}; or give the path of a YAML file.")
+    if chosen.delete:
+        return _delete(chosen)
     from ikd.study import StudyFolder, with_seeds
 
     study = _found(chosen.study)
@@ -55,6 +59,19 @@ def _study(chosen: argparse.Namespace) -> int:
     if code != INTERRUPTED or chosen.out is not None:
         _tell(StudyFolder(study.name), chosen)
     return code
+
+
+def _delete(chosen: argparse.Namespace) -> int:
+    from ikd.runs.permission import require_writable
+    from ikd.study import delete_study, runs_to_delete
+    from ikd.study.verdicts import counted
+
+    require_writable()
+    n_runs = len(runs_to_delete(chosen.study))
+    if not chosen.yes:
+        raise RunError(f"Study {chosen.study} would be deleted for good, with {counted(n_runs, 'run')} and its folder: add --yes to do it.")
+    print(f"Deleted: {counted(delete_study(chosen.study), 'run')} of study {chosen.study}, and its folder.")
+    return 0
 
 
 def _told(name: str) -> StudyFolder:
@@ -94,12 +111,22 @@ def _carried_out(study: Study, chosen: argparse.Namespace) -> int:
         print(f"Interrupted. What is there is kept: python -m ikd study {chosen.study} goes on, and with --table it is told.",
               file=sys.stderr)  # fmt: skip
         return INTERRUPTED
-    if progress is None or progress.done == progress.total:
-        return 0
-    if not progress.failed:
+    return 0 if progress is None or progress.done == progress.total else _left(study, progress, chosen)
+
+
+def _left(study: Study, progress: Progress, chosen: argparse.Namespace) -> int:
+    """Say why a study that was not interrupted is not done, unless runs have failed, which the report says; return the exit code."""
+    from ikd.study import StudyFolder
+    from ikd.study.bench import left_words
+
+    sessions = StudyFolder(study.name).sessions()
+    if sessions and sessions[-1].get("how") == "cancelled":
         print(f"Ended before its end, as it was asked: python -m ikd study {chosen.study} goes on, and with --table it is told.",
               file=sys.stderr)  # fmt: skip
         return INTERRUPTED
+    left = left_words(study, progress.results.rows)
+    if left:
+        print(f"{left} python -m ikd study {chosen.study} finishes what is left.", file=sys.stderr)
     return FAILED
 
 
@@ -152,7 +179,7 @@ def _list() -> int:
             continue
         rows, cells = StudyFolder(name).rows(), all_cells(study)
         states = [rows[cell].state for cell in cells if cell in rows]
-        begun = "".join(f", {states.count(state)} {state}" for state in ("done", "failed") if state in states)
+        begun = "".join(f", {states.count(state)} {state}" for state in ("done", "failed", "stopped") if state in states)
         kept = "; recorded with the lab" if name in recorded else ""
         size = ", ".join(counted(len(several), what) for several, what in (
             (study.methods, "method"), (study.tasks, "task"), (study.seeds, "seed")))  # fmt: skip

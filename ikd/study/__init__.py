@@ -1,5 +1,6 @@
 """Studies: methods x tasks x seeds under one protocol, carried out run by run. Importing it imports no torch."""
 
+from ikd.study.deleting import delete_study, runs_to_delete
 from ikd.study.engine import Progress, carry_out
 from ikd.study.folder import Row, StudyFolder, known_studies, studies_here
 from ikd.study.plan import Study
@@ -11,8 +12,10 @@ __all__ = [
     "Study",
     "StudyFolder",
     "carry_out",
+    "delete_study",
     "known_studies",
     "load_study",
+    "runs_to_delete",
     "shipped_names",
     "studies_here",
     "study_from",

@@ -28,15 +28,16 @@ def draw_texts(runs: list[Compared]) -> None:
         return
     first = runs[0]
     others = {one.name: one for one in runs[1:]}
-    chosen = others[str(st.selectbox(f"{first.name} against", list(others), key="compare-against", width=480))]
+    chosen = others[str(st.selectbox(f"{plain(first.name)} against", list(others), key="compare-against", width=480))]
     table = texts_table(first, chosen, split)
     ours, theirs, p = mcnemar(table)
     counts = table["outcome"].value_counts()
     right, wrong = counts.get("both right", 0), counts.get("both wrong", 0)
     st.markdown(f"Of {len(table):,} {split} texts both students have {right:,} right and {wrong:,} wrong; **{plain(first.name)}** alone "
                 f"has **{ours:,}** right, **{plain(chosen.name)}** alone **{theirs:,}** (McNemar's exact test: p = {p:.3g}).")  # fmt: skip
+    alone = {f"{place} alone": f"{plain(run.name)} alone" for place, run in (("first", first), ("second", chosen))}
     kinds = st.pills("Texts", OUTCOMES, default=list(OUTCOMES[1:3]), selection_mode="multi", key="compare-outcomes",
-                     format_func=lambda one: one.replace("first", first.name).replace("second", chosen.name))  # fmt: skip
+                     format_func=lambda one: alone.get(one, one))  # fmt: skip
     shown = table[table["outcome"].isin(kinds)].head(MOST_ROWS)
     st.dataframe(
         shown.assign(text=[visible(one, longest=300) for one in shown["text"]])[

@@ -12,8 +12,7 @@ import numpy as np
 import pandas as pd
 import streamlit as st
 
-FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r", "\n", "＝", "＋", "－", "＠")
-"""First characters that make a spreadsheet take a text for a formula, as OWASP lists them."""
+from ikd.study.writing import csv, may_hold_texts
 
 EVERY_ROW = "Both files have every row, not only what is drawn."
 CSV_WORDS = (
@@ -45,33 +44,25 @@ def draw_downloads(
 
 def csv_bytes(table: pd.DataFrame) -> bytes:
     """Return a table as CSV in UTF-8: lists as JSON, texts that look like formulas made harmless, no index."""
-    shown = pd.DataFrame({at: table.iloc[:, at].map(_cell) if _is_object(table.iloc[:, at]) else table.iloc[:, at]
+    shown = pd.DataFrame({at: table.iloc[:, at].map(_cell) if may_hold_texts(table.iloc[:, at]) else table.iloc[:, at]
                           for at in range(table.shape[1])}, index=table.index)  # fmt: skip
-    shown.columns = pd.Index([_harmless(str(name)) for name in table.columns])
-    return shown.to_csv(index=False, lineterminator="\r\n").encode("utf-8")
+    shown.columns = table.columns
+    return csv(shown, line_end="\r\n").encode("utf-8")
 
 
 def parquet_bytes(table: pd.DataFrame) -> bytes:
     """Return a table as Parquet (zstd): lists stay lists, texts stay as they are, no index."""
-    shown = pd.DataFrame({str(name): table[name].map(_storable) if _is_object(table[name]) else table[name]
+    shown = pd.DataFrame({str(name): table[name].map(_storable) if may_hold_texts(table[name]) else table[name]
                           for name in table.columns}, index=table.index)  # fmt: skip
     whole = io.BytesIO()
     shown.to_parquet(whole, engine="pyarrow", compression="zstd", index=False)
     return whole.getvalue()
 
 
-def _is_object(column: pd.Series[Any]) -> bool:
-    return not pd.api.types.is_numeric_dtype(column) and not pd.api.types.is_datetime64_any_dtype(column)
-
-
 def _cell(value: Any) -> Any:
     if isinstance(value, np.ndarray | list | tuple):
         return json.dumps(_listed(value), ensure_ascii=False)
-    return _harmless(_storable(value)) if isinstance(value, str) else value
-
-
-def _harmless(text: str) -> str:
-    return f"'{text}" if text.startswith(FORMULA_STARTS) else text
+    return _storable(value) if isinstance(value, str) else value
 
 
 def _listed(value: Any) -> Any:

@@ -1,4 +1,4 @@
-"""Carrying a study out from the page, or how to in a terminal: seeds, jobs, start, go on, retry, cancel."""
+"""Carrying a study out from the page, or how to in a terminal: seeds, jobs, start, go on, retry, cancel; and deleting it."""
 
 from __future__ import annotations
 
@@ -10,11 +10,13 @@ import streamlit as st
 from ikd.errors import IKDError
 from ikd.runs.permission import read_only
 from ikd.study.background import cancel_study, start_study
+from ikd.study.deleting import delete_study, runs_to_delete
 from ikd.study.folder import MOST_JOBS, StudyFolder, studies_here
 from ikd.study.plan import Study
 from ikd.study.reading import load_study, shipped_names, with_seeds
-from ikd.ui.shell import notice
-from ikd.ui.study_choice import Offered, look_at
+from ikd.study.verdicts import counted
+from ikd.ui.shell import notice, sentences
+from ikd.ui.study_choice import OWN, RECORDED, Offered, look_at, offered
 from ikd.ui.study_found import yaml_of
 from ikd.ui.study_plan import few_seeds_words
 from ikd.ui.study_standing import Standing
@@ -107,6 +109,20 @@ def _draw_buttons(one: Offered, study: Study, standing: Standing, jobs: int | No
             st.button("Cancel", icon=":material/stop:", key="study-cancel", on_click=_cancel, args=(study.name,),
                       disabled=locked or standing.ending, help="Runs at work stop after their step; all that is there is kept, and it "
                       "can go on later.")  # fmt: skip
+        if one.place == "here" and not standing.active:
+            _draw_delete(one.name, locked=locked)
+
+
+def _draw_delete(name: str, *, locked: bool) -> None:
+    """Draw the button behind which a study is deleted; its runs are counted once it is open."""
+    box = st.popover("Delete", icon=":material/delete:", on_change="rerun", key=f"study-delete-{name}", disabled=locked)
+    if box.open:
+        with box, sentences():
+            st.caption(f"{counted(len(runs_to_delete(name)), 'run')} and all that this study has found go for good. Other runs stay, "
+                       "and so does what came with the lab.")  # fmt: skip
+            sure = st.checkbox("Yes, delete this study and its runs for good", key=f"study-sure-{name}", disabled=locked)
+            st.button("Delete the study", icon=":material/delete:", key="study-delete-now", on_click=_delete, args=(name,),
+                      disabled=locked or not sure)  # fmt: skip
 
 
 def _start(study: Study, jobs: int | None, retry: bool) -> None:
@@ -126,3 +142,14 @@ def _cancel(name: str) -> None:
         cancel_study(name)
     except IKDError as fault:
         st.session_state[_COMPLAINT] = str(fault)
+
+
+def _delete(name: str) -> None:
+    try:
+        n_runs = delete_study(name)
+    except IKDError as fault:
+        st.session_state[_COMPLAINT] = str(fault)
+    else:
+        listed = offered()
+        look_at(next((key for key in (name, f"{RECORDED}{name}", *listed) if key in listed), OWN))  # as it comes, if it does
+        st.toast(f"Study {plain(name)} is deleted, and {counted(n_runs, 'run')} of it.", icon=":material/delete:")

@@ -21,6 +21,8 @@ from ikd.study.cells import Cell, all_cells
 from ikd.study.comparing import compared, comparison_table, sentences
 from ikd.study.reading import study_text, with_seeds
 from ikd.study.results import read_results
+from ikd.study.telling import how_made
+from ikd.trace.store import list_runs
 from ikd.ui import state, study_found
 from ikd.ui.shell import PAGES
 from ikd.ui.study_choice import offered
@@ -118,8 +120,8 @@ def test_what_a_finished_study_has_found_is_said_task_by_task() -> None:
     folder = written_study()
     page = opened("hand")
     assert not page.exception and not page.error and not page.warning
-    assert heads(page) == [r"Made up for a \*test\*", "What is found", "Gains", "Means", "Scores against cost", "Won and lost", "Tuning",
-                           "What it cost", "Runs", "How it was made", "Take it home"]  # fmt: skip
+    assert heads(page) == [r"Made up for a \*test\*", "What is found", "Gains", "Teachers", "Means", "Scores against cost", "Won and lost",
+                           "Tuning", "What it cost", "Runs", "How it was made", "Take it home"]  # fmt: skip
     found = compared(read_results(folder))
     for score in ("nll", "accuracy"):
         for several in sentences(found, score).values():
@@ -157,6 +159,10 @@ def test_what_holds_at_equal_steps_alone_and_what_is_not_there_yet_have_badges_o
     folder = written_study(hand_study(methods=methods, tune=tune, name="alone"))
     badges = {task: [one.badge for one in said] for task, said in whole_verdicts(findings_of(folder).found, "nll").items()}
     assert badges == {"reviews": ["better at equal steps"], "irony": ["open"]}
+    other = {**methods, "exam": {**methods["exam"], "training.steps": 30}}
+    found = findings_of(written_study(hand_study(methods=other, tune=tune, name="other"))).found
+    badges = {task: [one.badge for one in said] for task, said in whole_verdicts(found, "nll").items()}
+    assert badges == {"reviews": ["better with other steps"], "irony": ["open"]}
     assert [label for label in gain_rows(findings_of(folder), "nll")["label"] if label.endswith("· better at equal steps")]
     page = opened("alone")
     assert not page.exception and any("better at equal steps]" in one.value for one in page.markdown)
@@ -277,6 +283,24 @@ def test_a_study_that_ended_and_lacks_runs_says_whether_more_was_asked_or_lines_
     folder.append_session({"ended": 1_800_000_800.0, "how": "finished"})
     page = opened("hand")
     assert "more was asked" in said(page) and "missing or damaged" not in said(page)
+
+
+@pytest.mark.parametrize("how", ["incomplete", "finished"])
+def test_runs_that_were_stopped_on_their_own_pages_are_named_and_can_be_gone_on_with(how: str) -> None:
+    folder, runs = written_study(last=0, ended=""), {2: synthetic_run(2, n_steps=12).id, 30: synthetic_run(2, n_steps=12).id}
+    cells = all_cells(hand_study())
+    tuned = [cell for cell in cells if (cell.stage, cell.task, cell.method) == ("main", cells[2].task, cells[2].method)]
+    for number, cell in enumerate(cells):
+        if cell not in tuned:
+            folder.append(hand_row(cell, run=runs.get(number, ""), state="stopped" if number in runs else "done"))
+    folder.append_session({"ended": 1_800_000_600.0, "how": how})
+    page = opened("hand")
+    assert not page.exception and not page.error
+    waits = f"2 runs were stopped by hand, and {len(tuned)} runs wait for settings to be chosen by them. Started again, the study finishes"
+    assert waits in said(page) and "missing or damaged" not in said(page) and button(page, "study-start").label == "Go on"
+    links = [one.proto for one in page.get("page_link")]
+    assert all(any(run in str(one) for one in links) for run in runs.values())
+    assert any(f"{how} after 10 min" in line for line in how_made(read_results(folder)))
 
 
 def test_a_study_of_which_every_run_failed_says_so_and_why_and_no_reason_twice() -> None:
@@ -509,3 +533,76 @@ def test_a_study_changed_since_is_given_to_the_terminal_as_a_file() -> None:
     assert command_of(quick.model_copy(update={"score": "accuracy"}), None) == "python -m ikd study quick.yaml"
     written_study()
     assert command_of(hand_study(), None) == "python -m ikd study hand", "known here by its name"
+
+
+def deletable(n_runs: int = 2, name: str = "hand") -> StudyFolder:
+    """Return a study whose lines name runs of its own."""
+    study = hand_study(name=name)
+    runs = [synthetic_run(2, n_steps=12, settings={"label": f"{name}: KD, reviews, seed {seed}"}).id for seed in range(n_runs)]
+    return written_study(study, runs=dict(zip(all_cells(study), runs, strict=False)))
+
+
+def about_to_delete(name: str) -> AppTest:
+    """Return the page with what is behind the button open, and ticked."""
+    page = opened(name)
+    page.session_state[f"study-delete-{name}"] = True
+    page.run()
+    assert not page.exception and not page.error and button(page, "study-delete-now").disabled, "it asks first"
+    return page.checkbox(key=f"study-sure-{name}").check().run()
+
+
+def deleting(page: AppTest) -> list[Any]:
+    return [one for one in page.get("popover") if one.proto.popover.label == "Delete"]
+
+
+def test_a_study_is_deleted_with_its_runs_and_the_first_of_the_list_is_shown(recorded: Path) -> None:
+    deletable()
+    other = synthetic_run(2, n_steps=12).id
+    watching, page = opened("hand"), about_to_delete("hand")
+    assert "2 runs and all that this study has found go for good" in said(page)
+    page = button(page, "study-delete-now").click().run()
+    assert not page.exception and not page.error and not page.warning
+    assert [one.value for one in page.toast] == ["Study hand is deleted, and 2 runs of it."] and [one.id for one in list_runs()] == [other]
+    first = next(iter(offered()))
+    assert page.selectbox(key=state.STUDY_CHOICE).value == first and first in page.query_params[state.STUDY]
+    watching.run()
+    assert not watching.exception and not watching.error and "Unknown study 'hand'" in said(watching).replace("\\", "")
+
+
+@pytest.mark.parametrize("place", ["shipped", "recorded"])
+def test_a_deleted_study_is_shown_as_it_comes_with_the_lab(place: str, recorded: Path) -> None:
+    name, key = ("quick", "quick") if place == "shipped" else ("hand", "recorded:hand")
+    deletable(1, name)
+    if place == "recorded":
+        written_study(root=recorded)
+    watching, page = opened(name), about_to_delete(name)
+    page = button(page, "study-delete-now").click().run()
+    assert not page.exception and not page.error and not page.warning and not deleting(page)
+    assert page.selectbox(key=state.STUDY_CHOICE).value == key and offered()[key].place == place and not list_runs()
+    watching.run()
+    assert not watching.exception and not watching.error and watching.selectbox(key=state.STUDY_CHOICE).value == key
+
+
+def test_a_study_at_work_or_looked_at_alone_cannot_be_deleted(recorded: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    folder = deletable(1)
+    page = about_to_delete("hand")
+    with folder.hold():
+        assert not deleting(opened("hand"))
+        page = button(page, "study-delete-now").click().run()
+        assert not page.exception and "Study hand is at work already" in said(page).replace("\\", "") and len(list_runs()) == 1
+    assert not deleting(opened("kin")), "it was not begun here"
+    page = about_to_delete("hand")
+    monkeypatch.setenv("IKD_READ_ONLY", "1")  # the lab was closed since the page was drawn
+    page = button(page, "study-delete-now").click().run()
+    assert not page.exception and "read-only" in said(page) and len(list_runs()) == 1
+    (shut,) = deleting(opened("hand"))
+    assert shut.proto.popover.disabled
+
+
+def test_a_study_that_another_session_has_deleted_is_not_deleted_twice(recorded: Path) -> None:
+    deletable(1)
+    pages = [about_to_delete("hand") for _ in range(2)]
+    for page in pages:
+        page = button(page, "study-delete-now").click().run()
+        assert not page.exception and not page.error
+    assert "Unknown study 'hand'" in said(pages[1]).replace("\\", "") and not offered().get("hand")

@@ -18,6 +18,9 @@ from ikd.config import PRESETS, Setting, all_settings
 from ikd.config.limits import Limits
 from ikd.config.names import TASK_NAMES
 from ikd.metrics.scores import METRICS
+from ikd.study import Study
+from ikd.study.cells import all_cells
+from ikd.study.reading import study_from_text
 from ikd.trace.schema import PARQUET_TABLES, SCALARS, SCHEMA_VERSION, TABLES
 from tests.conftest import REPOSITORY
 
@@ -193,3 +196,11 @@ def test_decisions_are_numbered_without_a_gap() -> None:
 
 if __name__ == "__main__":
     README.write_text(rewritten(README.read_text("utf-8")), "utf-8")
+
+
+def test_the_study_of_ones_own_that_it_shows_can_be_carried_out_and_every_key_is_told() -> None:
+    text = re.search(r"```yaml\n(# mine.yaml.*?)```(.*?)\n\n[^|\n]", README.read_text("utf-8"), re.DOTALL)
+    assert text is not None
+    study = study_from_text(text[1])
+    assert len(all_cells(study)) > 50 and study.tune_seeds and not set(study.seeds) & set(range(10)), "no seeds of the defaults' sweep"
+    assert set(re.findall(r"^\| `(\w+)` \|", text[2], re.MULTILINE)) == set(Study.model_fields)

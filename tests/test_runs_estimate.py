@@ -1,4 +1,4 @@
-"""The cost model of METHOD section 7, and estimates that come from this machine."""
+"""The cost model, and estimates that come from this machine."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ def config(**values: Any) -> RunConfig:
     ],
 )
 def test_the_figures_of_the_cost_model(switches: dict[str, Any], units: float) -> None:
-    """r = 2, six teacher layers, 400 steps: the figures that METHOD section 7 gives, and those that follow from it."""
+    """r = 2, six teacher layers, 400 steps: the figures of the cost model, and those that follow from it."""
     assert step_units(config(**switches), 2.0, 6) == pytest.approx(units)
     assert kd_units(2.0) == 5.0
 

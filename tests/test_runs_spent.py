@@ -50,7 +50,7 @@ def test_ordinary_distillation_costs_r_plus_3_a_step_or_the_teacher_once() -> No
 
 
 def test_exams_cost_where_they_are_sat() -> None:
-    """3 r + 9 student forwards with an exam of the batch's size (METHOD section 7), r + 3 without."""
+    """3 r + 9 student forwards with an exam of the batch's size, r + 3 without."""
     found = np.diff(spent({"policy.name": "exam"}, exams=(3, 7))) / 80
     assert found.tolist() == pytest.approx([3 * 4 + 9 if step in (3, 7) else 4 + 3 for step in range(10)])
 

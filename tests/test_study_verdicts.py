@@ -54,6 +54,14 @@ def test_a_study_and_its_control_in_one_sentence() -> None:
     )
     assert with_control(main, main, at="equal steps").kind == "better"
     assert with_control(said([-gain for gain in CLEAR]), main).kind == "mixed"
+    alike = said(UNSURE, matters=0.05)
+    assert alike.kind == "equivalent" and with_control(alike, control).kind == with_control(control, alike).kind == "open"
+
+
+def test_a_small_p_whose_interval_holds_zero_shows_nothing_and_it_is_said_why() -> None:
+    found = said(UNSURE, p=0.03)
+    assert found.kind == "open" and "(p 0.03; but the interval holds zero)" in found.sentence
+    assert "holds zero" not in said(UNSURE, p=0.06).sentence and "holds zero" not in said(CLEAR, p=0.03).sentence
 
 
 def test_five_seeds_that_agree_are_not_enough_and_it_is_said_why() -> None:
@@ -88,7 +96,7 @@ def test_few_seeds_none_and_failed_ones() -> None:
         "at least 7 more seeds would be needed."
     )
     failed = verdict(compare_seeds([0.9, np.nan, 0.8], [0.8, 0.8, 0.7]), method="IKD", other="KD")
-    assert failed.sentence.endswith("; 1 seed left out for failed runs (IKD 1, KD 0).")
+    assert failed.sentence.endswith("; 1 seed left out for want of a score (IKD 1, KD 0).")
     assert said([0.0] * 4).sentence.endswith("is shown in accuracy: +0.0 points [0.0, 0.0], 4 seeds (every seed gave the same).")
     assert "3 seeds that differ cannot give less than 0.25" in said([0.01, 0.0, 0.012, 0.02]).sentence
 
@@ -147,8 +155,8 @@ def test_no_sentence_claims_more_than_the_numbers(gains: list[float], n_tests: i
 
 def test_a_failed_pair_is_not_said_to_lack_seeds() -> None:
     failed = verdict(compare_seeds([np.nan] * 2, [np.nan] * 2), method="IKD", other="KD")
-    assert failed.sentence == ("IKD and KD cannot be compared in accuracy: no seed has both runs; 2 seeds left out for failed runs (IKD 2, "
-                               "KD 2).")  # fmt: skip
+    assert failed.sentence == ("IKD and KD cannot be compared in accuracy: no seed has both runs; 2 seeds left out for want of a score "
+                               "(IKD 2, KD 2).")  # fmt: skip
 
 
 def test_a_gain_is_said_alone_as_it_is_in_a_sentence() -> None:

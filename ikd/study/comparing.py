@@ -1,4 +1,4 @@
-"""Which method of a study is better, task by task: each against its baseline, and against the control that has its compute.
+"""Which method of a study is better, task by task: each against its baseline, the control that has its compute, and what else is asked.
 
 Differences are paired by seed. Holm's correction is over the tasks of one pair and score.
 """
@@ -6,7 +6,8 @@ Differences are paired by seed. Holm's correction is over the tasks of one pair 
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -14,11 +15,13 @@ import numpy as np
 import pandas as pd
 
 from ikd.errors import RunError
+from ikd.metrics.predictions import Doubles
 from ikd.metrics.scores import METRICS
 from ikd.study.cells import Cell
 from ikd.study.plan import Study
-from ikd.study.results import Results, predictions_of, reported_split, score_names
+from ikd.study.results import Results, has_score, predictions_of, reported_split, score_names
 from ikd.study.statistics import Comparison, compare_examples, compare_seeds, holm, seeds_and_examples_interval
+from ikd.study.statistics_intervals import Better
 from ikd.study.verdicts import Verdict, verdict, with_control
 from ikd.trace.final import Final
 from ikd.trace.reader import TraceReader
@@ -29,7 +32,7 @@ COMPARISON_COLUMNS = ("task", "score", "method", "against", "at", "seeds", "mean
                       "boot_high", "p", "p_holm", "wilcoxon_p", "hedges_g", "in_favour", "in_disfavour", "more_seeds",
                       "verdict")  # fmt: skip
 EXAMPLE_COLUMNS = ("task", "method", "against", "seeds", "examples", "both", "only_method", "only_against", "neither", "wins", "losses",
-                   "mcnemar_p", "accuracy_gain", "low", "high")  # fmt: skip
+                   "mcnemar_p", "accuracy_gain", "low", "high", "nll_gain", "nll_low", "nll_high")  # fmt: skip
 
 
 class Pair(NamedTuple):
@@ -57,22 +60,23 @@ class Found:
 
 
 def pairs_of(study: Study) -> list[Pair]:
-    """Return which methods are held against which: each against its baseline, and right after it against the control of its compute."""
+    """Return which methods are held against which: each against its baseline, its controls of equal compute, then what else is asked."""
     pairs = []
     for method in study.methods:
-        other = study.against(method)
-        if other is not None:
-            pairs.append(Pair(method, other, OTHER if _other_steps(study, method, other) else STEPS))
-        pairs += [Pair(method, control, COMPUTE) for control in study.methods if study.equal_compute_to(control) == method]
+        own = [Pair(method, other, OTHER if _other_steps(study, method, other) else STEPS) for other in study.others(method)]
+        controls = [Pair(method, control, COMPUTE) for control in study.methods if study.equal_compute_to(control) == method]
+        first = 1 if study.against(method) is not None else 0
+        pairs += [*own[:first], *controls, *own[first:]]
     return pairs
 
 
 def compared(results: Results, scores: Sequence[str] | None = None) -> list[Found]:
-    """Return what every pair came to on every task, by the scores that the study is told in, or by some."""
+    """Return what every pair came to on every task that has such a score, by the scores that the study is told in, or by some."""
     study, found = results.study, []
     for score in score_names(results) if scores is None else scores:
+        tasks = [task for task in study.tasks if has_score(results, task, score)]
         for pair in pairs_of(study):
-            several = {task: _over_seeds(results, task, pair, score) for task in study.tasks}
+            several = {task: _over_seeds(results, task, pair, score) for task in tasks}
             corrected = holm([one.permutation_p for one in several.values()])
             n_tests = int(np.isfinite(corrected).sum())
             found += [
@@ -108,34 +112,41 @@ def sentences(found: Sequence[Found], score: str) -> dict[str, list[str]]:
 
 
 def with_controls(found: Sequence[Found], score: str) -> Iterator[tuple[Found, Verdict, list[Found]]]:
-    """Yield what each method came to against its own baseline by one score, the verdict with its controls at equal compute, and these."""
-    own = [one for one in found if one.score == score]
+    """Yield what each method came to by one score, against each that it is held against, the whole verdict, and its controls.
+
+    Controls of equal compute go with the comparison to the method's own baseline.
+    """
+    own, told = [one for one in found if one.score == score], set()
     for one in own:
         if one.pair.at == COMPUTE:
             continue
-        controls = [other for other in own if (other.pair.at, other.task, other.pair.method) == (COMPUTE, one.task, one.pair.method)]
+        controls = [other for other in own if (other.pair.at, other.task, other.pair.method) == (COMPUTE, one.task, one.pair.method)
+                    and (one.task, one.pair.method) not in told]  # fmt: skip
+        told.add((one.task, one.pair.method))
         whole = one.verdict
         for control in controls:
-            whole = with_control(whole, control.verdict)
+            whole = with_control(whole, control.verdict, at=f"equal compute (against {control.pair.other})")
         yield one, whole, controls
 
 
 def example_table(results: Results) -> pd.DataFrame:
     """Return a row for each pair and task, counted on the examples of the reported split: `EXAMPLE_COLUMNS`.
 
-    Where all seeds have the same texts, an example is a win if the method has it right in more seeds, and the interval of the gain in
-    accuracy is over seeds and examples at once. Where each seed draws texts of its own, every answer is an example of its own, and the
-    interval over seeds of the comparisons holds the drawing of texts already: none is given here.
+    Where all seeds have the same texts, an example is a win if the method has it right in more seeds, and the intervals of the gains in
+    accuracy and in negative log-likelihood are over seeds and examples at once. Where each seed draws texts of its own, every answer is an
+    example of its own, and the interval over seeds of the comparisons holds the drawing of texts already: none is given here. A seed whose
+    two runs were scored on unlike texts is left out.
     """
     rows = []
     for task in results.study.tasks:
         finals = {method: predictions_of(results, task, method) for method in results.study.methods}
-        same = _same_texts(results, task)
+        prints = {method: _prints(results, task, method) for method in results.study.methods}
         for method, other, _ in pairs_of(results.study):
-            seeds = [seed for seed in finals[method] if seed in finals[other]]
+            ours, theirs = prints[method], prints[other]
+            seeds = [seed for seed in finals[method] if seed in finals[other] and ours.get(seed, "") == theirs.get(seed)]
             if seeds:
-                ours, theirs = ([finals[one][seed] for seed in seeds] for one in (method, other))
-                rows.append((task, method, other, len(seeds), *_over_examples(ours, theirs, same=same)))
+                both = [[finals[one][seed] for seed in seeds] for one in (method, other)]
+                rows.append((task, method, other, len(seeds), *_over_examples(*both, same=len({ours[seed] for seed in seeds}) == 1)))
     return pd.DataFrame(rows, columns=EXAMPLE_COLUMNS)
 
 
@@ -150,32 +161,45 @@ def _over_seeds(results: Results, task: str, pair: Pair, score: str) -> Comparis
 
 
 def _over_examples(ours: Sequence[Final], theirs: Sequence[Final], *, same: bool) -> tuple[int | float, ...]:
-    first, second = (np.stack([_right(one) for one in several]) if same else np.concatenate([_right(one) for one in several])
-                     for several in (ours, theirs))  # fmt: skip
-    found = compare_examples(first, second)
-    counts = (found.n_examples, found.both, found.only_a, found.only_b, found.neither, found.wins, found.losses, found.exact_p)
-    if same and len(ours) > 1:
-        whole = seeds_and_examples_interval(first, second)
-        return *counts, whole.gain, *whole.interval
-    return *counts, float(np.nanmean(first) - np.nanmean(second)), math.nan, math.nan
+    join = np.stack if same else np.concatenate
+    found = compare_examples(*(join([_right(one) for one in several]) for several in (ours, theirs)))
+    return (found.n_examples, found.both, found.only_a, found.only_b, found.neither, found.wins, found.losses, found.exact_p,
+            *_gain(ours, theirs, _right, "higher", same=same), *_gain(ours, theirs, _nll, "lower", same=same))  # fmt: skip
 
 
-def _right(final: Final) -> np.ndarray[tuple[int], np.dtype[np.float64]]:
+def _gain(
+    ours: Sequence[Final], theirs: Sequence[Final], value: Callable[[Final], Doubles], better: Better, *, same: bool
+) -> tuple[float, float, float]:
+    """Return the gain in a per-example score with its interval over seeds and examples; none where the texts of the seeds differ."""
+    first, second = ([value(one) for one in several] for several in (ours, theirs))
+    if same and len(first) > 1:
+        whole = seeds_and_examples_interval(np.stack(first), np.stack(second), better=better)
+        return whole.gain, *whole.interval
+    gain = float(np.nanmean(np.concatenate(first)) - np.nanmean(np.concatenate(second)))
+    return gain if better == "higher" else -gain, math.nan, math.nan
+
+
+def _right(final: Final) -> Doubles:
     """Return (n,) whether the student has an example right; not a number where it has no label."""
     right = final.logits["student"].argmax(axis=1) == final.labels
     return np.where(final.labels >= 0, right.astype(np.float64), np.nan)
 
 
-def _same_texts(results: Results, task: str) -> bool:
-    """Return whether all seeds of a task were scored on the same texts, as far as their traces are there to tell."""
-    prints = set()
-    for method in results.study.methods:
-        for row in results.done(task, method).values():
-            try:
-                prints.add(TraceReader(open_run(row.run, results.root)).meta().get("facts", {}).get("fingerprint", row.run))
-            except RunError:  # deleted since
-                continue
-    return len(prints) == 1
+def _nll(final: Final) -> Doubles:
+    """Return (n,) minus the log of the probability that the student gives to the label; not a number where there is none."""
+    logits = final.logits["student"].astype(np.float64)
+    shifted = logits - logits.max(axis=1, keepdims=True)
+    said = np.take_along_axis(shifted, np.maximum(final.labels, 0)[:, None], axis=1)[:, 0] - np.log(np.exp(shifted).sum(axis=1))
+    return np.where(final.labels >= 0, -said, np.nan)
+
+
+def _prints(results: Results, task: str, method: str) -> dict[int, str]:
+    """Return by seed what tells the texts of a run from others, of the runs whose traces are still there."""
+    found = {}
+    for seed, row in results.done(task, method).items():
+        with suppress(RunError):  # deleted since
+            found[seed] = str(TraceReader(open_run(row.run, results.root)).meta().get("facts", {}).get("fingerprint", row.run))
+    return found
 
 
 def _other_steps(study: Study, method: str, other: str) -> bool:

@@ -1,6 +1,6 @@
-"""What a run of a study will cost by the cost model of METHOD section 7, before it starts, and steps of equal compute.
+"""What a run of a study will cost by the cost model of the README (*Cost*), before it starts, and steps of equal compute.
 
-A fixed teacher is counted as asked at each step, as METHOD section 6 counts the control; what a run has really spent, soft targets
+A fixed teacher is counted as asked at each step, r + 3 student forwards; what a run has really spent, soft targets
 computed once among it, is counted afterwards (`ikd.runs.spent`).
 """
 

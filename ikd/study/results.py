@@ -87,9 +87,14 @@ def score_table(results: Results) -> pd.DataFrame:
 
 def reported_split(results: Results, task: str) -> str:
     """Return the split that a task is reported on: "test" where it has one, or while nothing is known of it, else "validation"."""
-    wanted = f"student/test/{results.study.score}"
     rows = [row for method in results.study.methods for row in results.done(task, method).values()]
-    return "test" if not rows or any(wanted in row.scores for row in rows) else "validation"
+    return "test" if not rows or any(name.startswith("student/test/") for row in rows for name in row.scores) else "validation"
+
+
+def has_score(results: Results, task: str, score: str) -> bool:
+    """Return whether a task has a score: KL to the truth, say, is known only where the truth is; True while nothing is known of it."""
+    rows = [row for method in results.study.methods for row in results.done(task, method).values()]
+    return not rows or any(f"student/{reported_split(results, task)}/{score}" in row.scores for row in rows)
 
 
 def scores_of(results: Results, task: str, method: str, score: str, *, split: str | None = None, role: str = "student") -> dict[int, float]:
@@ -113,7 +118,7 @@ def predictions_of(results: Results, task: str, method: str) -> dict[int, Final]
 
 
 def score_names(results: Results) -> list[str]:
-    """Return the scores that the study is told in: the one that decides, accuracy, and divergence from the truth where it is known."""
+    """Return the scores that the study is told in: the one that decides, likelihood, accuracy, and KL to the truth where it is known."""
     known = {name.split("/")[2] for row in results.rows.values() if row.cell.stage == "main" for name in row.scores}
     wanted = dict.fromkeys((results.study.score, "nll", "accuracy", "truth_kl"))
     return [name for name in wanted if name in known]

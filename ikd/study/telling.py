@@ -12,11 +12,13 @@ from ikd.errors import ConfigError
 from ikd.metrics.scores import METRICS
 from ikd.study.comparing import compared, comparison_table, example_table, sentences
 from ikd.study.folder import Row
+from ikd.study.plan import GENERATED_TASKS
 from ikd.study.results import (
     Results,
     choice_words,
     cost_table,
     failures,
+    has_score,
     mean_table,
     reported_split,
     run_table,
@@ -24,8 +26,9 @@ from ikd.study.results import (
     scores_of,
     tuning_table,
 )
-from ikd.study.verdicts import counted
-from ikd.study.writing import markdown, plain, write_table
+from ikd.study.teachers import guessing_words, teacher_table, unlike_words
+from ikd.study.verdicts import counted, lower_label
+from ikd.study.writing import escaped, markdown, plain, write_table
 
 ENDS = (".csv", ".parquet", ".md", ".tex")
 LONG = ("runs", "scores")
@@ -38,13 +41,19 @@ def report(results: Results) -> str:
 
 
 def report_markdown(results: Results) -> str:
-    """Return what is there as Markdown: protocol, means, comparisons, tuning, cost, failures, and how it was made."""
+    """Return what is there as Markdown: protocol, verdicts, every short table, failures, and how it was made."""
     return "\n".join(_report(results, head="## ", table=markdown))
+
+
+def whole_markdown(results: Results) -> str:
+    """Return `report_markdown` under the title of the study."""
+    return f"# {escaped(results.study.title or results.study.name)}\n\n{report_markdown(results)}\n"
 
 
 def tables(results: Results) -> dict[str, pd.DataFrame]:
     """Return every table of a study by name, those that a person reads first."""
-    return {"means": mean_table(results), "comparisons": comparison_table(compared(results)), "examples": example_table(results),
+    return {"teachers": teacher_table(results), "means": mean_table(results),
+            "comparisons": comparison_table(compared(results)), "examples": example_table(results),
             "tuning": tuning_table(results), "cost": cost_table(results), "runs": run_table(results),
             "scores": score_table(results)}  # fmt: skip
 
@@ -58,7 +67,7 @@ def write_all(results: Results, out: Path) -> list[Path]:
     written = [out / "report.md"]
     try:
         out.mkdir(parents=True, exist_ok=True)
-        written[0].write_text(f"# {results.study.title or results.study.name}\n\n{report_markdown(results)}\n", encoding="utf-8")
+        written[0].write_text(whole_markdown(results), encoding="utf-8")
     except OSError as fault:
         raise ConfigError(f"The folder {out.name} cannot be written ({fault.strerror or type(fault).__name__}): choose another.") from None
     for name, table in tables(results).items():
@@ -102,8 +111,7 @@ def protocol(results: Results) -> list[str]:
     study = results.study
     better = "higher" if METRICS[study.score].larger_is_better else "lower"
     seeds = f"{counted(len(study.seeds), 'seed')} ({', '.join(map(str, study.seeds))})"
-    lines = [f"{counted(len(study.methods), 'method')}, {counted(len(study.tasks), 'task')}, {seeds}. All "
-             "methods of a seed have the same texts, fine-tuned teacher, first weights of the student and seed of the batches.",
+    lines = [f"{counted(len(study.methods), 'method')}, {counted(len(study.tasks), 'task')}, {seeds}. {unlike_words(study)}",
              f"{METRICS[study.score].label} decides; {better} is better. Where no exams are sat, the student studies the exam examples "
              "too, unless its method says otherwise."]  # fmt: skip
     if any(study.is_tuned(method) for method in study.methods):
@@ -116,6 +124,12 @@ def protocol(results: Results) -> list[str]:
     if study.tune and "validation" in splits.values():
         without = ", ".join(task for task, split in splits.items() if split == "validation")
         lines.append(f"{without}: there is no test split, so that the report is on the validation texts by which settings were chosen too.")
+    shared = [task for task, own in study.tasks.items() if {"task.name": task, **study.base, **own}["task.name"] not in GENERATED_TASKS]
+    if shared:
+        lines.append(f"{', '.join(shared)}: all seeds have the same texts, so that an interval over seeds is of other first weights and "
+                     "batches, not of other texts; the examples below have intervals over both.")  # fmt: skip
+    lines += [f"{task}: {lower_label(study.score)} is not known there, so that nothing decides." for task in study.tasks
+              if not has_score(results, task, study.score)]  # fmt: skip
     equal = [f"{method} has the compute of {study.equal_compute_to(method)}" for method in study.methods if study.equal_compute_to(method)]
     if equal:
         lines.append(f"{'; '.join(equal)}: student forwards as the Method page counts them, a fixed teacher asked at each step. Soft "
@@ -140,15 +154,15 @@ def how_made(results: Results) -> list[str]:
 
 
 def _report(results: Results, *, head: str, table: Callable[[pd.DataFrame], str]) -> Iterator[str]:
-    bullet = "- " if head else "  "
-    yield from (f"{bullet}{line}" for line in protocol(results))
-    yield from _verdicts(results, head=head, bullet=bullet)
+    bullet, said = ("- ", escaped) if head else ("  ", str)
+    yield from (f"{bullet}{said(line)}" for line in (*protocol(results), *guessing_words(results)))
+    yield from _verdicts(results, head=head, bullet=bullet, said=said)
     for title, one in tables(results).items():
         if len(one) and title not in LONG:
             yield from ("", f"{head}{title.capitalize()}", "", table(one).rstrip("\n"))
     failed = failures(results)
     if failed:
-        yield from ("", f"{head}Failed", "", *(f"{bullet}{so_far(results, row)}" for row in failed))
+        yield from ("", f"{head}Failed", "", *(f"{bullet}{said(so_far(results, row))}" for row in failed))
     missing = int((~run_table(results)["state"].isin(["done", "failed"])).sum())
     if missing:
         yield from ("", f"{missing} of the runs that are compared are still to be carried out.")
@@ -156,11 +170,11 @@ def _report(results: Results, *, head: str, table: Callable[[pd.DataFrame], str]
         yield from ("", f"{head}How it was made", "", *(f"{bullet}{line}" for line in how_made(results)))
 
 
-def _verdicts(results: Results, *, head: str, bullet: str) -> Iterator[str]:
+def _verdicts(results: Results, *, head: str, bullet: str, said: Callable[[str], str]) -> Iterator[str]:
     for score in dict.fromkeys((results.study.score, "accuracy")):
-        for task, said in sentences(compared(results, [score]), score).items():
-            yield from ("", f"{head}{METRICS[score].label}: {task}, {reported_split(results, task)} texts", "")
-            yield from (f"{bullet}{sentence}" for sentence in said)
+        for task, several in sentences(compared(results, [score]), score).items():
+            yield from ("", head + said(f"{METRICS[score].label}: {task}, {reported_split(results, task)} texts"), "")
+            yield from (f"{bullet}{said(sentence)}" for sentence in several)
 
 
 def _moment(seconds: object) -> str:

@@ -121,8 +121,12 @@ def counted(n: int, what: str) -> str:
 
 
 def with_control(main: Verdict, control: Verdict, *, at: str = "equal compute") -> Verdict:
-    """Return a verdict together with that of its control: of the kind of both where they agree, else mixed, since a claim needs both."""
-    kind: Kind = main.kind if main.kind == control.kind else "mixed"
+    """Return a verdict together with that of its control: of the kind of both where they agree, else mixed, since a claim needs both.
+
+    Where one shows no difference and the other none that matters, nothing differs: that is open.
+    """
+    kinds = {main.kind, control.kind}
+    kind: Kind = main.kind if len(kinds) == 1 else "open" if kinds == {"open", "equivalent"} else "mixed"
     needed = [one.seeds_needed for one in (main, control) if one.seeds_needed is not None]
     then = f"; at {at} {control.clause}"
     return Verdict(kind=kind, sentence=f"{main.sentence[:-1]}{then}.", clause=main.clause + then, seeds_needed=max(needed, default=None))
@@ -202,6 +206,8 @@ def _chance(kind: Kind, comparison: Comparison, p: float, n_tests: int) -> str:
     elif kind == "open" and comparison.smallest_p > alpha:
         them = f"{_seeds(n_apart)}{(' that differ' + 's' * (n_apart == 1)) if comparison.ties else ''}"
         note = f"; {them} cannot give less than {_chance_number(comparison.smallest_p, alpha)}"
+    elif kind == "open" and p <= alpha:
+        note = "; but the interval holds zero"
     return f" ({'Holm-corrected ' if n_tests > 1 else ''}p {_chance_number(p, alpha)}{note})"
 
 
@@ -230,7 +236,7 @@ def _left_out(comparison: Comparison, method: str, other: str) -> str:
     if not comparison.n_left_out:
         return ""
     failed = f"{method} {comparison.failed_a}, {other} {comparison.failed_b}"
-    return f"; {_seeds(comparison.n_left_out)} left out for failed runs ({failed})"
+    return f"; {_seeds(comparison.n_left_out)} left out for want of a score ({failed})"
 
 
 def _seeds(n: int) -> str:

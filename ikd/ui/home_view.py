@@ -16,10 +16,10 @@ from ikd.ui.start import draw_start_button
 
 SENTENCES = (
     "In ordinary distillation a small student learns from the soft targets of a big teacher that never changes. "
-    "In Interactive Knowledge Distillation the teacher learns too: after each **course step** the student sits an exam, and "
-    "the **exam step** moves the teacher's soft targets to where they help this student most at this moment. "
-    "This lab shows it: how the soft targets shift step by step, which way the student asks each of them to move, and what "
-    "the student gains by it."
+    "In Interactive Knowledge Distillation the teacher learns too: after a **course step** the student sits an exam, and the "
+    "**exam step** moves the teacher one step in the direction in which, to first order, its soft targets would have helped "
+    "this student. This lab shows it: how the soft targets shift step by step, which way the student asks each of them to "
+    "move, and whether the student gains by it."
 )
 DEMO = "demo"
 NEWEST = 5

@@ -53,7 +53,8 @@ COSTS: tuple[tuple[str, str, str], ...] = (
 
 COST_WORDS = (
     "In student forwards; a backward pass counts two. r is the teacher's cost over the student's. d is what the hypergradient "
-    "adds: 3 for one forward-mode pass, 2 for central differences. The exam batch is taken to be as large as the course batch."
+    "adds: 3 for one forward-mode pass, 2 for central differences. The exam batch is taken to be as large as the course batch: where "
+    "it is b times as large (4 times by default), each exam costs 3 (b - 1) more."
 )
 
 SOURCE = (

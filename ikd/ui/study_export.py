@@ -14,7 +14,8 @@ import ikd
 from ikd.metrics.scores import METRICS
 from ikd.plots.study import cost_chart, forest_chart, forest_table
 from ikd.study.results import run_table
-from ikd.study.telling import LONG, how_made, protocol, report_markdown
+from ikd.study.teachers import guessing_words
+from ikd.study.telling import LONG, how_made, protocol, whole_markdown
 from ikd.study.verdicts import counted
 from ikd.study.writing import latex, markdown
 from ikd.ui.downloads import csv_bytes, draw_downloads, parquet_bytes
@@ -39,6 +40,7 @@ from ikd.ui.study_tables import (
     OF_COST,
     OF_EXAMPLES,
     OF_MEANS,
+    OF_TEACHERS,
     any_run_here,
     cost_words,
     example_words,
@@ -46,6 +48,7 @@ from ikd.ui.study_tables import (
     mean_words,
     named_words,
     run_words,
+    teacher_words,
     tuning_words,
 )
 
@@ -78,7 +81,7 @@ def zip_of(one: Offered) -> bytes:
     findings, whole = findings_of(one.folder), io.BytesIO()
     with zipfile.ZipFile(whole, "w", zipfile.ZIP_DEFLATED) as packed:
         packed.writestr("report.html", report_html(one))
-        packed.writestr("report.md", f"# {findings.study.title or findings.study.name}\n\n{report_markdown(findings.results)}\n")
+        packed.writestr("report.md", whole_markdown(findings.results))
         packed.writestr("study.yaml", yaml_of(findings.study))
         for name in TABLES:
             table = table_of(one.folder, name)
@@ -99,6 +102,7 @@ def report_html(one: Offered) -> str:
     parts = [f"<h1>{html_text(title)}</h1>",
              f"<p><small>Study {html_text(findings.study.name)}, IKD Lab {ikd.__version__}, {time.strftime('%Y-%m-%d %H:%M')}.</small></p>",
              *_plan(findings), *_verdicts(findings), *_gains(findings),
+             "<h2>Teachers</h2>", html_table(teacher_words(findings.results)), _small(OF_TEACHERS),
              "<h2>Means</h2>", html_table(mean_words(findings)), _small(OF_MEANS),
              *_costs(findings), *_examples(one), *_rest(findings), *_made(findings)]  # fmt: skip
     return html_page(title, parts)
@@ -113,6 +117,7 @@ def _plan(findings: Findings) -> Iterator[str]:
 
 
 def _verdicts(findings: Findings) -> Iterator[str]:
+    yield _list(guessing_words(findings.results))
     for score in told_in(findings):
         yield f"<h2>What is found: {html_text(METRICS[score].label)}</h2>"
         for task, said in whole_verdicts(findings.found, score).items():

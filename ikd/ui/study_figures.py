@@ -11,19 +11,22 @@ import streamlit as st
 from ikd.metrics.scores import METRICS
 from ikd.plots.compare import frontier_table
 from ikd.plots.study import beside_each_other, cost_chart, cost_ticks, forest_chart, forest_table
-from ikd.study.comparing import COMPUTE, STEPS, pairs_of
+from ikd.study.comparing import COMPUTE, pairs_of
 from ikd.study.plan import Study
 from ikd.study.results import Results, cost_table, reported_split
 from ikd.study.statistics import Interval
+from ikd.study.teachers import guessing_words
 from ikd.study.verdicts import UNITS, Kind, lower_label, said_gain
 from ikd.ui.figures import show_figure
-from ikd.ui.study_found import Findings, score_intervals, slots_of, whole_verdicts
+from ikd.ui.study_found import Findings, at_words, score_intervals, slots_of, whole_verdicts
 from ikd.ui.wording import plain, visible
 
 BADGES: dict[str, tuple[str, str, str]] = {
     "better": ("better", "green", ":material/trending_up:"), "worse": ("worse", "red", ":material/trending_down:"),
     "better at equal steps": ("better at equal steps", "blue", ":material/trending_up:"),
     "worse at equal steps": ("worse at equal steps", "orange", ":material/trending_down:"),
+    "better with other steps": ("better with other steps", "blue", ":material/trending_up:"),
+    "worse with other steps": ("worse with other steps", "orange", ":material/trending_down:"),
     "open": ("no difference shown", "gray", ":material/help:"), "equivalent": ("no difference that matters", "blue", ":material/equal:"),
     "mixed": ("differs at equal compute", "orange", ":material/call_split:"),
     "nothing": ("nothing yet", "gray", ":material/hourglass_empty:"),
@@ -34,8 +37,9 @@ IN_A_WORD: dict[Kind, str] = {"better": "better", "worse": "worse", "open": "und
                               "mixed": "mixed"}
 HOW_TO_READ = (
     "Differences are paired by seed and positive where the first one is better. In brackets the 95 % interval over seeds; p by the exact "
-    "sign-flip test, Holm-corrected over the tasks. Where a method has a control of equal compute, a claim needs both. “At equal steps” "
-    "means that there is no such control: the two may have spent different compute, so that the difference may be that of the compute. "
+    "sign-flip test (up to 16 seeds; drawn beyond), Holm-corrected over the tasks. A difference is shown where p is at most 0.05 and the "
+    "interval leaves zero out. Where a method has a control of equal compute, as the cost model counts it, a claim needs both. “At equal "
+    "steps” and “with other steps” mean that there is no such control: the difference may be that of the compute. "
     "“No difference is shown” does not mean that there is none."
 )
 COSTS = {"gflops": "GFLOPs spent on teaching", "seconds": "seconds of teaching"}
@@ -48,7 +52,9 @@ def told_in(findings: Findings) -> list[str]:
 
 
 def draw_verdicts(findings: Findings) -> None:
-    """Draw what is to be said of each method, task by task."""
+    """Draw what is to be said of each method, task by task, after a warning where teachers or students have learned next to nothing."""
+    for warning in guessing_words(findings.results):
+        st.warning(plain(warning, longest=LONGEST_SENTENCE), icon=":material/warning:")
     for score in told_in(findings):
         decides = " decides" if score == findings.study.score else ""
         st.markdown(f"**{METRICS[score].label}{decides}**" if decides else f"**Also in {lower_label(score)}**")
@@ -104,8 +110,8 @@ def gain_rows(findings: Findings, score: str) -> pd.DataFrame:
         other = f" against {row['against']}" if several or row["at"] == COMPUTE else ""
         label = f"{row['method']}{other}: {gain_words(row['gain'], row['low'], row['high'], score)}"
         if math.isfinite(gain) and int(row["seeds"]) > 1:
-            alone = row["verdict"] in ("better", "worse") and row["at"] == STEPS and row["method"] not in controlled
-            label += f" · {IN_A_WORD[row['verdict']]}" + (" at equal steps" if alone else "")
+            alone = row["verdict"] in ("better", "worse") and row["at"] != COMPUTE and row["method"] not in controlled
+            label += f" · {IN_A_WORD[row['verdict']]}" + (f" {at_words(row['at'])}" if alone else "")
         rows.append((row["task"], row["method"], visible(label), row["at"], gain, low, high))
     return pd.DataFrame(rows, columns=["task", "method", "label", "at", "gain", "low", "high"])
 

@@ -32,12 +32,13 @@ from ikd.study.results import (
     tuning_table,
 )
 from ikd.study.statistics_intervals import t_interval
+from ikd.study.teachers import teacher_table
 from ikd.study.verdicts import Verdict
 
 FILES = ("study.yaml", "cells.jsonl", "sessions.jsonl")
 MOST_KEPT = 8
 LEVEL, FEWEST_SEEDS = 0.95, 3
-TABLES = ("means", "comparisons", "examples", "tuning", "cost", "runs", "scores")
+TABLES = ("teachers", "means", "comparisons", "examples", "tuning", "cost", "runs", "scores")
 """Names of all tables of a study, those that a person reads first."""
 
 Mark = tuple[tuple[int, int], ...]
@@ -117,7 +118,8 @@ def study_in(path: Path) -> Study:
 def table_of(folder: StudyFolder, name: str) -> pd.DataFrame:
     """Return one of `TABLES` with its numbers; it touches nothing of Streamlit. Errors as in `results_of`."""
     make: Mapping[str, Callable[[], pd.DataFrame]] = {
-        "means": lambda: mean_table(results_of(folder)), "comparisons": lambda: findings_of(folder).comparisons,
+        "teachers": lambda: teacher_table(results_of(folder)), "means": lambda: mean_table(results_of(folder)),
+        "comparisons": lambda: findings_of(folder).comparisons,
         "examples": lambda: examples_of(folder), "tuning": lambda: tuning_table(results_of(folder)),
         "cost": lambda: cost_table(results_of(folder)), "runs": lambda: run_table(results_of(folder)),
         "scores": lambda: score_table(results_of(folder)),
@@ -163,7 +165,12 @@ def _badge(main: Found, whole: Verdict, controls: Sequence[Found]) -> str:
         return "nothing"
     known = any(one.comparison.n_seeds for one in controls)
     kind = whole.kind if known else main.verdict.kind
-    return f"{kind} at equal steps" if kind in ("better", "worse") and main.pair.at == STEPS and not known else kind
+    return kind if known or kind not in ("better", "worse") else f"{kind} {at_words(main.pair.at)}"
+
+
+def at_words(at: str) -> str:
+    """Return what is equal between two methods of which neither has the other's compute."""
+    return "at equal steps" if at == STEPS else "with other steps"
 
 
 def slots_of(study: Study) -> list[int]:

@@ -11,6 +11,7 @@ from ikd.study.comparing import pairs_of
 from ikd.study.folder import Row
 from ikd.study.plan import Study, Values
 from ikd.study.results import Results, choice_words, cost_table, failures, reported_split, run_table, tuning_table
+from ikd.study.teachers import TEACHER_SCORES, teacher_table
 from ikd.study.telling import time_words
 from ikd.study.verdicts import counted
 from ikd.trace.store import RECORDED, RUN_ID, assets_root
@@ -27,15 +28,32 @@ NOT_HERE = ("The folders of these runs are not here, so that no text can be coun
             "there.")  # fmt: skip
 COST_COLUMNS = (("steps", "steps", 0), ("forwards", "student forwards, planned", 0), ("gflops", "GFLOPs spent", 1),
                 ("seconds", "seconds of teaching", 1))  # fmt: skip
-OF_COST = ("Means over seeds. Forwards count a fixed teacher as asked at each step; in truth its soft targets are computed once, which the "
-           "GFLOPs spent tell. Seconds are those of the machine and of what ran beside.")  # fmt: skip
+OF_COST = ("Means over seeds. Forwards count a fixed teacher as asked at each step; where its soft targets were computed once (objectives "
+           "that look at logits alone, more than one epoch) it spent less, which the GFLOPs tell. Seconds are those of the machine and of "
+           "what ran beside.")  # fmt: skip
 OF_EXAMPLES = ("Won: texts on which the method is right in more seeds than the other, lost: in fewer. p by McNemar's exact test: it is of "
                "other texts for these very students, and says nothing of other seeds. Where each seed draws texts of its own, every answer "
                "counts as a text.")  # fmt: skip
+OF_TEACHERS = ("Before the first step, means over seeds. Matthews correlation is 0 for guessing, whatever the classes: a teacher near it "
+               "has little to teach.")  # fmt: skip
 OF_MEANS = ("Students, means over seeds with 95 % intervals; none for fewer than three seeds, where it would hold almost every value. "
             "Intervals of two methods may overlap although their difference, which is paired by seed, is shown.")  # fmt: skip
+GAINS = {"accuracy": ("accuracy_gain", "low", "high"), "nll": ("nll_gain", "nll_low", "nll_high")}
 PAGE_OF_RUN = "run"
 ROW_PIXELS, MOST_ROWS = 35, 24
+
+
+def draw_teachers(findings: Findings) -> None:
+    """Draw what the teachers knew before the first step."""
+    st.dataframe(teacher_words(findings.results), hide_index=True, key="study-teachers", placeholder=NONE)
+    st.caption(OF_TEACHERS)
+
+
+def teacher_words(results: Results) -> pd.DataFrame:
+    """Return a row of words for each task: the scores of its teachers."""
+    table = teacher_table(results)
+    words = {METRICS[score].label: [_number(value, 4) for value in table[score]] for score in TEACHER_SCORES}
+    return table[["task", "split", "seeds"]].rename(columns={"split": "texts"}).assign(**words)
 
 
 def draw_means(findings: Findings) -> None:
@@ -85,11 +103,13 @@ def draw_examples(one: Offered, findings: Findings) -> None:
 
 def example_words(table: pd.DataFrame) -> pd.DataFrame:
     """Return the example table as a person reads it."""
-    ends = zip(table["accuracy_gain"], table["low"], table["high"], strict=True)
-    gains = [gain_words(gain, low, high, "accuracy").replace(" (one seed)", "") for gain, low, high in ends]
+    gains = {score: [gain_words(gain, low, high, score).replace(" (one seed)", "")
+                     for gain, low, high in zip(*(table[name] for name in names), strict=True)]
+             for score, names in GAINS.items()}  # fmt: skip
     return pd.DataFrame({
         "task": table["task"], "method": table["method"], "against": table["against"], "seeds": table["seeds"], "texts": table["examples"],
-        "won": table["wins"], "lost": table["losses"], "p": [f"{p:.3g}" for p in table["mcnemar_p"]], "gain in accuracy": gains,
+        "won": table["wins"], "lost": table["losses"], "p": [f"{p:.3g}" for p in table["mcnemar_p"]], "gain in accuracy": gains["accuracy"],
+        "gain in negative log-likelihood": gains["nll"],
     })  # fmt: skip
 
 

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import partial
 
 import streamlit as st
 
 from ikd.study.cells import all_cells, main_cells
+from ikd.study.folder import Row
 from ikd.study.plan import Study
 from ikd.study.results import Results, failures
 from ikd.study.telling import how_made, time_words
@@ -28,6 +29,7 @@ from ikd.ui.study_tables import (
     draw_failed,
     draw_means,
     draw_runs,
+    draw_teachers,
     draw_tuning,
 )
 from ikd.ui.wording import plain
@@ -93,7 +95,7 @@ def _progress(one: Offered, study: Study, drawn: Standing, when: float) -> None:
         if now.active:
             _draw_at_work(study, now)
         elif now.ended:
-            _draw_end(now)
+            _draw_end(study, now)
 
 
 def _draw_beside(one: Offered, study: Study) -> None:
@@ -127,8 +129,12 @@ def _draw_counts(now: Standing) -> None:
 
 def _draw_at_work(study: Study, now: Standing) -> None:
     _draw_word(now)
+    _draw_links(study, now.running)
+
+
+def _draw_links(study: Study, rows: Sequence[Row]) -> None:
     with st.container(horizontal=True, gap="small"):
-        for row in now.running[:MOST_NAMED]:
+        for row in rows[:MOST_NAMED]:
             page_link("run", label=plain(cell_words(study, row), longest=200), icon=":material/monitoring:", run=row.run)
 
 
@@ -140,10 +146,13 @@ def _draw_word(now: Standing) -> None:
     st.markdown(f":blue-badge[:material/play_circle: {word}]")
 
 
-def _draw_end(now: Standing) -> None:
+def _draw_end(study: Study, now: Standing) -> None:
     words, icon = ENDED.get(now.ended, ("", ""))
-    if now.ended == "finished":
-        if now.missing:
+    if now.ended in ("finished", "incomplete"):
+        if now.left:
+            st.warning(f"{now.left} Started again, the study finishes what is left.", icon=":material/stop_circle:")
+            _draw_links(study, now.stopped)
+        elif now.missing:
             st.caption("What was asked then has come to its end; since then more was asked." if now.more_asked else
                        "It had come to its end, but lines of its files are missing or damaged: the runs without one count as not carried "
                        "out, and the study can go on.")  # fmt: skip
@@ -169,6 +178,7 @@ def _draw_findings(one: Offered, found: Findings) -> None:
                 "that are there.", icon=":material/hourglass_top:")  # fmt: skip
     _section("What is found", lambda: draw_verdicts(found))
     _section("Gains", lambda: draw_gains(found))
+    _section("Teachers", lambda: draw_teachers(found))
     _section("Means", lambda: draw_means(found))
     _section("Scores against cost", lambda: draw_costs(found))
     _section("Won and lost", lambda: draw_examples(one, found))

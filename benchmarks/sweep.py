@@ -7,7 +7,7 @@
 Each finished run is a line of FOLDER/scores.jsonl with its config's values and its scores; Ctrl-C loses at most one run,
 and a failed run is listed and tried again the next time. The runs of one task and seed share texts, teacher, the
 student's first weights and the seed of the batches. Where no exam is sat the student studies the exam examples too.
-Settings are chosen by the student's mean nll on validation texts and reported on test texts (METHOD section 6).
+Settings are chosen by the student's mean nll on validation texts and reported on test texts (README, *Studies*).
 """
 
 from __future__ import annotations
@@ -100,7 +100,7 @@ def values_of(run: Run) -> Values:
 
 
 def cost_ratio(values: Values) -> float:
-    """Return the cost of a run over that of ordinary distillation with as many steps (METHOD section 7)."""
+    """Return the cost of a run over that of ordinary distillation with as many steps (README, *Cost*)."""
     from ikd.config import build_config
     from ikd.runs.cost import kd_units, step_units
     from ikd.runs.estimate import shape_of, student_shape

@@ -89,7 +89,7 @@ class Course:
         examples: (B,) ids in the course split.
         teacher_logits: (B, C) what the teacher issued, before temperature.
         student_logits: (B, C) what the student answered.
-        feedback: (B, C) minus the hypergradient at each teacher logit (METHOD: feedback), in exam loss per unit
+        feedback: (B, C) minus the hypergradient at each teacher logit (README, *Words*), in exam loss per unit
             of logit, or None at a step with no exam.
         influence: (B,) marginal effect of each example's gradient on the exam loss (negative helps), or None.
         hidden_feedback: (B, K) norm of each example's hypergradient at each hidden state and attention of `RunStarted.shown`, in exam

@@ -86,7 +86,7 @@ class Training:
         """Yield the run's facts from its start, or from its snapshot, to its end.
 
         Each step s: read the probe set (every `record.probe_every` steps), take one course step and, where one is due,
-        one exam step (METHOD section 2), report. A last reading follows the last step.
+        one exam step (README, *The method in formulas*), report. A last reading follows the last step.
 
         Raises:
             TrainingError: a loss that is not finite, or a teacher below its accuracy floor.

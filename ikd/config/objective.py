@@ -1,4 +1,4 @@
-"""Settings of the objective: what the student minimises in a course step (METHOD section 4)."""
+"""Settings of the objective: what the student minimises in a course step (README, *What can be chosen*)."""
 
 from __future__ import annotations
 

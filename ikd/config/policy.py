@@ -1,4 +1,4 @@
-"""Settings of the teacher policy: what happens to the teacher at each step (METHOD sections 3 and 5)."""
+"""Settings of the teacher policy: what happens to the teacher at each step (README, *What can be chosen*)."""
 
 from __future__ import annotations
 
@@ -34,7 +34,8 @@ class PolicySettings(Settings):
         },
         consequences={
             "exam": "The only policy in which the student's feedback decides what the teacher says. About 3r + 9 student forwards a step "
-            "with an exam, against r + 3 for ordinary distillation (r: teacher forward over student forward).",
+            "with an exam as large as the course batch, 3r + 6 + 3b with one b times as large, against r + 3 for ordinary "
+            "distillation (r: teacher forward over student forward).",
             "fixed": "The baseline. Its soft targets are computed once where that saves work: 3 student forwards a step then.",
             "mutual": "No exam: the teacher goes on learning the labels and is drawn to what the student says. 3r + 3 student forwards a "
             "step.",
@@ -97,7 +98,8 @@ class PolicySettings(Settings):
     )
     exam_every: int = setting(
         1, "An exam after every k-th course step; the main lever on cost.", label="Exam every", unit="steps",
-        applies=EXAM, formula=r"\text{cost} = r + 3 + (2r + 3 + d)/k", ge=1, le=100_000,
+        applies=EXAM, formula=r"\text{cost} = r + 3 + (2r + 3b + d)/k, \quad b = \text{exam batch} / \text{course batch}", ge=1,
+        le=100_000,
     )
     exam_start: int = setting(
         10, "The first step with an exam: Adam's first steps are nearly sign functions and give poor feedback.",
@@ -135,10 +137,10 @@ class PolicySettings(Settings):
             "adapter": "low-rank adapters of every layer's queries and values (LoRA) and nothing else",
         },
         formulas={
-            "all": r"\text{cost of an exam: } 2r + 3 + d",
-            "top_layers": r"\text{cost of an exam: } 2 r m / L + 3 + d",
-            "head": r"\text{cost of an exam: } 3 + d",
-            "adapter": r"W + \tfrac{2k}{k} B A,\quad \text{cost of an exam: } r + 3 + d",
+            "all": r"\text{cost of an exam: } 2r + 3b + d",
+            "top_layers": r"\text{cost of an exam: } 2 r m / L + 3b + d",
+            "head": r"\text{cost of an exam: } 3b + d",
+            "adapter": r"W + \tfrac{2k}{k} B A,\quad \text{cost of an exam: } r + 3b + d",
         },
         consequences={
             "all": "Feedback can change anything the teacher says; the dearest, and the first to collapse at a high rate.",

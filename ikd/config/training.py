@@ -1,4 +1,4 @@
-"""Settings of the course step: how the student's weights move (METHOD section 2)."""
+"""Settings of the course step: how the student's weights move (README, *The method in formulas*)."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a step costs, in student forwards (METHOD section 7); plain arithmetic on sizes, no torch."""
+"""What a step costs, in student forwards (README, *Cost*); plain arithmetic on sizes, no torch."""
 
 from __future__ import annotations
 

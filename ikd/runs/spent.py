@@ -1,4 +1,4 @@
-"""What a run has spent up to each step: floating-point operations counted on its own models, by the cost model of METHOD section 7."""
+"""What a run has spent up to each step: floating-point operations counted on its own models, by the cost model of the README (*Cost*)."""
 
 from __future__ import annotations
 

@@ -1,1 +1,1 @@
-"""The teaching maths: course step, exam step, hypergradients and teacher policies (METHOD sections 2 to 5)."""
+"""The teaching maths: course step, exam step, hypergradients and teacher policies (README, *The method in formulas*)."""

@@ -14,7 +14,7 @@ from ikd.teaching.forward import autocast, mode, outputs_of
 
 @dataclass(frozen=True, kw_only=True)
 class Exam:
-    """The exam loss L_e as a function of the student's weights: mean cross-entropy of the labels (METHOD section 2).
+    """The exam loss L_e as a function of the student's weights: mean cross-entropy of the labels (README, *The method in formulas*).
 
     Attributes:
         student: the classifier; graded in eval mode whatever its present mode.

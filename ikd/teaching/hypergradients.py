@@ -2,8 +2,8 @@
 
     L_e(o) = exam( theta - U( grad_theta L_c(theta, o) ) )
 
-`unrolled` differentiates that line. `jvp` and `finite_difference` use METHOD section 2: with v = grad L_e at theta' and
-w = (dU/dg)^T v,
+`unrolled` differentiates that line. `jvp` and `finite_difference` follow the README (*The method in formulas*): with
+v = grad L_e at theta' and w = (dU/dg)^T v,
 
     dL_e/do = d/do h(o),    h(o) = - < dL_c/ds (s, o, y), s_dot >,    s_dot = directional derivative of s along w
 
@@ -27,7 +27,7 @@ from ikd.teaching.products import Products, products_known
 from ikd.teaching.student_update import global_norm
 
 RELATIVE_STEP = 0.01
-"""Length of the finite-difference step in weight space (METHOD section 2, traps)."""
+"""Length of the finite-difference step in weight space, however long w is."""
 
 
 class Hypergradient(Protocol):
@@ -183,7 +183,7 @@ def exam_gradient(course: CourseStep, exam: ExamLoss) -> tuple[Tensor, Parameter
 
 
 def predicted_change(course: CourseStep, exam: ExamLoss) -> tuple[Tensor, Tensor]:
-    """Return the exam loss at theta, and its first-order change -v . U(g) with v taken at theta (METHOD section 2)."""
+    """Return the exam loss at theta, and its first-order change -v . U(g) with v taken at theta."""
     loss, slopes = exam.gradient(course.parameters)
     with torch.no_grad():
         moved = course.update(course.gradients)

@@ -1,4 +1,4 @@
-"""What a teacher policy works with: both models, their updates, and the switches of METHOD section 3."""
+"""What a teacher policy works with: both models, their updates, and the switches of `PolicySettings`."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Teacher policies: what happens to student and teacher at one step (METHOD section 5).
+"""Teacher policies: what happens to student and teacher at one step (README, *What can be chosen*).
 
 Every policy takes one `Lesson` and the step's batches, updates the models in place and reports what was done.
 """

@@ -1,7 +1,10 @@
 """The student's update theta' = theta - U(g) as a pure function, and the transpose of its derivative.
 
 U is the step of the real torch optimizer (SGD or AdamW: bias correction, decoupled weight decay, parameter groups)
-after clipping by global norm. METHOD section 2, "dU/dg"; AdamW: Loshchilov, Hutter 2019, algorithm 2.
+after clipping by global norm. AdamW: Loshchilov, Hutter 2019, algorithm 2; with the moments m and v after the step, over
+their bias corrections c1 and c2, its derivative is, element by element,
+
+    dU/dg = lr [ (1 - beta1) / c1 / (sqrt(v / c2) + eps)  -  (1 - beta2) g (m / c1) / (c2 sqrt(v / c2) (sqrt(v / c2) + eps)^2) ]
 """
 
 from __future__ import annotations

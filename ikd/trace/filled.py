@@ -1,6 +1,6 @@
 """The method's formulas filled with one example's own numbers at one step: pure functions of recorded arrays.
 
-Symbols as in METHOD section 2: teacher logits o, student logits s, hard label y, temperature t, soft targets
+Symbols as in the README (*The method in formulas*): teacher logits o, student logits s, hard label y, temperature t, soft targets
 p = softmax(o / t), student q = softmax(s / t), weight alpha, and B examples in the course batch.
 
 Shapes: C classes.

@@ -25,7 +25,7 @@ def log_softmax(logits: ArrayLike, temperature: float = 1.0) -> Doubles:
 
 
 def softmax(logits: ArrayLike, temperature: float = 1.0) -> Doubles:
-    """Return softmax(logits / temperature) over the last axis, (..., C): the soft targets of METHOD section 1."""
+    """Return softmax(logits / temperature) over the last axis, (..., C): the soft targets."""
     return np.exp(log_softmax(logits, temperature))
 
 

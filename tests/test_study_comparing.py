@@ -18,10 +18,14 @@ from ikd.study.results import Results, read_results, reported_split
 from ikd.study.teachers import GUESSING, guessing_words, teacher_table, unlike_words
 from ikd.study.telling import protocol, report, tables
 from ikd.trace.final import Final
+from ikd.ui.study_figures import gain_rows
+from ikd.ui.study_found import findings_of
+from ikd.ui.study_plan import method_rows
 from tests.small_studies import tiny_study
 from tests.written_studies import TREE, hand_row, hand_study, written_study
 
-ALSO = {"also_against": {"exam": ["KD, equal compute"]}}
+ALSO = study_from({**TREE, "methods": {**TREE["methods"], "alone": {"policy.name": "fixed", "objective.alpha": 0}},
+                   "also_against": {"exam": ["alone"]}, "uneven_budgets": True})  # fmt: skip
 METHODS = {"KD": {"policy.name": "fixed"}, "online": {"policy.name": "online"}, "exam": {"policy.name": "exam"},
            "longer": {"policy.name": "fixed", "equal_compute_to": "exam"}}  # fmt: skip
 N = 40
@@ -63,12 +67,18 @@ def test_what_cannot_be_held_against_anything_is_refused(also: dict[str, Any], s
     assert sentence in str(refused.value)
 
 
+def test_a_control_of_equal_compute_that_is_asked_for_besides_is_told_once() -> None:
+    study = tiny_study(methods=METHODS, also_against={"exam": ["longer", "online"]})
+    assert [pair for pair in pairs_of(study) if pair.method == "exam"] == [
+        ("exam", "KD", STEPS), ("exam", "longer", COMPUTE), ("exam", "online", STEPS)]  # fmt: skip
+
+
 def test_each_comparison_has_a_sentence_and_the_control_is_named_with_the_baseline_alone() -> None:
-    found = read_results(written_study(study_from({**TREE, **ALSO})))
+    found = read_results(written_study(ALSO))
     said = sentences(compared(found, ["nll"]), "nll")["reviews"]
     first, second = [one for one in said if "exam" in one.split(" better than ")[0]]
     assert first.startswith("exam better than KD by") and "; at equal compute (against KD, equal compute) better by" in first
-    assert second.startswith("exam better than KD, equal compute by") and "at equal compute (" not in second
+    assert second.startswith("exam better than alone by") and "at equal compute (" not in second
 
 
 def test_gains_in_likelihood_over_seeds_and_texts_are_those_of_log_loss(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -135,7 +145,8 @@ def test_methods_with_teachers_or_students_of_their_own_are_named() -> None:
     own = {**METHODS, "online": {"policy.name": "online", "teacher.fine_tune_steps": 5}, "exam": {"student.name": "builtin/2x32"}}
     said = unlike_words(tiny_study(methods=own))
     assert said == ("All methods of a seed have the same texts and seed of the batches. online has a teacher of its own; exam has a "
-                    "student of its own: what differs there is not the method alone.")  # fmt: skip
+                    "student of its own: what differs there is not the method alone. The table of teachers is of the baseline's, or else "
+                    "of the first method that tells.")  # fmt: skip
 
 
 def test_texts_that_all_seeds_share_are_said_to_be_shared() -> None:
@@ -143,3 +154,18 @@ def test_texts_that_all_seeds_share_are_said_to_be_shared() -> None:
     said = "\n".join(protocol(read_results(written_study(study, last=0))))
     assert "mine: all seeds have the same texts" in said and "reviews: all seeds" not in said
     assert StudyFolder("mixed").study() == study
+
+
+def test_the_figure_names_what_is_equal_where_a_further_pair_has_no_control() -> None:
+    labels = list(gain_rows(findings_of(written_study(ALSO)), "nll")["label"])
+    assert any(one.startswith("exam against KD: ") and one.endswith("· better") for one in labels), "its control settles it"
+    assert any(one.startswith("exam against alone: ") and one.endswith("· better at equal steps") for one in labels)
+
+
+def test_what_is_compared_names_every_other_one() -> None:
+    rows = method_rows(ALSO).set_index("method")
+    assert rows.loc["exam", "held against"] == "KD, alone" and rows.loc["KD", "held against"] == "– (the baseline)"
+
+
+def test_a_title_over_several_lines_is_one_line() -> None:
+    assert study_from({**TREE, "title": " Of\u00a0two\n lines\n"}).title == "Of two lines"

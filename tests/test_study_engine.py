@@ -22,7 +22,7 @@ from ikd.errors import BusyError, ConfigError, RunError
 from ikd.study import Row, StudyFolder, carry_out, studies_here, study_text
 from ikd.study.background import cancel_study, start_study
 from ikd.study.bench import Bench, left_words
-from ikd.study.cells import Cell, config_of, digest_of, main_cells
+from ikd.study.cells import Cell, all_cells, config_of, digest_of, main_cells
 from ikd.study.outcome import CHANGED
 from ikd.study.pool import Pool, default_jobs, environments
 from ikd.study.results import Results, failures, mean_table, read_results, run_table, scores_of, tuning_table
@@ -552,3 +552,17 @@ def test_a_line_that_was_written_right_before_the_end_is_settled(inline: type[In
     assert [row.state for row in StudyFolder("tiny").rows().values()] == ["interrupted"]
     carried(tiny_study())
     assert len(list_runs()) == 4
+
+
+def test_a_failed_trial_that_is_tried_again_needs_room_for_itself_alone() -> None:
+    study = tiny_study(tune={"KD": {"objective.temperature": [2, 4]}, "exam": {"policy.teacher_learning_rate": [1e-5, 1e-4]}},
+                       tune_seeds=[7])  # fmt: skip
+    folder, failing = StudyFolder("tiny"), Cell("tune", "reviews", "exam", 7, 1)
+    folder.write_study(study)
+    for cell in all_cells(study):
+        chosen = {} if cell.stage == "tune" else {method: study.options(method)[0] for method in study.methods}
+        scores = {"student/validation/nll": 0.5 + cell.choice}
+        row = Row(cell=cell, digest=digest_of(config_of(study, cell, chosen)), state="done", scores=scores)
+        folder.append(replace(row, state="failed", scores={}) if cell == failing else row)
+    assert [due.cell for due in Bench(study, folder, retry=True).to_come() if due is not None] == [failing]
+    assert len([*Bench(study, folder, retry=True).to_come()]) == 1 and not [*Bench(study, folder, retry=False).to_come()]

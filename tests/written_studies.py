@@ -19,7 +19,7 @@ TREE: dict[str, Any] = {
              "exam": {"policy.teacher_learning_rate": [0.00002, 0.00005]}},
     "tune_seeds": [1000],
 }  # fmt: skip
-GFLOPS = {"KD": 10.0, "KD, equal compute": 40.0, "exam": 40.0}
+GFLOPS = {"KD": 10.0, "KD, equal compute": 40.0, "exam": 40.0, "alone": 10.0}
 
 
 def hand_study(**changes: Any) -> Study:

@@ -38,14 +38,11 @@ from ikd.runs.teachers import prepare_teacher
 from ikd.tasks import load_task
 from ikd.teaching.snapshot import Snapshot
 from ikd.trace.commands import clear, clear_spent
-from ikd.trace.folder import RunFolder
+from ikd.trace.folder import TEST_LEFT_ALONE, RunFolder
 from ikd.trace.recorder import Recorder
 from ikd.trainer import Training
 
 Watcher = Callable[[Event], None]
-
-TEST_LEFT_ALONE = "test-left-alone"
-"""Name of a file in the folder of a run that never looks at its test texts, whoever carries it out or resumes it."""
 
 
 def run_job(

@@ -9,7 +9,7 @@ from pathlib import Path
 from types import MappingProxyType
 
 from ikd.config import RunConfig
-from ikd.errors import IKDError, RunError
+from ikd.errors import HubError, IKDError, RunError
 from ikd.runs.permission import require_steps
 from ikd.study.cells import Cell, all_cells, choice_of, config_of, digest_of, needed_choices, teacher_of
 from ikd.study.compute import student_forwards
@@ -63,6 +63,7 @@ class Bench:
         self._teachers: set[str] = set()
         self._preparing: dict[str, Cell] = {}
         self._impossible: dict[Cell, str] = {}
+        self._out_of_reach: dict[str, str] = {}
         self._failures: list[Row] = []
         if lines and not self._same_study():  # no line of another study of this name counts until its run is looked at
             self._rows = {cell: replace(row, state="waiting") for cell, row in self._written.items()}
@@ -87,15 +88,21 @@ class Bench:
         return [self._rows[cell] for cell in self._cells if cell in self._rows]
 
     def to_come(self) -> Iterator[Due | None]:
-        """Yield each run that is not over and can be carried out, None for one whose settings are still to be chosen."""
+        """Yield each run that is not over and can be carried out, None for one whose settings are still to be chosen.
+
+        One that is done stays so in all likelihood, though the settings that it has are chosen again.
+        """
         for cell in self._pending:
             seen = self._seen(cell)
-            if seen is None or isinstance(seen, Due):
+            if isinstance(seen, Due) or (seen is None and not self._is_done(cell)):
                 yield seen
 
     def is_over(self) -> bool:
         """Return whether every run is done or has failed: one that was stopped, and one that waits for what it would tell, are left."""
         return not self._pending and all(row.state in ("done", "failed") for row in self.rows())
+
+    def _is_done(self, cell: Cell) -> bool:
+        return cell in self._rows and self._rows[cell].state == "done"
 
     def counts(self) -> tuple[int, int, int]:
         """Return how many runs there are in all, how many are done, and how many have failed."""
@@ -188,19 +195,29 @@ class Bench:
             if index is None:
                 return NO_CHOICE
             chosen[method] = self.study.options(method)[index]
-        if cell not in self._impossible:
-            try:
-                config = config_of(self.study, cell, chosen)
-            except IKDError as fault:  # kept: a hub out of reach may take a minute to be so
-                self._impossible[cell] = str(fault)
-        if cell in self._impossible:
-            return self._impossible[cell]
+        config = self._config(cell, chosen)
+        if isinstance(config, str):
+            return config
         digest = digest_of(config)
         before = self._known.get((cell, digest))
         if before is not None and (before.state == "done" or (before.state == "failed" and not self._retry)):
             return before
         return _too_long(self.study, cell, config) or Due(
             cell=cell, config=config, digest=digest, teacher=teacher_of(config), forwards=_forwards(config), before=before)  # fmt: skip
+
+    def _config(self, cell: Cell, chosen: Mapping[str, Values]) -> RunConfig | str:
+        """Return the config of a run, or why there is none. A hub out of reach is asked once for a method: it may take a minute."""
+        known = self._impossible.get(cell) or self._out_of_reach.get(cell.method)
+        if known is not None:
+            return known
+        try:
+            return config_of(self.study, cell, chosen)
+        except HubError as fault:  # its steps are counted by the sizes of models that are not here
+            self._out_of_reach[cell.method] = str(fault)
+            return str(fault)
+        except IKDError as fault:
+            self._impossible[cell] = str(fault)
+            return str(fault)
 
     def _validation(self, task: str, method: str) -> dict[tuple[int, int], float | None] | None:
         """Return the score of each choice and seed on validation texts, None while some are still to come."""

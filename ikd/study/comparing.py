@@ -63,9 +63,10 @@ def pairs_of(study: Study) -> list[Pair]:
     """Return which methods are held against which: each against its baseline, its controls of equal compute, then what else is asked."""
     pairs = []
     for method in study.methods:
-        own = [Pair(method, other, OTHER if _other_steps(study, method, other) else STEPS) for other in study.others(method)]
+        own = [Pair(method, other, OTHER if _other_steps(study, method, other) else STEPS) for other in study.others(method)
+               if study.equal_compute_to(other) != method]  # fmt: skip
         controls = [Pair(method, control, COMPUTE) for control in study.methods if study.equal_compute_to(control) == method]
-        first = 1 if study.against(method) is not None else 0
+        first = 1 if own and own[0].other == study.against(method) else 0
         pairs += [*own[:first], *controls, *own[first:]]
     return pairs
 
@@ -197,7 +198,9 @@ def _prints(results: Results, task: str, method: str) -> dict[int, str]:
     """Return by seed what tells the texts of a run from others, of the runs whose traces are still there."""
     found = {}
     for seed, row in results.done(task, method).items():
-        with suppress(RunError):  # deleted since
+        if not (results.root / row.run).is_dir():
+            continue
+        with suppress(RunError):  # damaged
             found[seed] = str(TraceReader(open_run(row.run, results.root)).meta().get("facts", {}).get("fingerprint", row.run))
     return found
 

@@ -52,7 +52,9 @@ def runs_to_delete(name: str, root: Path | None = None) -> list[RunFolder]:
     folder = _begun(name, root)
     found = []
     for run in dict.fromkeys(row.run for row in folder.lines() if RUN_ID.fullmatch(row.run)):
-        with suppress(RunError):  # deleted or damaged
+        if not (folder.root / run).is_dir():
+            continue  # deleted since
+        with suppress(RunError):  # damaged
             one = open_run(run, folder.root)
             if one.config().label.startswith(f"{name}: ") and not one.state().live:
                 found.append(one)

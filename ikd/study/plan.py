@@ -69,6 +69,11 @@ class Study(BaseModel):
     matters: dict[str, Annotated[float, Field(gt=0)]] = Field(default_factory=dict)
     keep_students: bool = False
 
+    @field_validator("title", mode="after")
+    @classmethod
+    def _one_line(cls, title: str) -> str:
+        return " ".join(title.split())
+
     @field_validator("base", "tune", "matters", "also_against", mode="before")
     @classmethod
     def _nothing_is_empty(cls, value: Any) -> Any:

@@ -94,7 +94,8 @@ def reported_split(results: Results, task: str) -> str:
 def has_score(results: Results, task: str, score: str) -> bool:
     """Return whether a task has a score: KL to the truth, say, is known only where the truth is; True while nothing is known of it."""
     rows = [row for method in results.study.methods for row in results.done(task, method).values()]
-    return not rows or any(f"student/{reported_split(results, task)}/{score}" in row.scores for row in rows)
+    name = f"student/{reported_split(results, task)}/{score}"
+    return not rows or any(name in row.scores for row in rows)
 
 
 def scores_of(results: Results, task: str, method: str, score: str, *, split: str | None = None, role: str = "student") -> dict[int, float]:
@@ -108,6 +109,8 @@ def predictions_of(results: Results, task: str, method: str) -> dict[int, Final]
     """Return what was said on the examples of the reported split by seed, of the runs whose folders are still there."""
     split, found = reported_split(results, task), {}
     for seed, row in results.done(task, method).items():
+        if not (results.root / row.run).is_dir():
+            continue  # looked for here, since whoever opens a run that is not there is told of all that are
         try:
             final = TraceReader(open_run(row.run, results.root)).final(split)
         except RunError:  # deleted since: its scores are kept all the same

@@ -54,15 +54,17 @@ def unlike_words(study: Study) -> str:
     own = [f"{' and '.join(several)} {'have a' if len(several) > 1 else 'has a'} {what} of {'their' if len(several) > 1 else 'its'} own"
            for what, several in (("teacher", teachers), ("student", students)) if several]  # fmt: skip
     same = f"All methods of a seed have the same {', '.join(parts)} and seed of the batches."
-    return f"{same} {'; '.join(own)}: what differs there is not the method alone." if own else same
+    told = " The table of teachers is of the baseline's, or else of the first method that tells." if teachers else ""
+    return f"{same} {'; '.join(own)}: what differs there is not the method alone.{told}" if own else same
 
 
 def _before(results: Results, task: str, score: str) -> dict[int, float]:
-    """Return by seed a score of the teacher before the first step, from the first method that tells it."""
-    study, found = results.study, {}
+    """Return by seed a score of the teacher before the first step, from the first method that tells it, the baseline before all others."""
+    study = results.study
     for method in sorted(study.methods, key=lambda one: one != study.baseline):
         own = scores_of(results, task, method, score, role="frozen_teacher")
         if not own and {**study.base, **study.settings_of(method)}.get("policy.name") in ("fixed", "annealed"):
             own = scores_of(results, task, method, score, role="teacher")
-        found.update({seed: value for seed, value in own.items() if seed not in found})
-    return found
+        if own:
+            return own
+    return {}

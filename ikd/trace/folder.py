@@ -11,6 +11,8 @@ from ikd.trace.commands import Value, post, waiting
 from ikd.trace.state import RunState, read_state, replace_state
 
 LOG_LIMIT_BYTES = 2_000_000
+TEST_LEFT_ALONE = "test-left-alone"
+"""Name of a file in the folder of a run that never looks at its test texts, whoever carries it out or resumes it."""
 WARNING_MARK = "WARNING "
 _LOG_FULL = "The log is full: nothing more is written here. The run goes on, and the trace is complete."
 

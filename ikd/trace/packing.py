@@ -15,13 +15,13 @@ from pathlib import Path
 
 from ikd.errors import RunError
 from ikd.trace.connection import reading
-from ikd.trace.folder import RunFolder
+from ikd.trace.folder import TEST_LEFT_ALONE, RunFolder
 from ikd.trace.state import cannot_write
 
 __all__ = ["KNOWN_FILE", "LONE_FILES", "TRACE", "pack_run"]
 
 TRACE = "trace.sqlite"
-LONE_FILES = ("config.json", "state.json", "notes.json", "log.txt")
+LONE_FILES = ("config.json", "state.json", "notes.json", "log.txt", TEST_LEFT_ALONE)
 _SAFE = r"[A-Za-z0-9][A-Za-z0-9_-]{0,80}(?:\.[A-Za-z0-9_-]{1,40}){0,3}\.(?:json|safetensors|txt|model|md|jinja)"
 KNOWN_FILE = re.compile(
     rf"(?:{'|'.join(re.escape(name) for name in (*LONE_FILES, TRACE))}|student/{_SAFE}|checkpoints/[0-9]{{1,12}}/{_SAFE})"

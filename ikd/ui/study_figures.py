@@ -39,7 +39,7 @@ HOW_TO_READ = (
     "Differences are paired by seed and positive where the first one is better. In brackets the 95 % interval over seeds; p by the exact "
     "sign-flip test (up to 16 seeds; drawn beyond), Holm-corrected over the tasks. A difference is shown where p is at most 0.05 and the "
     "interval leaves zero out. Where a method has a control of equal compute, as the cost model counts it, a claim needs both. “At equal "
-    "steps” and “with other steps” mean that there is no such control: the difference may be that of the compute. "
+    "steps” and “with other steps” mean that these two have no such control: the difference may be that of the compute. "
     "“No difference is shown” does not mean that there is none."
 )
 COSTS = {"gflops": "GFLOPs spent on teaching", "seconds": "seconds of teaching"}
@@ -102,7 +102,7 @@ def gain_rows(findings: Findings, score: str) -> pd.DataFrame:
     """Return a row for each comparison by a score, in the unit it is said in: task, method, label, at, gain, low, high."""
     factor, own = UNITS[score].factor, findings.comparisons
     own = own[own["score"] == score]
-    controlled = {pair.method for pair in pairs_of(findings.study) if pair.at == COMPUTE}
+    controlled = {(pair.method, findings.study.against(pair.method)) for pair in pairs_of(findings.study) if pair.at == COMPUTE}
     several = len({pair.other for pair in pairs_of(findings.study) if pair.at != COMPUTE}) > 1
     rows = []
     for row in own.to_dict("records"):
@@ -110,7 +110,7 @@ def gain_rows(findings: Findings, score: str) -> pd.DataFrame:
         other = f" against {row['against']}" if several or row["at"] == COMPUTE else ""
         label = f"{row['method']}{other}: {gain_words(row['gain'], row['low'], row['high'], score)}"
         if math.isfinite(gain) and int(row["seeds"]) > 1:
-            alone = row["verdict"] in ("better", "worse") and row["at"] != COMPUTE and row["method"] not in controlled
+            alone = row["verdict"] in ("better", "worse") and row["at"] != COMPUTE and (row["method"], row["against"]) not in controlled
             label += f" · {IN_A_WORD[row['verdict']]}" + (f" {at_words(row['at'])}" if alone else "")
         rows.append((row["task"], row["method"], visible(label), row["at"], gain, low, high))
     return pd.DataFrame(rows, columns=["task", "method", "label", "at", "gain", "low", "high"])

@@ -15,6 +15,7 @@ from ikd.config.names import TASK_NAMES
 from ikd.metrics.scores import METRICS
 from ikd.study.cells import all_cells, main_cells, values_of
 from ikd.study.plan import Study
+from ikd.study.teachers import unlike_words
 from ikd.ui.study_choice import size_words
 from ikd.ui.wording import plain, visible
 
@@ -25,7 +26,7 @@ def draw_plan(study: Study) -> None:
     """Draw what a study compares."""
     st.markdown(f"**{size_words(study)}.** {size_sentence(study)}")
     st.dataframe(method_rows(study), hide_index=True, key="study-methods")
-    st.caption(f"Every method of a seed has the same texts, teacher, first weights and seed of the batches. {_baseline_words(study)} "
+    st.caption(f"{plain(unlike_words(study), longest=1000)} {_baseline_words(study)} "
                "Settings not named here are the same for all: those of the base below, else the defaults.")  # fmt: skip
     st.dataframe(task_rows(study), hide_index=True, key="study-tasks")
     for line in seed_lines(study):
@@ -42,7 +43,7 @@ def method_rows(study: Study) -> pd.DataFrame:
         equal = study.equal_compute_to(method)
         rows.append({
             "method": visible(method), "sets": visible(setting_words(study.settings_of(method))), "tuned over": visible(tuned or "nothing"),
-            "held against": visible(study.against(method) or "– (the baseline)"),
+            "held against": visible(", ".join(study.others(method)) or "– (the baseline)"),
             "steps": f"as many as cost what {visible(equal)} costs" if equal else f"{_steps(study, method):,}",
         })  # fmt: skip
     return pd.DataFrame(rows)

@@ -110,10 +110,10 @@ def _draw_buttons(one: Offered, study: Study, standing: Standing, jobs: int | No
                       disabled=locked or standing.ending, help="Runs at work stop after their step; all that is there is kept, and it "
                       "can go on later.")  # fmt: skip
         if one.place == "here" and not standing.active:
-            _draw_delete(one.name, locked=locked)
+            draw_delete(one.name, locked=locked)
 
 
-def _draw_delete(name: str, *, locked: bool) -> None:
+def draw_delete(name: str, *, locked: bool) -> None:
     """Draw the button behind which a study is deleted; its runs are counted once it is open."""
     box = st.popover("Delete", icon=":material/delete:", on_change="rerun", key=f"study-delete-{name}", disabled=locked)
     if box.open:

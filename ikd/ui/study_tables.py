@@ -7,6 +7,7 @@ import streamlit as st
 
 from ikd.metrics.scores import METRICS
 from ikd.plots.compare import MOST_RUNS
+from ikd.study.cells import Cell
 from ikd.study.comparing import pairs_of
 from ikd.study.folder import Row
 from ikd.study.plan import Study, Values
@@ -214,9 +215,10 @@ def draw_runs(one: Offered, findings: Findings) -> None:
 def run_words(findings: Findings, table: pd.DataFrame) -> pd.DataFrame:
     """Return the table of runs as a person reads it: how long each took, its scores, and no steps of a run that has made none."""
     cells = zip(table["task"], table["method"], table["seed"], strict=True)
+    splits = {task: reported_split(findings.results, task) for task in findings.study.tasks}
     return table.assign(
         took=[NONE if pd.isna(wall) else time_words(wall) for wall in table["wall"]],
-        scores=[_score_words(findings, *cell) or NONE for cell in cells],
+        scores=[_score_words(findings, splits[cell[0]], *cell) or NONE for cell in cells],
         steps=[f"{steps:,}" if steps and state != "waiting" else NONE for steps, state in zip(table["steps"], table["state"], strict=True)],
     )
 
@@ -256,11 +258,10 @@ def _baseline_first(study: Study, rows: pd.DataFrame) -> pd.DataFrame:
     return rows.sort_values("method", key=lambda names: names != study.baseline, kind="stable")
 
 
-def _score_words(findings: Findings, task: str, method: str, seed: int) -> str:
-    row = findings.results.done(task, method).get(seed)
-    if row is None:
+def _score_words(findings: Findings, split: str, task: str, method: str, seed: int) -> str:
+    row = findings.results.rows.get(Cell("main", task, method, seed))
+    if row is None or row.state != "done":
         return ""
-    split = reported_split(findings.results, task)
     known = [(score, row.scores.get(f"student/{split}/{score}")) for score in told_in(findings)]
     return ", ".join(f"{score} {value:.3f}" for score, value in known if value is not None)
 

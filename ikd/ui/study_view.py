@@ -8,6 +8,7 @@ from functools import partial
 
 import streamlit as st
 
+from ikd.runs.permission import read_only
 from ikd.study.cells import all_cells, main_cells
 from ikd.study.folder import Row
 from ikd.study.plan import Study
@@ -21,7 +22,7 @@ from ikd.ui.study_figures import draw_costs, draw_gains, draw_verdicts
 from ikd.ui.study_found import Findings, findings_of, results_of
 from ikd.ui.study_plan import draw_plan
 from ikd.ui.study_standing import Standing, standing_of
-from ikd.ui.study_start import draw_start
+from ikd.ui.study_start import draw_delete, draw_start
 from ikd.ui.study_tables import (
     cell_words,
     draw_cost_table,
@@ -53,6 +54,8 @@ def show_study() -> None:
         return
     notice(one.fault)
     if one.study is None:
+        if one.place == "here":
+            draw_delete(one.name, locked=read_only())
         return
     results = results_of(one.folder) if one.has_results() else None
     standing = _standing(one, one.study, results)

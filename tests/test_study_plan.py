@@ -76,7 +76,6 @@ REFUSED: list[tuple[dict[str, Any], str]] = [
     (tree(tune={**RATES, "KD": {"task.exam_size": [50, 60]}}, tune_seeds=[7]),
      "The setting task.exam_size in tune of 'KD' would give it other texts"),
     (tree(title="a\ud800b"), "The title 'a\\ud800b' is a line for people: give at most 200 printable characters"),
-    (tree(title="one\ntwo"), "The title 'one\\ntwo' is a line for people"),
     (tree(title="\x1b[31mred"), "is a line for people"),
     (tree(title="x" * 201), "is a line for people: give at most 200 printable characters"),
     (tree(tune=RATES), "has no seeds for it: give tune_seeds"),

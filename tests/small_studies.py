@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -15,6 +15,7 @@ from ikd.study.pool import Message
 from ikd.study.results import Results, cost_table, read_results
 from ikd.study.telling import tables
 from ikd.study.worker import carried_out
+from ikd.trace.store import open_run
 from tests.small_runs import SMALL
 
 TINY: dict[str, Any] = {
@@ -69,6 +70,16 @@ class Inline:
 
     def end(self) -> None:
         """Do nothing: there is no process."""
+
+
+def stopping(n_before: int) -> Callable[..., None]:
+    """Return a `give` for `Inline` that lets the run after so many others be stopped, as on its own page."""
+    def give(self: Inline, number: int, run_id: str, **how: bool) -> None:
+        if len(self.given) == n_before:
+            open_run(run_id).request_stop()
+        Inline.give(self, number, run_id, **how)
+
+    return give
 
 
 @pytest.fixture

@@ -16,8 +16,7 @@ from ikd.study.background import cancel_study
 from ikd.study.results import mean_table, read_results
 from ikd.study.telling import time_words
 from ikd.study.writing import csv, escaped, latex, markdown, plain, write_table
-from ikd.trace.store import open_run
-from tests.small_studies import Inline, inline, tiny_study  # noqa: F401  # a fixture
+from tests.small_studies import Inline, inline, stopping, tiny_study  # noqa: F401  # a fixture
 from tests.test_study_engine import FAILING
 
 Printed = pytest.CaptureFixture[str]
@@ -98,13 +97,8 @@ def test_an_interrupt_keeps_what_is_there(
 def test_a_run_stopped_on_its_page_is_named_and_the_next_start_finishes_it(
     file: Path, inline: type[Inline], monkeypatch: pytest.MonkeyPatch, capsys: Printed  # noqa: F811
 ) -> None:
-    def stopped(self: Inline, number: int, run_id: str, **how: bool) -> None:
-        if len(self.given) == 1:
-            open_run(run_id).request_stop()
-        Inline.give(self, number, run_id, **how)
-
     with monkeypatch.context() as patch:
-        patch.setattr(inline, "give", stopped)
+        patch.setattr(inline, "give", stopping(1))
         assert main(["study", str(file), "--jobs", "1"]) == 1
     printed = capsys.readouterr()
     assert printed.err.endswith(f"1 run was stopped by hand. python -m ikd study {file} finishes what is left.\n")

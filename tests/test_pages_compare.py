@@ -155,6 +155,7 @@ def test_a_report_that_holds_some_of_the_texts_alone_says_how_many(compared: lis
 def test_tables_are_written_so_that_markdown_and_latex_read_them_back() -> None:
     table = pd.DataFrame({"score": ["a|b", "50 % & more_"], "x\\y": ["line\nbreak", "$1 {2}"]})
     lines = markdown_of(table).splitlines()
+    assert lines[1] == "| --- | --- |"
     assert len(lines) == 4 and all(len(re.split(r"(?<!\\)\|", line)) == 4 for line in lines)
     tex = latex_of(table)
     assert r"50 \% \& more\_" in tex and r"\$1 \{2\}" in tex and tex.count(r"\\" + "\n") == 3

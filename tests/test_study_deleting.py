@@ -137,7 +137,7 @@ def test_a_deletion_that_was_cut_off_is_done_again(monkeypatch: pytest.MonkeyPat
             delete_study("hand")
     assert not list_runs() and studies_here() == ["hand"] and len(folder.rows()) == 54
     with monkeypatch.context() as patch:
-        patch.setattr("ikd.study.deleting.shutil.rmtree", lambda *_, **__: None)
+        patch.setattr("ikd.trace.removal.shutil.rmtree", lambda *_, **__: None)
         assert delete_study("hand") == 0 and studies_here() == []
     (left,) = (home / "_studies").iterdir()
     assert left.name.startswith(f"{DELETED}hand-")

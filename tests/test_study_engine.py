@@ -33,7 +33,7 @@ from ikd.trace.scores import final_scores
 from ikd.trace.store import list_runs, new_run, open_run
 from tests.conftest import REPOSITORY
 from tests.small_runs import again, at_step, carried_out
-from tests.small_studies import Inline, assert_same_findings, carried, inline, tiny_study  # noqa: F401  # a fixture
+from tests.small_studies import Inline, assert_same_findings, carried, inline, stopping, tiny_study  # noqa: F401  # a fixture
 
 HUGE = 10**400
 FIRST = {"stage": "main", "task": "reviews", "method": "KD", "seed": 0, "choice": 0}
@@ -476,13 +476,8 @@ def test_a_run_stopped_on_its_own_page_leaves_the_study_incomplete_and_is_gone_o
 ) -> None:
     study = tiny_study(**{**tuned(), "tune_seeds": [7]}, seeds=[0])
 
-    def stopped(self: Inline, number: int, run_id: str, **how: bool) -> None:
-        if len(self.given) == 2:
-            open_run(run_id).request_stop()
-        Inline.give(self, number, run_id, **how)
-
     with monkeypatch.context() as patch:
-        patch.setattr(inline, "give", stopped)
+        patch.setattr(inline, "give", stopping(2))
         results = carried(study)
     (cell,) = (cell for cell, row in results.rows.items() if row.state == "stopped")
     assert (cell.stage, cell.method) == ("tune", "exam") and len(results.rows) == 5, "what is compared of it has not begun"

@@ -96,6 +96,17 @@ def check_configs(study: Study) -> None:
     """
     measures = {study.baseline, *(other for method in study.methods for other in study.others(method)),
                 *(method for method in study.methods if study.equal_compute_to(method) is not None)}  # fmt: skip
+    for task, method, config in option_configs(study):
+        if method in measures and config.policy.name != "exam" and not config.policy.fixed_studies_exam:
+            raise ConfigError(_without_exam_texts(study, task, method))
+
+
+def option_configs(study: Study) -> Iterator[tuple[str, str, RunConfig]]:
+    """Yield task, method and config of the first seed for every option of every method, before steps are counted or anything is chosen.
+
+    Raises:
+        ConfigError: one cannot be built; it names task and method.
+    """
     for task in study.tasks:
         for method in study.methods:
             for choice in study.options(method):
@@ -103,8 +114,7 @@ def check_configs(study: Study) -> None:
                     config = build_config(values_of(study, Cell("main", task, method, study.seeds[0]), method, choice))
                 except ConfigError as fault:
                     raise ConfigError(f"Study {study.name}, task {task!r}, method {method!r}: {fault}") from None
-                if method in measures and config.policy.name != "exam" and not config.policy.fixed_studies_exam:
-                    raise ConfigError(_without_exam_texts(study, task, method))
+                yield task, method, config
 
 
 def _without_exam_texts(study: Study, task: str, method: str) -> str:

@@ -24,6 +24,7 @@ from ikd.study.statistics import Comparison, compare_examples, compare_seeds, ho
 from ikd.study.statistics_intervals import Better
 from ikd.study.verdicts import Verdict, verdict, with_control
 from ikd.trace.final import Final
+from ikd.trace.measures import nll
 from ikd.trace.reader import TraceReader
 from ikd.trace.store import open_run
 
@@ -188,10 +189,8 @@ def _right(final: Final) -> Doubles:
 
 def _nll(final: Final) -> Doubles:
     """Return (n,) minus the log of the probability that the student gives to the label; not a number where there is none."""
-    logits = final.logits["student"].astype(np.float64)
-    shifted = logits - logits.max(axis=1, keepdims=True)
-    said = np.take_along_axis(shifted, np.maximum(final.labels, 0)[:, None], axis=1)[:, 0] - np.log(np.exp(shifted).sum(axis=1))
-    return np.where(final.labels >= 0, -said, np.nan)
+    alone = nll(final.logits["student"][:, np.newaxis], np.maximum(final.labels, 0)[:, np.newaxis])  # of one example each
+    return np.where(final.labels >= 0, alone, np.nan)
 
 
 def _prints(results: Results, task: str, method: str) -> dict[int, str]:

@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import secrets
-import shutil
 from contextlib import suppress
 from pathlib import Path
 
@@ -13,7 +10,7 @@ from ikd.runs.permission import require_writable
 from ikd.study.folder import StudyFolder, studies_here
 from ikd.study.plan import LONGEST_NAME, NAME
 from ikd.trace.folder import RunFolder
-from ikd.trace.removal import DELETED, delete_run
+from ikd.trace.removal import delete_run, hide, sweep
 from ikd.trace.store import RUN_ID, open_run
 
 
@@ -30,14 +27,13 @@ def delete_study(name: str, root: Path | None = None) -> int:
     folder = _begun(name, root)
     with folder.hold():
         n_deleted = sum(_deleted(run) for run in runs_to_delete(name, root))
-        hidden = folder.path.with_name(f"{DELETED}{name}-{secrets.token_hex(4)}")
         try:
-            os.rename(folder.path, hidden)
+            hide(folder.path)
         except OSError as fault:
             reason = fault.strerror or type(fault).__name__
             raise RunError(f"The folder of study {name} could not be deleted ({reason}): close what has its files open, or make the folder "
                            f"of the runs writable, and delete it again. {n_deleted} of its runs are deleted.") from fault  # fmt: skip
-    _sweep(folder.path.parent)
+    sweep(folder.path.parent)
     return n_deleted
 
 
@@ -81,13 +77,3 @@ def _deleted(run: RunFolder) -> bool:
             raise
         return False
     return True
-
-
-def _sweep(studies: Path) -> None:
-    """Remove what is hidden; what an earlier deletion left when it was cut off goes too."""
-    for hidden in studies.glob(f"{DELETED}*"):
-        if hidden.is_symlink():
-            with suppress(OSError):
-                hidden.unlink()
-        else:
-            shutil.rmtree(hidden, ignore_errors=True)

@@ -10,11 +10,11 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import NamedTuple
 
-from ikd.config import RunConfig, build_config
+from ikd.config import RunConfig
 from ikd.errors import ConfigError, RunError
 from ikd.runs.permission import most_runs, require_steps, require_writable
 from ikd.study.bench import Bench, Due
-from ikd.study.cells import Cell, digest_of, values_of
+from ikd.study.cells import digest_of, option_configs
 from ikd.study.folder import MOST_JOBS, Row, StudyFolder
 from ikd.study.made_with import commit, machine, versions
 from ikd.study.outcome import Outcome
@@ -213,12 +213,10 @@ def _allowed_configs(study: Study) -> list[RunConfig]:
         RunError: one has more steps than this lab takes; those that are counted are looked at when they are.
     """
     configs = []
-    for task in study.tasks:
-        for method in study.methods:
-            for choice in study.options(method):
-                configs.append(build_config(values_of(study, Cell("main", task, method, study.seeds[0]), method, choice)))
-                if study.equal_compute_to(method) is None:
-                    require_steps(configs[-1].training.steps)
+    for _, method, config in option_configs(study):
+        if study.equal_compute_to(method) is None:
+            require_steps(config.training.steps)
+        configs.append(config)
     return configs
 
 

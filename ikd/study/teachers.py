@@ -6,6 +6,7 @@ correlation of 0 whatever the classes and their shares.
 
 from __future__ import annotations
 
+from functools import partial
 from statistics import fmean
 
 import pandas as pd
@@ -34,15 +35,14 @@ def teacher_table(results: Results) -> pd.DataFrame:
 
 def guessing_words(results: Results) -> list[str]:
     """Return a sentence for each task on which the teachers, or the students of the baseline, say hardly more than guessing."""
-    said = []
+    said, baseline = [], results.study.baseline
     for task in results.study.tasks:
-        baseline = results.study.baseline
-        for who, own in (("the teachers", {score: _before(results, task, score) for score in TEACHER_SCORES}),
-                         (f"the students of {baseline}", {score: scores_of(results, task, baseline, score) for score in TEACHER_SCORES})):
-            if own["matthews"] and own["accuracy"] and fmean(own["matthews"].values()) < GUESSING:
-                said.append(f"On {task} {who} say hardly more than guessing (accuracy {fmean(own['accuracy'].values()):.3f}, Matthews "
-                            f"correlation {fmean(own['matthews'].values()):.2f}, where guessing has 0): what is found there says little "
-                            "of teaching.")  # fmt: skip
+        of_students = partial(scores_of, results, task, baseline)
+        for who, scores in (("the teachers", partial(_before, results, task)), (f"the students of {baseline}", of_students)):
+            right, correlated = scores("accuracy"), scores("matthews")
+            if right and correlated and fmean(correlated.values()) < GUESSING:
+                said.append(f"On {task} {who} say hardly more than guessing (accuracy {fmean(right.values()):.3f}, Matthews correlation "
+                            f"{fmean(correlated.values()):.2f}, where guessing has 0): what is found there says little of teaching.")
     return said
 
 

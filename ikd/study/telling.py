@@ -124,7 +124,7 @@ def protocol(results: Results) -> list[str]:
     if study.tune and "validation" in splits.values():
         without = ", ".join(task for task, split in splits.items() if split == "validation")
         lines.append(f"{without}: there is no test split, so that the report is on the validation texts by which settings were chosen too.")
-    shared = [task for task, own in study.tasks.items() if {"task.name": task, **study.base, **own}["task.name"] not in GENERATED_TASKS]
+    shared = [task for task in study.tasks if study.task_name(task) not in GENERATED_TASKS]
     if shared:
         lines.append(f"{', '.join(shared)}: all seeds have the same texts, so that an interval over seeds is of other first weights and "
                      "batches, not of other texts; the examples below have intervals over both.")  # fmt: skip

@@ -42,6 +42,11 @@ def escaped(text: str) -> str:
     return _ACTIVE.sub(lambda found: _BY_NAME.get(found[0], f"{found[0][:-1]}\\{found[0][-1]}"), " ".join(text.split()))
 
 
+def latex_escaped(text: str) -> str:
+    """Return free text for use inside a paragraph or a cell of LaTeX: on one line, and read as it was written."""
+    return " ".join(text.split()).translate(_LATEX)
+
+
 def markdown(table: pd.DataFrame) -> str:
     """Return a table as Markdown, numbers with four significant digits."""
     head, *rows = _cells(table, escaped)
@@ -50,7 +55,7 @@ def markdown(table: pd.DataFrame) -> str:
 
 def latex(table: pd.DataFrame) -> str:
     """Return a table as a LaTeX tabular, numbers as in `markdown`; it needs no package."""
-    head, *rows = _cells(table, lambda cell: cell.translate(_LATEX))
+    head, *rows = _cells(table, latex_escaped)
     columns = "".join("r" if pd.api.types.is_numeric_dtype(table[name]) else "l" for name in table.columns)
     lines = [rf"\begin{{tabular}}{{{columns}}}", r"\hline", " & ".join(head) + r" \\", r"\hline",
              *(" & ".join(row) + r" \\" for row in rows), r"\hline", r"\end{tabular}"]  # fmt: skip

@@ -7,10 +7,10 @@ import json
 from collections.abc import Sequence
 from dataclasses import replace
 
+from ikd.config.data import FEWEST_COURSE
 from ikd.errors import TaskError
 from ikd.protocols import UNLABELLED, Split, TaskData
 
-MINIMUM_COURSE = 8
 SPLITS = ("course", "exam", "validation", "test")
 
 
@@ -26,9 +26,9 @@ def checked(data: TaskData) -> TaskData:
         if not len(data.splits.get(name, ())):
             raise TaskError(f"The {name} split of {data.name!r} is empty; give the task more rows.")
     n_course = sum(label != UNLABELLED for label in data.splits["course"].labels)
-    if n_course < MINIMUM_COURSE:
+    if n_course < FEWEST_COURSE:
         raise TaskError(
-            f"{data.name!r} has {n_course} usable course rows, and training needs at least {MINIMUM_COURSE}; "
+            f"{data.name!r} has {n_course} usable course rows, and training needs at least {FEWEST_COURSE}; "
             "give it more training rows or a smaller exam."
         )
     _check_classes(data.name, data.label_names, data.splits["course"])

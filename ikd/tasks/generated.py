@@ -15,6 +15,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from random import Random
 
+from ikd.config.data import FEWEST_COURSE
 from ikd.errors import TaskError
 from ikd.protocols import Split, TaskData, TaskRequest
 
@@ -24,7 +25,6 @@ Text = tuple[str, str | None]
 TRAIN_SIZE, EXAM_SIZE, VALIDATION_SIZE, TEST_SIZE = 3000, 500, 500, 1000
 SMALLEST_TAU = 0.02
 CAPACITY = 50_000
-MINIMUM_COURSE = 8
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -98,10 +98,10 @@ def split_sizes(settings: TaskRequest, name: str) -> dict[str, int]:
     exam = min(EXAM_SIZE, max(1, pool // 6)) if settings.exam_size is None else settings.exam_size
     validation = VALIDATION_SIZE if settings.validation_size is None else settings.validation_size
     test = TEST_SIZE if settings.test_size is None else settings.test_size
-    if pool - exam < MINIMUM_COURSE:
+    if pool - exam < FEWEST_COURSE:
         raise TaskError(
             f"{exam} exam examples leave {max(pool - exam, 0)} of the {pool} training examples for the course, and it "
-            f"needs at least {MINIMUM_COURSE}. Ask for more training examples or for a smaller exam."
+            f"needs at least {FEWEST_COURSE}. Ask for more training examples or for a smaller exam."
         )
     if pool + validation + test > CAPACITY:
         raise TaskError(

@@ -29,16 +29,32 @@ def delete_run(folder: RunFolder) -> None:
         word = "paused" if state.state == "paused" else "still at work"
         raise RunError(f"Run {folder.id} is {word}: stop it and wait for its end, then delete it.")
     root = folder.path.parent
-    hidden = root / f"{DELETED}{folder.path.name}-{secrets.token_hex(4)}"
     try:
-        os.rename(folder.path, hidden)
+        hide(folder.path)
     except FileNotFoundError:
         raise RunError(f"Run {folder.id} is not there: it may have been deleted already.") from None
     except OSError as fault:
         reason = fault.strerror or type(fault).__name__
         raise RunError(f"Run {folder.id} could not be deleted ({reason}). Nothing of it was changed: close what has its files "
                        "open, or make the folder of the runs writable.") from fault  # fmt: skip
-    _sweep(root)
+    sweep(root)
+
+
+def hide(path: Path) -> None:
+    """Rename a folder to one that nobody looks at and `sweep` removes.
+
+    Raises:
+        OSError: it is not there, or cannot be renamed.
+    """
+    os.rename(path, path.with_name(f"{DELETED}{path.name}-{secrets.token_hex(4)}"))
+
+
+def sweep(root: Path) -> None:
+    """Remove what is hidden there; never raises. A link is removed, and what it points to stays."""
+    with suppress(OSError):
+        for entry in list(os.scandir(root)):
+            if entry.name.startswith(DELETED):
+                _remove(Path(entry.path))
 
 
 def disk_bytes(folder: RunFolder) -> int:
@@ -49,13 +65,6 @@ def disk_bytes(folder: RunFolder) -> int:
 def checkpoint_bytes(folder: RunFolder) -> int:
     """Return the bytes of a run's checkpoints, 0 where it has none; never raises, and follows no link."""
     return _bytes_below(folder.path / "checkpoints")
-
-
-def _sweep(root: Path) -> None:
-    with suppress(OSError):
-        for entry in list(os.scandir(root)):
-            if entry.name.startswith(DELETED):
-                _remove(Path(entry.path))
 
 
 def _remove(path: Path) -> None:

@@ -12,6 +12,7 @@ import streamlit as st
 import ikd
 from ikd.metrics.scores import METRICS
 from ikd.plots.compare import curve_chart, curve_table, frontier_chart, frontier_table
+from ikd.study.writing import escaped, latex_escaped
 from ikd.trace.comparing import OUTCOMES, gap_words, mcnemar, same_texts, settings_that_differ
 from ikd.trace.thin import thin
 from ikd.ui.compare_figures import MOST_POINTS, SERIES, common_split, cost_table, final_table
@@ -56,20 +57,14 @@ def words_table(table: pd.DataFrame, runs: Sequence[str]) -> pd.DataFrame:
 
 def markdown_of(table: pd.DataFrame) -> str:
     """Return a table as GitHub's Markdown."""
-    def line(cells: Sequence[object]) -> str:
-        return "| " + " | ".join(str(cell).replace("\\", "\\\\").replace("|", "\\|").replace("\n", " ") for cell in cells) + " |"
-
-    rows = [line(row) for row in table.itertuples(index=False)]
-    return "\n".join([line(list(table.columns)), line(["---"] * table.shape[1]), *rows]) + "\n"
+    head, *rows = ([escaped(str(cell)) for cell in row] for row in (list(table.columns), *table.itertuples(index=False)))
+    return "".join(f"| {' | '.join(row)} |\n" for row in (head, ["---"] * len(head), *rows))
 
 
 def latex_of(table: pd.DataFrame) -> str:
     """Return a table as LaTeX (booktabs)."""
-    special = str.maketrans({"\\": r"\textbackslash{}", "&": r"\&", "%": r"\%", "$": r"\$", "#": r"\#", "_": r"\_", "{": r"\{", "}": r"\}",
-                             "~": r"\textasciitilde{}", "^": r"\textasciicircum{}", "\n": " "})  # fmt: skip
-
     def line(cells: Sequence[object]) -> str:
-        return " & ".join(str(cell).translate(special) for cell in cells) + r" \\"
+        return " & ".join(latex_escaped(str(cell)) for cell in cells) + r" \\"
 
     rows = "\n".join(line(row) for row in table.itertuples(index=False))
     head = f"\\begin{{tabular}}{{{'l' * table.shape[1]}}}\n\\toprule\n{line(list(table.columns))}\n\\midrule\n"

@@ -11,7 +11,7 @@ import streamlit as st
 from ikd.metrics.scores import METRICS
 from ikd.plots.compare import frontier_table
 from ikd.plots.study import beside_each_other, cost_chart, cost_ticks, forest_chart, forest_table
-from ikd.study.comparing import COMPUTE, pairs_of
+from ikd.study.comparing import COMPUTE, Pair, pairs_of, with_controls
 from ikd.study.plan import Study
 from ikd.study.results import Results, cost_table, reported_split
 from ikd.study.statistics import Interval
@@ -102,7 +102,7 @@ def gain_rows(findings: Findings, score: str) -> pd.DataFrame:
     """Return a row for each comparison by a score, in the unit it is said in: task, method, label, at, gain, low, high."""
     factor, own = UNITS[score].factor, findings.comparisons
     own = own[own["score"] == score]
-    controlled = {(pair.method, findings.study.against(pair.method)) for pair in pairs_of(findings.study) if pair.at == COMPUTE}
+    controlled = {(one.task, one.pair) for one, _, controls in with_controls(findings.found, score) if controls}
     several = len({pair.other for pair in pairs_of(findings.study) if pair.at != COMPUTE}) > 1
     rows = []
     for row in own.to_dict("records"):
@@ -110,7 +110,8 @@ def gain_rows(findings: Findings, score: str) -> pd.DataFrame:
         other = f" against {row['against']}" if several or row["at"] == COMPUTE else ""
         label = f"{row['method']}{other}: {gain_words(row['gain'], row['low'], row['high'], score)}"
         if math.isfinite(gain) and int(row["seeds"]) > 1:
-            alone = row["verdict"] in ("better", "worse") and row["at"] != COMPUTE and (row["method"], row["against"]) not in controlled
+            pair = Pair(row["method"], row["against"], row["at"])
+            alone = row["verdict"] in ("better", "worse") and row["at"] != COMPUTE and (row["task"], pair) not in controlled
             label += f" · {IN_A_WORD[row['verdict']]}" + (f" {at_words(row['at'])}" if alone else "")
         rows.append((row["task"], row["method"], visible(label), row["at"], gain, low, high))
     return pd.DataFrame(rows, columns=["task", "method", "label", "at", "gain", "low", "high"])

@@ -53,7 +53,7 @@ def task_rows(study: Study) -> pd.DataFrame:
     """Return a row of words for each task: what it is, and what it sets."""
     rows = []
     for task, own in study.tasks.items():
-        name = str(own.get("task.name", study.base.get("task.name", task)))
+        name = study.task_name(task)
         words = {path: value for path, value in own.items() if path != "task.name"}
         rows.append({"task": visible(task), "texts": TASK_NAMES.get(name, name), "sets": visible(setting_words(words))})
     return pd.DataFrame(rows)

@@ -119,7 +119,7 @@ class Desk:
         import torch
 
         from ikd.models import build_student, build_teacher, encode
-        from ikd.runs.job import with_exam_in_course
+        from ikd.runs.preparation import with_exam_in_course
         from ikd.runs.teachers import prepare_teacher
         from ikd.tasks import load_task
 

@@ -11,6 +11,7 @@ import pytest
 import torch
 
 import ikd.runs.job as job
+import ikd.runs.preparation as preparation
 from ikd.cli import main
 from ikd.config import build_config
 from ikd.trace.reader import TraceReader
@@ -144,7 +145,7 @@ def failing_run(monkeypatch: pytest.MonkeyPatch, at_step: int, fault: BaseExcept
         (torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 20.00 MiB"), "out of memory"),
         (RuntimeError("[enforce fail] DefaultCPUAllocator: not enough memory: you tried to allocate 1 bytes."), "out of memory"),
         (MemoryError(), "out of memory"),
-        (ZeroDivisionError("division by zero"), "fault of the lab"),
+        (ZeroDivisionError("division by zero"), "internal error"),
     ],
 )
 def test_faults_in_mid_run_keep_what_was_recorded(
@@ -156,14 +157,11 @@ def test_faults_in_mid_run_keep_what_was_recorded(
 
 
 def test_a_loss_that_is_not_finite_ends_the_run(monkeypatch: pytest.MonkeyPatch) -> None:
-    build = job.build_student
+    def poisoned(model: Any, role: str, *arguments: Any, **more: Any) -> None:
+        if role == "student":  # after all that is looked at before the first step
+            torch.nn.init.constant_(model.classifier.bias, float("nan"))
 
-    def poisoned(*arguments: Any) -> Any:
-        student = build(*arguments)
-        torch.nn.init.constant_(student.model.classifier.bias, float("nan"))
-        return student
-
-    monkeypatch.setattr(job, "build_student", poisoned)
+    monkeypatch.setattr(preparation, "try_model", poisoned)
     config = build_config(SMALL)
     folder = new_run(config)
     job.run_job(folder, config)

@@ -173,8 +173,8 @@ REMARKS: dict[str, Case] = {
     ),
     "far from the start": Case(
         "A freshly drawn student is far from a pre-trained teacher's hidden states",
-        [objective("cosine", teacher__name="some/encoder"), of_sum(kd=1, pkd=1) | UNKNOWN],
-        [objective("cosine"), objective("kd") | UNKNOWN,
+        [objective("cosine", teacher__name="some/encoder"), of_sum(kd=1, pkd=1) | UNKNOWN | {"student.initialisation": "random"}],
+        [objective("cosine"), objective("kd") | UNKNOWN, of_sum(kd=1, pkd=1) | UNKNOWN,
          objective("cosine", teacher__name="some/encoder", student__name="teacher", student__initialisation="first_layers")],
     ),
     "layers at rest": Case(

@@ -55,7 +55,7 @@ PARTS: dict[str, Allowed] = {
     "trace": Allowed(ikd="errors events config metrics", packages="numpy pandas pyarrow", lazy_packages="scipy"),
     "plots": Allowed(packages="numpy pandas altair plotly"),
     "runs": Allowed(
-        ikd="errors events config protocols teaching tasks models classroom trainer trace",
+        ikd="errors events config metrics protocols teaching tasks models classroom trainer trace",
         packages="numpy pandas torch transformers safetensors filelock psutil", lazy_packages="huggingface_hub",
     ),
     "ui": Allowed(

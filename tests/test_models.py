@@ -204,10 +204,10 @@ def test_teacher_and_task_must_agree_in_their_classes(tmp_path: Path) -> None:
     two = save_encoder(tmp_path / "two", labels=("no", "yes"))
     sentence = refused(ModelError, config(teacher__name=str(two), teacher__fine_tune="never"))
     assert "2 classes" in sentence and "3" in sentence
-    turned = save_encoder(tmp_path / "turned", labels=("yes", "maybe", "no"))
+    foreign = save_encoder(tmp_path / "foreign", labels=("red", "green", "blue"))
     for choice in ("never", "auto"):
-        assert "another order" in refused(ModelError, config(teacher__name=str(turned), teacher__fine_tune=choice))
-    assert build_teacher(config(teacher__name=str(turned), teacher__fine_tune="always"), task()).model.config.num_labels == 3
+        assert "cannot be told" in refused(ModelError, config(teacher__name=str(foreign), teacher__fine_tune=choice))
+    assert build_teacher(config(teacher__name=str(foreign), teacher__fine_tune="always"), task()).model.config.num_labels == 3
     retrained = build_teacher(config(teacher__name=str(two)), task())
     assert not retrained.fits and retrained.model.config.num_labels == 3
 

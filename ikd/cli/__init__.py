@@ -125,9 +125,8 @@ def _add_settings(parser: argparse.ArgumentParser, settings: Sequence[Setting]) 
         what = "|".join(one.choices) if one.choices else one.kind.upper()
         flag = f"--{one.path.replace('_', '-')}"
         default = "empty" if one.default in (None, "") else one.default
-        parser.add_argument(
-            flag, dest=one.path, metavar=what, help=f"{one.meaning} (default: {default})".replace("%", "%%")
-        )
+        bare: dict[str, Any] = {"nargs": "?", "const": "true"} if one.kind == "bool" else {}
+        parser.add_argument(flag, dest=one.path, metavar=what, help=f"{one.meaning} (default: {default})".replace("%", "%%"), **bare)
 
 
 def _train(chosen: argparse.Namespace) -> int:

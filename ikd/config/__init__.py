@@ -2,7 +2,7 @@
 
 from ikd.config.data import TaskSettings, task_title
 from ikd.config.fields import Setting, Settings
-from ikd.config.models import StudentSettings, TeacherSettings
+from ikd.config.models import StudentSettings, TeacherSettings, student_start
 from ikd.config.objective import HIDDEN_OBJECTIVES, OBJECTIVE_NAMES, ObjectiveSettings, objective_terms
 from ikd.config.plan import AT_A_FORK, IN_FLIGHT, PlannedChange
 from ikd.config.policy import MOVING_POLICIES, PolicySettings
@@ -50,6 +50,7 @@ __all__ = [
     "remarks_on",
     "settings_of",
     "student_rate",
+    "student_start",
     "task_title",
     "teacher_learns",
     "teacher_rate",

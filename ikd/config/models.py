@@ -40,6 +40,16 @@ class TeacherSettings(Settings):
     )
 
 
+    label_order: str | None = setting(
+        None, "The task's labels in the order of the teacher's outputs, separated by commas; empty: by the names in its config.json.",
+        label="Order of the teacher's outputs", max_length=5000, advanced=True,
+    )
+    accept: bool = setting(
+        False, "Whether a teacher that fails its self-test teaches all the same; the run's record then says so.",
+        label="Accept a teacher that fails its self-test", advanced=True,
+    )
+
+
 class StudentSettings(Settings):
     """The small model, and what it starts from."""
 
@@ -51,9 +61,11 @@ class StudentSettings(Settings):
         None, "Branch, tag or commit on the hub; empty: the newest.", label="Student revision", max_length=200,
         advanced=True,
     )
-    initialisation: Literal["random", "first_layers", "spread_layers", "checkpoint"] = setting(
-        "random", "What the student's weights are before the first step.", label="Student initialisation",
+    initialisation: Literal["auto", "random", "first_layers", "spread_layers", "checkpoint"] = setting(
+        "auto", "What the student's weights are before the first step.", label="Student initialisation",
         choices={
+            "auto": "a named model or folder keeps its own weights, a built-in one is drawn from the seed, `teacher` takes the teacher's "
+            "first layers",
             "random": "freshly drawn from the seed",
             "first_layers": "the teacher's embeddings and its first k layers",
             "spread_layers": "the teacher's embeddings and every n-th of its layers",
@@ -66,9 +78,20 @@ class StudentSettings(Settings):
     )
     checkpoint: str | None = setting(
         None, "Local folder with the student's own weights.", label="Checkpoint folder",
-        applies="student.initialisation=checkpoint", max_length=1000,
+        applies="student.initialisation=auto|checkpoint", max_length=1000,
     )
     dropout: bool = setting(
         True, "Whether the student's dropout is on in course steps. Exams and readings are always taken without.",
         label="Dropout in course steps", advanced=True,
     )
+
+
+def student_start(student: StudentSettings) -> str:
+    """Return what the student starts from: its initialisation, and what `auto` means for this student."""
+    if student.initialisation != "auto":
+        return student.initialisation
+    if student.checkpoint:
+        return "checkpoint"
+    if student.name == "teacher":
+        return "first_layers"
+    return "random" if student.name.startswith("builtin/") else "checkpoint"

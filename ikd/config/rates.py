@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from ikd.config.models import student_start
 from ikd.config.run import RunConfig
 
 FINE_TUNE = {True: 3e-3, False: 3e-5}
@@ -28,7 +29,7 @@ def student_rate(config: RunConfig) -> float:
     architecture = config.teacher.name if config.student.name == "teacher" else config.student.name
     if _builtin(architecture):
         return BUILTIN_STUDENT
-    return FRESH_STUDENT if config.student.initialisation == "random" else PRETRAINED_STUDENT
+    return FRESH_STUDENT if student_start(config.student) == "random" else PRETRAINED_STUDENT
 
 
 def _builtin(name: str) -> bool:

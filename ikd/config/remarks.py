@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from ikd.config.models import student_start
 from ikd.config.objective import HIDDEN_OBJECTIVES, objective_terms
 from ikd.config.run import RunConfig
 
@@ -28,7 +29,7 @@ def remarks_on(config: RunConfig, *, n_classes: int | None) -> Iterator[str]:
     if terms.keys() <= HIDDEN_OBJECTIVES:
         yield ("This objective looks at layers and never at soft targets: they are recorded and shown, but the student does not learn from "
                "them, and the feedback at the logits is zero; it is shown at the hidden states.")
-    if HIDDEN_OBJECTIVES & terms.keys() and student.initialisation == "random" and not teacher.name.startswith("builtin/"):
+    if HIDDEN_OBJECTIVES & terms.keys() and student_start(student) == "random" and not teacher.name.startswith("builtin/"):
         yield ("A freshly drawn student is far from a pre-trained teacher's hidden states and may follow them for thousands of steps "
                "without learning the task: student.initialisation first_layers is the usual start.")
     if policy.name == "exam" and policy.teacher_scope == "head" and HIDDEN_OBJECTIVES & terms.keys():

@@ -11,7 +11,7 @@ from pydantic import Field, model_validator
 from ikd.config.data import FEWEST_COURSE, TaskSettings
 from ikd.config.fields import Setting, Settings, setting
 from ikd.config.fitting import broken_label_rules, broken_objective_rules, student_size, teacher_size
-from ikd.config.models import StudentSettings, TeacherSettings
+from ikd.config.models import StudentSettings, TeacherSettings, student_start
 from ikd.config.names import BUILTIN_MODELS, TASK_NAMES
 from ikd.config.objective import ObjectiveSettings
 from ikd.config.plan import AT_A_FORK, PlannedChange
@@ -168,12 +168,7 @@ def _broken_rules(run: RunConfig) -> Iterator[str]:
         left = max(task.train_size - task.exam_size, 0)
         yield (f"{task.exam_size} exam examples leave {left} of the {task.train_size} training examples for the course, and it needs "
                f"at least {FEWEST_COURSE}: raise task.train_size, or lower task.exam_size.")
-    if student.checkpoint and student.initialisation != "checkpoint":
-        yield "A checkpoint folder is given but student.initialisation is not `checkpoint`: choose `checkpoint`, or leave the folder empty."
-    if student.name == "teacher" and student.initialisation == "checkpoint" and not student.checkpoint:
-        yield "A student cut from the teacher has no weights of its own: choose another student.initialisation, or give student.checkpoint."
-    if student.name.startswith("builtin/") and student.initialisation == "checkpoint" and not student.checkpoint:
-        yield "A built-in student has no weights of its own: choose student.initialisation random, or give student.checkpoint."
+    yield from _broken_start(student)
     yield from broken_objective_rules(
         run.objective, policy, run.training, teacher=teacher_size(run.teacher), student=student_size(student, run.teacher)
     )
@@ -183,6 +178,16 @@ def _broken_rules(run: RunConfig) -> Iterator[str]:
                "objective.temperature_end empty, or choose policy fixed.")
     if policy.name == "exam":
         yield from _broken_exam_rules(run)
+
+
+def _broken_start(student: StudentSettings) -> Iterator[str]:
+    if student.checkpoint and student_start(student) != "checkpoint":
+        yield ("A checkpoint folder is given but student.initialisation is neither `checkpoint` nor `auto`: choose `checkpoint`, or leave "
+               "the folder empty.")
+    if student.name == "teacher" and student.initialisation == "checkpoint" and not student.checkpoint:
+        yield "A student cut from the teacher has no weights of its own: choose another student.initialisation, or give student.checkpoint."
+    if student.name.startswith("builtin/") and student.initialisation == "checkpoint" and not student.checkpoint:
+        yield "A built-in student has no weights of its own: choose student.initialisation random, or give student.checkpoint."
 
 
 def _is_builtin(name: str) -> bool:

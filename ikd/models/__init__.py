@@ -7,13 +7,16 @@ from dataclasses import dataclass
 import torch
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
-from ikd.config import RunConfig
+from ikd.config import HIDDEN_OBJECTIVES, RunConfig, objective_terms, student_start
 from ikd.errors import ModelError
 from ikd.models.builtin import builtin_classifier, is_builtin, train_tokenizer
-from ikd.models.encoding import EncodedSplit
+from ikd.models.encoding import EncodedSplit, PaddingSide, accepted_inputs
 from ikd.models.initialisation import copy_layers, cut_config, fresh_classifier
-from ikd.models.matching import check_labels, check_vocabulary, longest_input
-from ikd.models.pretrained import is_classifier, load_classifier, load_config, load_tokenizer
+from ikd.models.padding import padding_side
+from ikd.models.positions import longest_input
+from ikd.models.pretrained import fresh_named, is_classifier, load_classifier, load_tokenizer, named_tokenizer
+from ikd.models.trust import own_weights, trusted_teacher
+from ikd.models.vocabulary import check_vocabulary, embedding_rows
 from ikd.protocols import TaskData
 
 
@@ -23,19 +26,36 @@ class TeacherModel:
 
     Attributes:
         fits: its classifier was already trained with the task's number of classes.
+        as_it_comes: it teaches without being fine-tuned first.
+        order: for each class of the task, which output of the checkpoint stands for it.
+        side: on which its batches are padded.
+        notes: plain sentences on what was done to make it this task's.
     """
 
     model: PreTrainedModel
     tokenizer: PreTrainedTokenizerBase
     fits: bool
+    as_it_comes: bool = False
+    order: tuple[int, ...] = ()
+    side: PaddingSide = "right"
+    notes: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True)
 class StudentModel:
-    """A student with its initial weights."""
+    """A student with its initial weights.
+
+    Attributes:
+        start: what these weights are, in words.
+        side: on which its batches are padded.
+        notes: plain sentences on what was done to make it this task's.
+    """
 
     model: PreTrainedModel
     tokenizer: PreTrainedTokenizerBase
+    start: str
+    side: PaddingSide = "right"
+    notes: tuple[str, ...] = ()
 
 
 def build_teacher(config: RunConfig, data: TaskData) -> TeacherModel:
@@ -46,24 +66,19 @@ def build_teacher(config: RunConfig, data: TaskData) -> TeacherModel:
     """
     name, n_classes = config.teacher.name, len(data.label_names)
     torch.manual_seed(config.seed)
-    tokenizer: PreTrainedTokenizerBase
-    model: PreTrainedModel
     if is_builtin(name):
-        tokenizer = train_tokenizer(_texts(data), max_length=config.task.max_length)
-        model = builtin_classifier(name, tokenizer=tokenizer, n_classes=n_classes, max_length=config.task.max_length)
-        fits = False
+        tokenizer: PreTrainedTokenizerBase = train_tokenizer(_texts(data), max_length=config.task.max_length)
+        model: PreTrainedModel = builtin_classifier(name, tokenizer=tokenizer, n_classes=n_classes, max_length=config.task.max_length)
+        fits, order, notes = False, tuple(range(n_classes)), tuple[str, ...]()
     else:
         tokenizer = load_tokenizer(name, revision=config.teacher.revision)
-        declared = load_config(name, revision=config.teacher.revision)
-        check_labels(declared, data.label_names, name=name, fine_tune=config.teacher.fine_tune)
-        model, fits = load_classifier(name, n_classes=n_classes, revision=config.teacher.revision)
-    if config.teacher.fine_tune == "never" and not fits:
-        raise ModelError(
-            f"The teacher {name!r} has no classifier trained for {n_classes} classes, and teacher.fine_tune is never: "
-            "choose auto, or a teacher fine-tuned on this task."
-        )
-    check_vocabulary(model, tokenizer, name=name)
-    return TeacherModel(model=model, tokenizer=tokenizer, fits=fits)
+        loaded, trained = load_classifier(name, tokenizer, n_classes=n_classes, revision=config.teacher.revision)
+        model, fits = loaded.model, trained
+        order, notes = trusted_teacher(loaded, tokenizer, config.teacher, data.label_names, fits=fits)
+    check_vocabulary(embedding_rows(model), tokenizer, name=name)
+    as_it_comes = fits and config.teacher.fine_tune != "always"
+    side: PaddingSide = "right" if is_builtin(name) else padding_side(model, tokenizer)
+    return TeacherModel(model=model, tokenizer=tokenizer, fits=fits, as_it_comes=as_it_comes, order=order, side=side, notes=notes)
 
 
 def build_student(config: RunConfig, data: TaskData, teacher: TeacherModel) -> StudentModel:
@@ -74,13 +89,14 @@ def build_student(config: RunConfig, data: TaskData, teacher: TeacherModel) -> S
     """
     chosen, n_classes = config.student, len(data.label_names)
     torch.manual_seed(config.seed + 1)
-    tokenizer = teacher.tokenizer
-    source = chosen.checkpoint or chosen.name
-    if chosen.initialisation == "checkpoint":
-        model, _ = load_classifier(source, n_classes=n_classes, revision=chosen.revision)
+    tokenizer, start = teacher.tokenizer, student_start(chosen)
+    source, words, notes = chosen.checkpoint or chosen.name, "weights drawn at random from the seed", tuple[str, ...]()
+    if start == "checkpoint":
         tokenizer = load_tokenizer(source, revision=chosen.revision)
+        loaded, trained = load_classifier(source, tokenizer, n_classes=n_classes, revision=chosen.revision)
+        model, words, notes = own_weights(loaded, tokenizer, data.label_names, name=source, trained=trained)
     elif chosen.name == "teacher":
-        layers = chosen.layers or max(1, teacher.model.config.num_hidden_layers // 2)
+        layers = chosen.layers or max(1, int(getattr(teacher.model.config, "num_hidden_layers", 0)) // 2)
         model = fresh_classifier(cut_config(teacher.model.config, layers))
     elif is_builtin(chosen.name):
         if not is_builtin(config.teacher.name):
@@ -89,30 +105,43 @@ def build_student(config: RunConfig, data: TaskData, teacher: TeacherModel) -> S
             chosen.name, tokenizer=tokenizer, n_classes=n_classes, max_length=config.task.max_length
         )
     else:
-        declared = load_config(chosen.name, revision=chosen.revision)
-        declared.num_labels = n_classes
-        model, tokenizer = fresh_classifier(declared), load_tokenizer(chosen.name, revision=chosen.revision)
-    if chosen.initialisation in ("first_layers", "spread_layers"):
-        copy_layers(teacher.model, model, chosen.initialisation)
-    check_vocabulary(model, tokenizer, name=source)
-    return StudentModel(model=model, tokenizer=tokenizer)
+        tokenizer = load_tokenizer(chosen.name, revision=chosen.revision)
+        model = fresh_named(chosen.name, tokenizer, n_classes=n_classes, revision=chosen.revision)
+        notes = (f"The student {chosen.name!r} starts from weights drawn at random, not from its own: student.initialisation is random.",)
+    if start in ("first_layers", "spread_layers"):
+        words = copy_layers(teacher.model, model, start)
+    check_vocabulary(embedding_rows(model), tokenizer, name=source)
+    side: PaddingSide = "right" if is_builtin(source) else padding_side(model, tokenizer)
+    return StudentModel(model=model, tokenizer=tokenizer, start=words, side=side, notes=notes)
 
 
 def encode(data: TaskData, split: str, config: RunConfig, *, teacher: TeacherModel, student: StudentModel) -> EncodedSplit:
-    """Return one split of the task, encoded for both models."""
+    """Return one split of the task, encoded for both models.
+
+    Raises:
+        ModelError: an objective of layers and a model whose texts do not begin with their first token.
+    """
+    most = config.task.max_length
+    if "left" in (teacher.side, student.side) and HIDDEN_OBJECTIVES & objective_terms(config.objective).keys():
+        raise ModelError("One of the two models classifies at the last token, so its batches are padded in front, and its layers cannot be "
+                         "compared from the first token on: choose an objective of logits such as kd, or another model.")  # fmt: skip
     return EncodedSplit(
         data.splits[split],
         student_tokenizer=student.tokenizer,
         teacher_tokenizer=teacher.tokenizer,
-        student_max_length=longest_input(student.model.config, student.tokenizer, config.task.max_length),
-        teacher_max_length=longest_input(teacher.model.config, teacher.tokenizer, config.task.max_length),
+        student_max_length=longest_input(student.model, student.model.config, student.tokenizer, most),
+        teacher_max_length=longest_input(teacher.model, teacher.model.config, teacher.tokenizer, most),
+        student_inputs=accepted_inputs(student.model),
+        teacher_inputs=accepted_inputs(teacher.model),
+        student_side=student.side,
+        teacher_side=teacher.side,
         long_texts=config.task.long_texts,
         truth_as_labels=config.objective.label_targets == "truth",
     )
 
 
 def tokenizers_of(config: RunConfig, data: TaskData) -> dict[str, tuple[PreTrainedTokenizerBase, int]]:
-    """Return the tokenizer of each role and the tokens its model can take, without building a model; one entry where they share both.
+    """Return the tokenizer of each role and the tokens its model can take, without its weights; one entry where they share both.
 
     Raises:
         ModelError, HubError: in one plain sentence.
@@ -128,8 +157,7 @@ def tokenizers_of(config: RunConfig, data: TaskData) -> dict[str, tuple[PreTrain
         if is_builtin(name):
             found[role] = train_tokenizer(_texts(data), max_length=most), most
         else:
-            tokenizer = load_tokenizer(name, revision=revision)
-            found[role] = tokenizer, longest_input(load_config(name, revision=revision), tokenizer, most)
+            found[role] = named_tokenizer(name, most, revision=revision)
     return found
 
 

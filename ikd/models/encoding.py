@@ -2,16 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import inspect
+from collections.abc import Sequence, Set
+from typing import Any, Literal
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 from transformers import PreTrainedTokenizerBase
 
 from ikd.protocols import UNLABELLED, Batch, Inputs, Split
 
+PaddingSide = Literal["right", "left"]
+USUAL_INPUTS = frozenset({"input_ids", "attention_mask", "token_type_ids"})
 TRUNCATION_SIDE = {"start": "right", "end": "left", "ends": "right"}
 """What a tokenizer cuts off, by what is kept of a long text."""
+
+
+def accepted_inputs(model: nn.Module) -> frozenset[str]:
+    """Return which inputs of an encoding a model can be called with: DistilBERT, say, takes no token types."""
+    return USUAL_INPUTS & inspect.signature(model.forward).parameters.keys()
 
 
 class Encoding:
@@ -21,25 +30,29 @@ class Encoding:
         lengths: number of tokens of each example, after cutting.
     """
 
-    def __init__(self, split: Split, tokenizer: PreTrainedTokenizerBase, *, max_length: int, long_texts: str = "start") -> None:
+    def __init__(
+        self, split: Split, tokenizer: PreTrainedTokenizerBase, *, max_length: int, inputs: Set[str], long_texts: str = "start",
+        side: PaddingSide = "right",
+    ) -> None:  # fmt: skip
         """Encode every text (or pair: with token types where the model has them) of a split.
 
         Args:
             split: the texts.
             tokenizer: of the model.
             max_length: tokens of an encoding at most, special ones included.
+            inputs: what the model can be called with; the rest of an encoding is left out.
             long_texts: what is kept of a longer text, "start", "end" or "ends".
+            side: on which shorter texts of a batch are padded.
         """
-        self._tokenizer = tokenizer
+        self._tokenizer, self._side = tokenizer, side
         pairs = list(split.text_pairs) if split.text_pairs is not None else None
-        # The tokenizer is saved with the student: whoever opens it cuts texts on the same side.
-        tokenizer.truncation_side = TRUNCATION_SIDE[long_texts]
+        # The tokenizer is saved with the student: whoever opens it cuts and pads texts on the same sides.
+        tokenizer.truncation_side, tokenizer.padding_side = TRUNCATION_SIDE[long_texts], side
         both = long_texts == "ends" and pairs is None
         encoded = tokenizer(list(split.texts), pairs, truncation=not both, max_length=max_length, padding=False, verbose=False,
-                            return_special_tokens_mask=both)  # fmt: skip
-        self._columns: dict[str, list[list[int]]] = {
-            name: encoded[name] for name in tokenizer.model_input_names if name in encoded
-        }
+                            return_attention_mask="attention_mask" in inputs, return_special_tokens_mask=both)  # fmt: skip
+        names = dict.fromkeys((*tokenizer.model_input_names, "attention_mask"))
+        self._columns: dict[str, list[list[int]]] = {name: encoded[name] for name in names if name in encoded and name in inputs}
         if both:
             kept = [both_ends(special, max_length) for special in encoded["special_tokens_mask"]]
             self._columns = {name: [[row[at] for at in places] for row, places in zip(column, kept, strict=True)]
@@ -49,10 +62,11 @@ class Encoding:
     def rows(self, indices: Sequence[int]) -> Inputs:
         """Return the inputs of some examples, each tensor (B, T) with T the longest of them."""
         longest = max(self.lengths[index] for index in indices)
-        return {name: _padded(column, indices, longest, self._filling(name)) for name, column in self._columns.items()}
+        return {name: _padded(column, indices, longest, self._filling(name), self._side) for name, column in self._columns.items()}
 
     def _filling(self, name: str) -> int:
-        return int(self._tokenizer.pad_token_id or 0) if name == "input_ids" else 0
+        known = {"input_ids": self._tokenizer.pad_token_id, "token_type_ids": self._tokenizer.pad_token_type_id}
+        return int(known.get(name) or 0)
 
 
 class EncodedSplit:
@@ -69,6 +83,10 @@ class EncodedSplit:
         teacher_tokenizer: PreTrainedTokenizerBase,
         student_max_length: int,
         teacher_max_length: int,
+        student_inputs: Set[str] = USUAL_INPUTS,
+        teacher_inputs: Set[str] = USUAL_INPUTS,
+        student_side: PaddingSide = "right",
+        teacher_side: PaddingSide = "right",
         long_texts: str = "start",
         truth_as_labels: bool = False,
     ) -> None:
@@ -78,17 +96,19 @@ class EncodedSplit:
             split: texts, labels and truth.
             student_tokenizer, teacher_tokenizer: of the two models.
             student_max_length, teacher_max_length: tokens at most.
+            student_inputs, teacher_inputs: what the two models can be called with.
+            student_side, teacher_side: on which their batches are padded.
             long_texts: what is kept of longer texts, as in `Encoding`.
             truth_as_labels: batches carry the split's truth, to be studied in place of the labels.
         """
         self.split = split
         self._labels = torch.tensor(list(split.labels), dtype=torch.int64)
         self._truth = torch.tensor(split.truth, dtype=torch.float32) if truth_as_labels and split.truth is not None else None
-        self._student = Encoding(split, student_tokenizer, max_length=student_max_length, long_texts=long_texts)
-        shared = teacher_tokenizer is student_tokenizer and teacher_max_length == student_max_length
-        self._teacher = self._student
-        if not shared:
-            self._teacher = Encoding(split, teacher_tokenizer, max_length=teacher_max_length, long_texts=long_texts)
+        ours: dict[str, Any] = dict(max_length=student_max_length, inputs=student_inputs, side=student_side, long_texts=long_texts)
+        theirs: dict[str, Any] = dict(max_length=teacher_max_length, inputs=teacher_inputs, side=teacher_side, long_texts=long_texts)
+        self._student = Encoding(split, student_tokenizer, **ours)
+        shared = teacher_tokenizer is student_tokenizer and ours == theirs
+        self._teacher = self._student if shared else Encoding(split, teacher_tokenizer, **theirs)
 
     def __len__(self) -> int:
         return len(self.split)
@@ -116,9 +136,9 @@ class EncodedSplit:
         truth = None if self._truth is None else self._truth[examples]
         return Batch(examples=examples, labels=self._labels[examples], student_inputs=student, teacher_inputs=teacher, truth=truth)
 
-    def by_length(self) -> list[int]:
-        """Return all indices, shortest text first, so that batches in this order carry little padding."""
-        return sorted(range(len(self)), key=self._student.lengths.__getitem__)
+    def by_length(self, role: str = "student") -> list[int]:
+        """Return all indices, the text of fewest tokens first, so that batches in this order carry little padding."""
+        return sorted(range(len(self)), key=(self._student if role == "student" else self._teacher).lengths.__getitem__)
 
 
 def both_ends(special: Sequence[int], max_length: int) -> Sequence[int]:
@@ -138,9 +158,10 @@ def both_ends(special: Sequence[int], max_length: int) -> Sequence[int]:
     return [*range(ordinary[head - 1] + 1), *range(ordinary[len(ordinary) - tail] if tail else ordinary[-1] + 1, len(special))]
 
 
-def _padded(column: Sequence[Sequence[int]], indices: Sequence[int], length: int, filling: int) -> Tensor:
+def _padded(column: Sequence[Sequence[int]], indices: Sequence[int], length: int, filling: int, side: PaddingSide) -> Tensor:
     rows = torch.full((len(indices), length), filling, dtype=torch.int64)
     for row, index in enumerate(indices):
         ids = column[index]
-        rows[row, : len(ids)] = torch.tensor(ids, dtype=torch.int64)
+        start = length - len(ids) if side == "left" else 0
+        rows[row, start : start + len(ids)] = torch.tensor(ids, dtype=torch.int64)
     return rows

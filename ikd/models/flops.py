@@ -16,12 +16,16 @@ def forward_flops(model: nn.Module, inputs: Inputs) -> float:
     Nothing is drawn at random and no weight is touched. Padding counts, as it is computed too.
     """
     texts = len(next(iter(inputs.values())))
-    training = model.training
+    training, learning = model.training, [weight for weight in model.parameters() if weight.requires_grad]
     model.eval()
+    for weight in learning:  # the counter looks for the graph of whatever requires one, and DeBERTa hands a weight on as it is
+        weight.requires_grad_(False)
     try:
         # Fused attention hides its products from the counter.
         with torch.no_grad(), sdpa_kernel(SDPBackend.MATH), FlopCounterMode(display=False) as counter:
             model(**inputs)
     finally:
         model.train(training)
+        for weight in learning:
+            weight.requires_grad_(True)
     return float(counter.get_total_flops()) / texts

@@ -10,6 +10,7 @@ from torch import nn
 from transformers import AutoModelForSequenceClassification, PretrainedConfig, PreTrainedModel
 
 from ikd.errors import ModelError
+from ikd.models.positions import outline
 
 
 def first_layers(n_teacher: int, n_student: int) -> list[int]:
@@ -26,20 +27,43 @@ LAYER_CHOICES = {"first_layers": first_layers, "spread_layers": spread_layers}
 
 
 def cut_config(teacher: PretrainedConfig, n_layers: int) -> PretrainedConfig:
-    """Return the teacher's configuration with fewer layers.
+    """Return the teacher's configuration with fewer layers; lists with an entry a layer are cut too.
 
     Raises:
-        ModelError: more layers asked for than the teacher has.
+        ModelError: more layers asked for than the teacher has, or a family whose number of layers cannot be chosen.
     """
-    if n_layers > teacher.num_hidden_layers:
-        raise ModelError(
-            f"The student cannot have {n_layers} layers: its teacher has {teacher.num_hidden_layers}. Lower student.layers."
-        )
+    n_teacher = getattr(teacher, "num_hidden_layers", None)
+    if not isinstance(n_teacher, int):
+        raise _not_cut(teacher)
+    if n_layers > n_teacher:
+        raise ModelError(f"The student cannot have {n_layers} layers: its teacher has {n_teacher}. Lower student.layers.")
+    if n_layers == n_teacher:
+        return copy.deepcopy(teacher)
     config = copy.deepcopy(teacher)
-    config.num_hidden_layers = n_layers
-    if getattr(config, "layer_types", None):
-        config.layer_types = config.layer_types[:n_layers]
+    try:
+        config.num_hidden_layers = n_layers
+        for name, value in list(vars(teacher).items()):
+            if isinstance(value, (list, tuple)) and len(value) == n_teacher and name != "architectures":
+                setattr(config, name, value[:n_layers])
+        whole, cut = n_stacked(outline(teacher)), n_stacked(outline(config))
+    except Exception as fault:  # whatever the family's own code says of such a configuration
+        raise _not_cut(teacher) from fault
+    if whole and cut != n_layers:
+        raise _not_cut(teacher)
     return config
+
+
+def n_stacked(model: PreTrainedModel) -> int:
+    """Return the number of layers that can be told apart, 0 where they cannot."""
+    try:
+        return len(layer_stack(model)[1])
+    except ModelError:
+        return 0
+
+
+def _not_cut(teacher: PretrainedConfig) -> ModelError:
+    return ModelError(f"A student cannot be cut from a {teacher.model_type} teacher: its number of layers cannot be chosen freely. Name "
+                      "another student, such as builtin/2x64 or a model of its own, in student.name.")  # fmt: skip
 
 
 def fresh_classifier(config: PretrainedConfig) -> PreTrainedModel:
@@ -47,8 +71,8 @@ def fresh_classifier(config: PretrainedConfig) -> PreTrainedModel:
     return AutoModelForSequenceClassification.from_config(config, dtype=torch.float32)  # type: ignore[no-any-return]
 
 
-def copy_layers(teacher: PreTrainedModel, student: PreTrainedModel, choice: str) -> None:
-    """Copy the teacher's embeddings, chosen layers and classifier into the student.
+def copy_layers(teacher: PreTrainedModel, student: PreTrainedModel, choice: str) -> str:
+    """Copy the teacher's embeddings, chosen layers and classifier into the student, and return in words what was copied.
 
     Raises:
         ModelError: widths, vocabularies or families differ, or the student has more layers than the teacher.
@@ -57,7 +81,7 @@ def copy_layers(teacher: PreTrainedModel, student: PreTrainedModel, choice: str)
     if len(ours[1]) > len(theirs[1]):
         raise ModelError(
             f"The student has {len(ours[1])} layers but its teacher only {len(theirs[1])}: choose a student with fewer "
-            "layers, or student.initialisation random."
+            "layers, or set student.initialisation to random."
         )
     taken = LAYER_CHOICES[choice](len(theirs[1]), len(ours[1]))
     source = _renamed(teacher.state_dict(), theirs[0], taken)
@@ -66,6 +90,7 @@ def copy_layers(teacher: PreTrainedModel, student: PreTrainedModel, choice: str)
     if wrong:
         raise ModelError(_mismatch(teacher, student, choice))
     student.load_state_dict({name: source[name] for name in target})
+    return f"the teacher's embeddings, classifier and layers {', '.join(str(layer + 1) for layer in taken)} of {len(theirs[1])}"
 
 
 def layer_stack(model: PreTrainedModel) -> tuple[str, nn.ModuleList]:
@@ -74,8 +99,9 @@ def layer_stack(model: PreTrainedModel) -> tuple[str, nn.ModuleList]:
     Raises:
         ModelError: the family does not keep one list of layers (ALBERT shares one layer).
     """
+    n_layers = getattr(model.config, "num_hidden_layers", None)
     for name, module in model.named_modules():
-        if isinstance(module, nn.ModuleList) and len(module) == model.config.num_hidden_layers:
+        if isinstance(module, nn.ModuleList) and len(module) == n_layers:
             return name, module
     raise ModelError(
         f"The layers of a {model.config.model_type} model cannot be told apart: choose student.initialisation random "

@@ -3,22 +3,28 @@
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Callable
+from dataclasses import replace
 from difflib import get_close_matches
 from pathlib import Path
 from typing import Any, TypeVar
 
 from transformers import (
     AutoConfig,
-    AutoModelForSequenceClassification,
     AutoTokenizer,
     PretrainedConfig,
     PreTrainedModel,
     PreTrainedTokenizerBase,
 )
+from transformers.models.auto.modeling_auto import MODEL_FOR_CAUSAL_LM_MAPPING_NAMES, MODEL_FOR_MASKED_LM_MAPPING_NAMES
 
 from ikd.config.names import BUILTIN_MODELS
-from ikd.errors import HubError, ModelError
+from ikd.errors import HubError, IKDError, ModelError
+from ikd.models.initialisation import fresh_classifier
+from ikd.models.positions import longest_input, outline
+from ikd.models.vocabulary import check_tokenizer, check_vocabulary
+from ikd.models.weights import Loaded, read_classifier
 
 T = TypeVar("T")
 
@@ -34,13 +40,18 @@ def load_config(name: str, *, revision: str | None = None) -> PretrainedConfig:
     config: PretrainedConfig = _guarded(
         name, lambda: AutoConfig.from_pretrained(name, revision=revision, trust_remote_code=False)
     )
+    _refuse_code(name, getattr(config, "auto_map", None), "config.json")
     return config
 
 
 def load_tokenizer(name: str, *, revision: str | None = None) -> PreTrainedTokenizerBase:
-    """Return a model's own tokenizer; errors as in `load_config`."""
+    """Return a model's own tokenizer, with a padding token; errors as in `load_config`."""
     _refuse_empty_folder(name)
-    tokenizer = _guarded(name, lambda: AutoTokenizer.from_pretrained(name, revision=revision, trust_remote_code=False))
+    tokenizer: PreTrainedTokenizerBase = _guarded(
+        name, lambda: AutoTokenizer.from_pretrained(name, revision=revision, trust_remote_code=False)
+    )
+    _refuse_code(name, tokenizer.init_kwargs.get("auto_map"), "tokenizer_config.json")
+    check_tokenizer(tokenizer, name=name)
     if tokenizer.pad_token is None:
         if tokenizer.eos_token is None:
             raise ModelError(f"The tokenizer of {name!r} has no padding token: choose a model made for classification.")
@@ -48,27 +59,54 @@ def load_tokenizer(name: str, *, revision: str | None = None) -> PreTrainedToken
     return tokenizer
 
 
-def load_classifier(name: str, *, n_classes: int, revision: str | None = None) -> tuple[PreTrainedModel, bool]:
+def load_classifier(
+    name: str, tokenizer: PreTrainedTokenizerBase, *, n_classes: int, revision: str | None = None
+) -> tuple[Loaded, bool]:
     """Return a sequence classifier with n_classes outputs, and whether its classifier was already trained.
 
-    A body without a classifier of that size gets a freshly drawn one.
+    A body without a classifier of that size gets a freshly drawn one. The padding token is the tokenizer's where the model names none
+    or is a decoder: decoders classify at the last token that is no padding.
 
     Raises:
-        ModelError, HubError: as in `load_config`.
+        ModelError, HubError: as in `load_config`; or weights that are damaged, of other shapes, or not numbers.
     """
     config = load_config(name, revision=revision)
-    fits = is_classifier(config) and config.num_labels == n_classes
+    declared = config.num_labels if is_classifier(config) else None
+    if config.num_labels != n_classes:
+        config.num_labels = n_classes
+    pad_by(config, tokenizer)
+    if isinstance(config.pad_token_id, int) and config.pad_token_id >= getattr(config, "vocab_size", math.inf):
+        check_vocabulary(int(config.vocab_size), tokenizer, name=name)  # such a model cannot even be built
+    loaded = _guarded(name, lambda: read_classifier(name, config, revision=revision))
+    trained = declared == n_classes and not loaded.missing_head and not loaded.missing_body
+    return replace(loaded, declared_classes=declared), trained
+
+
+def fresh_named(name: str, tokenizer: PreTrainedTokenizerBase, *, n_classes: int, revision: str | None = None) -> PreTrainedModel:
+    """Return a classifier of a folder's or hub name's architecture with weights drawn at random; errors as in `load_config`."""
+    config = load_config(name, revision=revision)
     config.num_labels = n_classes
-    model = _guarded(
-        name,
-        lambda: AutoModelForSequenceClassification.from_pretrained(
-            name, config=config, revision=revision, trust_remote_code=False, use_safetensors=True,
-            ignore_mismatched_sizes=True, dtype="float32",
-        ),
-    )  # fmt: skip
-    if model.config.pad_token_id is None:
-        model.config.pad_token_id = 0
-    return model, fits
+    pad_by(config, tokenizer)
+    return _guarded(name, lambda: fresh_classifier(config))
+
+
+def named_tokenizer(name: str, most: int, *, revision: str | None = None) -> tuple[PreTrainedTokenizerBase, int]:
+    """Return the tokenizer of a folder or hub name, and the tokens its model can take, at most so many; errors as in `load_config`."""
+    tokenizer, config = load_tokenizer(name, revision=revision), load_config(name, revision=revision)
+    return tokenizer, longest_input(_guarded(name, lambda: outline(config)), config, tokenizer, most)
+
+
+def pad_by(config: PretrainedConfig, tokenizer: PreTrainedTokenizerBase) -> None:
+    """Let a model know the tokenizer's padding token, unless it has one of its own from which it counts its positions."""
+    if getattr(config, "pad_token_id", None) is None or not is_encoder(config):
+        config.pad_token_id = tokenizer.pad_token_id
+
+
+def is_encoder(config: PretrainedConfig) -> bool:
+    """Return whether a model attends to both sides: it is neither a decoder nor an encoder with a decoder."""
+    name = config.model_type
+    decoder = name in MODEL_FOR_CAUSAL_LM_MAPPING_NAMES and name not in MODEL_FOR_MASKED_LM_MAPPING_NAMES
+    return not (decoder or config.is_encoder_decoder)
 
 
 def is_classifier(config: PretrainedConfig) -> bool:
@@ -97,13 +135,21 @@ def _refuse_empty_folder(name: str) -> None:
         raise ModelError(f"There is no folder {name!r}: correct the path, or give a hub name such as owner/name.")
 
 
+def _refuse_code(name: str, auto_map: object, file: str) -> None:
+    if auto_map:
+        raise ModelError(f"The model {name!r} brings code of its own (auto_map in {file}), which the lab never runs: choose another model. "
+                         "If it is an ordinary model of its type, take auto_map out of that file.")  # fmt: skip
+
+
 def _guarded(name: str, load: Callable[[], T]) -> T:
     """Run a load and turn every fault of the libraries into one plain sentence."""
     try:
         return load()
+    except (IKDError, MemoryError):
+        raise
     except ImportError as fault:
         raise ModelError(f"The model {name!r} needs a package that is not installed: {_first_line(fault)}") from fault
-    except (OSError, ValueError, KeyError, RuntimeError) as fault:
+    except Exception as fault:  # the libraries raise dozens of kinds; each becomes one plain sentence
         raise _explained(name, fault) from fault
 
 
@@ -112,17 +158,16 @@ def _explained(name: str, fault: Exception) -> ModelError | HubError:
     if "trust_remote_code" in said or "custom code" in said:
         return ModelError(f"The model {name!r} needs code of its own, which the lab never runs: choose another model.")
     if Path(name).is_dir():
-        if "safetensors" in said:
-            return ModelError(
-                f"The folder {name!r} has no model.safetensors: the lab reads safetensors only. Save the model again "
-                "with save_pretrained(folder), which writes them."
-            )
-        return ModelError(f"The model in {name!r} cannot be read: {_first_line(fault)} Save it again with save_pretrained.")
+        return ModelError(f"The model in {name!r} cannot be read ({type(fault).__name__}): {_first_line(fault)} Save it again with "
+                          "save_pretrained(folder), or give another folder.")  # fmt: skip
     if "gated" in said or "401" in said or "403" in said:
         return HubError(
             f"The hub does not give {name!r} without permission: ask for access there, log in with `hf auth login`, or "
             "choose another."
         )
+    if not isinstance(fault, OSError):
+        return ModelError(f"The model {name!r} cannot be read ({type(fault).__name__}): {_first_line(fault)} Choose another one, or "
+                          "another revision of it.")  # fmt: skip
     near = get_close_matches(name, BUILTIN_MODELS, n=2, cutoff=0.6)
     return HubError(
         f"The model {name!r} is neither a folder here, nor in the local cache, nor to be had from the hub: the name may "

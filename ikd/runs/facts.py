@@ -34,7 +34,7 @@ def facts_of(
         "student_flops": forward_flops(student.model, to_device(batch.student_inputs, device)),
         "teacher_layers": int(getattr(teacher.model.config, "num_hidden_layers", 0)),
         "cached_examples": len(course) if caches_soft_targets(config, len(course)) else 0,
-        "teacher_saw": "course split" if config.teacher.fine_tune != "never" else "unknown texts (used as it came)",
+        "teacher_saw": "unknown texts (used as it came)" if teacher.as_it_comes else "course split",
         "fine_tune_learning_rate": fine_tune_rate(config), "student_learning_rate": student_rate(config),
         "teacher_learning_rate": teacher_rate(config) if moves else 0.0,
         "device": str(device), "threads": n_threads, "torch": torch.__version__, "ikd": ikd.__version__,

@@ -19,7 +19,7 @@ from ikd.models import build_student, build_teacher, encode, tokenizers_of
 from ikd.protocols import UNLABELLED, Inputs, TaskData
 from ikd.runs.devices import resolve_device, use_threads
 from ikd.runs.inspection import Finding, FirstBatch, Inspection, SeenText, SplitView, TableView
-from ikd.runs.job import with_exam_in_course
+from ikd.runs.preparation import with_exam_in_course
 from ikd.runs.teachers import teacher_as_it_stands
 from ikd.tasks import BUILT_IN, load_task
 from ikd.tasks.columns import SOFT_NAMES, Columns, find_columns, guessed_columns

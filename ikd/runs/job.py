@@ -6,36 +6,22 @@ import errno
 import sqlite3
 import time
 import traceback
-from collections.abc import Callable, Iterator, Mapping
-from dataclasses import replace
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import torch
-from torch import nn
-from transformers import PreTrainedModel
 from transformers.utils.logging import disable_progress_bar, set_verbosity_error
 
-from ikd.classroom import Classroom, LabelledSource
-from ikd.config import (
-    MOVING_POLICIES,
-    PlannedChange,
-    RunConfig,
-    Timeline,
-    remarks_on,
-)
-from ikd.errors import IKDError, ModelError
+from ikd.config import PlannedChange, RunConfig, Timeline
+from ikd.errors import IKDError
 from ikd.events import Event, Notice, RunFinished, RunStarted, Stage, StepTaken, TeacherProgress
-from ikd.models import StudentModel, TeacherModel, build_student, build_teacher, encode
-from ikd.models.adapters import add_adapters
-from ikd.models.initialisation import layer_stack
-from ikd.protocols import Split, TaskData
+from ikd.models import StudentModel
+from ikd.protocols import TaskData
 from ikd.runs.checkpoints import newest_checkpoint
 from ikd.runs.desk import Desk
 from ikd.runs.devices import device_lock, hold_run, resolve_device, use_threads
-from ikd.runs.facts import facts_of
 from ikd.runs.heart import Heart, beginning
-from ikd.runs.teachers import prepare_teacher
-from ikd.tasks import load_task
+from ikd.runs.preparation import prepare
 from ikd.teaching.snapshot import Snapshot
 from ikd.trace.commands import clear, clear_spent
 from ikd.trace.folder import TEST_LEFT_ALONE, RunFolder
@@ -115,31 +101,7 @@ def _events(
     folder: RunFolder, config: RunConfig, device: torch.device, n_threads: int, *, desk: Desk, recorded: int
 ) -> Iterator[Event]:
     """Yield the whole run's events: loading, fine-tuning the teacher, teaching (from a checkpoint, if any), final scores."""
-    yield Stage(name="loading")
-    for name in _asked_of_the_hub(config):
-        yield Notice(text=f"Asking the hub for {name}, where it is not in the local cache: out of reach, that takes up to a minute.")
-    data = load_task(config.task)
-    for note in data.notes:
-        yield Notice(text=note)
-    if (folder.path / TEST_LEFT_ALONE).exists():
-        data = replace(data, splits={name: split for name, split in data.splits.items() if name != "test"})
-        yield Notice(text="This run is to choose settings: its test texts are left alone.")
-    teacher = build_teacher(config, data)
-    nn.Module.to(teacher.model, device)
-    student = build_student(config, data, teacher)  # refuses early what cannot be matched
-    lessons = {name: encode(data, name, config, teacher=teacher, student=student) for name in data.splits}
-    yield from prepare_teacher(
-        teacher, lessons["course"], config, device=device, root=folder.path.parent, fingerprint=data.fingerprint
-    )
-    if config.student.initialisation in ("first_layers", "spread_layers"):
-        student = build_student(config, data, teacher)
-    nn.Module.to(student.model, device)
-    if config.policy.name != "exam" and config.policy.fixed_studies_exam:
-        data = with_exam_in_course(data)
-        lessons["course"] = encode(data, "course", config, teacher=teacher, student=student)
-    for remark in remarks_on(config, n_classes=len(data.label_names)):
-        yield Notice(text=remark)
-    room = _room(config, data, teacher, student, device=device, splits=lessons, n_threads=n_threads)
+    prepared = yield from prepare(folder, config, device, n_threads)
     start: Snapshot | None = None
     for found in newest_checkpoint(folder, at_most=recorded + 1):
         if isinstance(found, str):
@@ -147,42 +109,9 @@ def _events(
         else:
             start = found
             yield Notice(text=f"Going on from the checkpoint at step {found.step}.")
-    desk.training = Training(room, desk.timeline, start=start)
+    desk.training = Training(prepared.room, desk.timeline, start=start)
     yield from desk.training.events()
-    save_student(folder.path / "student", student, data)
-
-
-def _room(
-    config: RunConfig, data: TaskData, teacher: TeacherModel, student: StudentModel, *, device: torch.device,
-    splits: Mapping[str, LabelledSource], n_threads: int,
-) -> Classroom:  # fmt: skip
-    """Return the classroom; a teacher that learns by adapters alone has got them."""
-    if config.policy.name in MOVING_POLICIES and config.policy.teacher_scope == "adapter":
-        add_adapters(teacher.model, rank=config.policy.adapter_rank, seed=config.seed + 3)
-    return Classroom(
-        student=student.model, teacher=teacher.model, teacher_layers=_layers(teacher.model), student_layers=_layers(student.model),
-        splits=splits, label_names=data.label_names, device=device,
-        facts=facts_of(config, data, teacher, student, course=splits["course"], device=device, n_threads=n_threads),
-    )  # fmt: skip
-
-
-def _asked_of_the_hub(config: RunConfig) -> list[str]:
-    names = [config.task.hub_name] if config.task.name == "hub" else []
-    names += [name for name in (config.teacher.name, config.student.name)
-              if name != "teacher" and not name.startswith("builtin/") and not Path(name).exists()]  # fmt: skip
-    return [str(name) for name in dict.fromkeys(names)]
-
-
-def with_exam_in_course(data: TaskData) -> TaskData:
-    """Return the task with its exam examples added to the course split, as the fixed-teacher baseline studies them."""
-    course, exam = data.splits["course"], data.splits["exam"]
-    both = Split(
-        texts=[*course.texts, *exam.texts],
-        labels=[*course.labels, *exam.labels],
-        text_pairs=[*course.text_pairs, *(exam.text_pairs or ())] if course.text_pairs is not None else None,
-        truth=[*course.truth, *(exam.truth or ())] if course.truth is not None else None,
-    )
-    return replace(data, splits={**data.splits, "course": both})
+    save_student(folder.path / "student", prepared.student, prepared.data)
 
 
 def save_student(folder: Path, student: StudentModel, data: TaskData) -> None:
@@ -208,7 +137,8 @@ def plain_fault(fault: BaseException) -> str:
     if full or (isinstance(fault, sqlite3.OperationalError) and "full" in said) or "no space left" in said:
         return "The disk is full. What was recorded is kept: delete runs that are no longer needed, then resume this one."
     first = (str(fault).strip().splitlines() or [""])[0][:200]
-    return f"The run broke off through a fault of the lab ({type(fault).__name__}: {first}). The log has the details; please report it."
+    return (f"The run crashed with an internal error ({type(fault).__name__}: {first}). What was recorded is kept, and the log has the "
+            "details: resume the run, or start it again with other settings.")  # fmt: skip
 
 
 def _follow(heart: Heart, event: Event, *, catching_up: bool) -> None:
@@ -240,10 +170,3 @@ def _causes(fault: BaseException) -> Iterator[str]:
         first = str(told).strip().partition("\n")[0]
         yield f"{type(told).__name__}: {first}"
         told = told.__cause__
-
-
-def _layers(model: PreTrainedModel) -> nn.ModuleList | None:
-    try:
-        return layer_stack(model)[1]
-    except ModelError:
-        return None

@@ -26,7 +26,7 @@ def prepare_teacher(
 ) -> Iterator[Event]:
     """Fine-tune the teacher in place where it needs it, or load the same fine-tuning from the cache; yields progress."""
     settings = config.teacher
-    if settings.fine_tune == "never" or (settings.fine_tune == "auto" and teacher.fits):
+    if teacher.as_it_comes:
         yield Notice(text="The teacher comes with a classifier of this task and is used as it is.")
         return
     kept = _place(teacher.model, config, device=device, root=root, fingerprint=fingerprint)
@@ -48,8 +48,7 @@ def prepare_teacher(
 
 def teacher_as_it_stands(teacher: TeacherModel, config: RunConfig, *, device: torch.device, root: Path, fingerprint: str) -> str:
     """Put the weights of a fine-tuning that was done before into the teacher, and return in a sentence which weights it has now."""
-    settings = config.teacher
-    if settings.fine_tune == "never" or (settings.fine_tune == "auto" and teacher.fits):
+    if teacher.as_it_comes:
         return "The teacher is used as it comes, with a classifier of this task."
     kept = _place(teacher.model, config, device=device, root=root, fingerprint=fingerprint)
     if not kept.is_file():

@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator, Mapping
 from statistics import fmean
 from typing import Literal, NamedTuple
 
-from ikd.config import RunConfig, build_config
+from ikd.config import RunConfig, build_config, student_start
 from ikd.config.names import TASK_NAMES
 from ikd.errors import ConfigError
 from ikd.metrics.scores import METRICS
@@ -24,6 +24,10 @@ STUDY_SETTINGS: Values = {
     "machine.threads": 1, "record.checkpoint_every": 500, "record.checkpoints_kept": 1, "record.checkpoint_keep_every": 0,
 }  # fmt: skip
 """What a study sets unless it says otherwise: runs side by side that give the same numbers as one by one, and small traces."""
+
+
+ADDED_TO_TEACHER = ("label_order", "accept")
+"""Settings of the teacher that came after the first studies were recorded."""
 
 
 class Cell(NamedTuple):
@@ -78,8 +82,13 @@ def config_of(study: Study, cell: Cell, chosen: Mapping[str, Values]) -> RunConf
 
 
 def digest_of(config: RunConfig) -> str:
-    """Return a hash of all that decides a run; its label does not."""
-    return hashlib.blake2b(config.model_dump_json(exclude={"label"}).encode(), digest_size=12).hexdigest()
+    """Return a hash of all that decides a run; its label does not.
+
+    A run keeps its hash when a setting is added that it does not use: what stands at its default is left out, and `auto` is what it means.
+    """
+    known = config.model_copy(update={"student": config.student.model_copy(update={"initialisation": student_start(config.student)})})
+    unused = {name for name in ADDED_TO_TEACHER if not getattr(config.teacher, name)}
+    return hashlib.blake2b(known.model_dump_json(exclude={"label": True, "teacher": unused}).encode(), digest_size=12).hexdigest()
 
 
 def teacher_of(config: RunConfig) -> str:

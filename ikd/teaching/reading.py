@@ -8,7 +8,7 @@ from typing import Protocol
 import torch
 from torch import Tensor, nn
 
-from ikd.protocols import Batch, Inputs, to_device
+from ikd.protocols import Batch, to_device
 from ikd.teaching.forward import autocast, mode, outputs_of
 from ikd.teaching.probe import ProbeReading
 
@@ -63,8 +63,8 @@ def read_probe(student: nn.Module, teacher: nn.Module, batches: Sequence[Batch],
     """Return both models' logits on the probe set, with dropout off."""
     return ProbeReading(
         batches=batches,
-        teacher_logits=list(_logits(teacher, [(b, b.teacher_inputs) for b in batches], precision)),
-        student_logits=list(_logits(student, [(b, b.student_inputs) for b in batches], precision)),
+        teacher_logits=list(read_batches(teacher, "teacher", batches, precision=precision)),
+        student_logits=list(read_batches(student, "student", batches, precision=precision)),
     )
 
 
@@ -80,7 +80,7 @@ def read_split(model: nn.Module, role: str, source: BatchSource, device: torch.d
     """
     logits: Tensor | None = None
     for batch in _pieces(source, device):
-        (piece,) = _logits(model, [(batch, batch.student_inputs if role == "student" else batch.teacher_inputs)], precision)
+        (piece,) = read_batches(model, role, [batch], precision=precision)
         logits = piece.new_empty((len(source), piece.shape[-1]), device="cpu") if logits is None else logits
         logits[batch.examples] = piece.cpu()
     assert logits is not None, "a split has at least one example"
@@ -88,8 +88,10 @@ def read_split(model: nn.Module, role: str, source: BatchSource, device: torch.d
 
 
 @torch.no_grad()
-def _logits(model: nn.Module, pieces: Sequence[tuple[Batch, Inputs]], precision: str) -> Iterator[Tensor]:
+def read_batches(model: nn.Module, role: str, batches: Sequence[Batch], *, precision: str) -> Iterator[Tensor]:
+    """Yield one model's logits (b, C) on each batch, with dropout off and no graph; batches and `role` as in `read_split`."""
     with mode(model, training=False):
-        for batch, inputs in pieces:
+        for batch in batches:
             with autocast(batch.labels.device, precision):
+                inputs = batch.student_inputs if role == "student" else batch.teacher_inputs
                 yield outputs_of(model, inputs, logits_only=True).logits

@@ -1,0 +1,139 @@
+"""From a config to two models and their texts, tried and tested: all that can be wrong with them is said before the first step."""
+
+from __future__ import annotations
+
+from collections.abc import Generator, Mapping
+from dataclasses import replace
+from pathlib import Path
+from typing import NamedTuple
+
+import torch
+from torch import nn
+from transformers import PreTrainedModel
+
+from ikd.classroom import Classroom, LabelledSource
+from ikd.config import MOVING_POLICIES, RunConfig, remarks_on, student_start
+from ikd.errors import ModelError
+from ikd.events import Event, Notice, Stage
+from ikd.models import EncodedSplit, StudentModel, TeacherModel, build_student, build_teacher, encode
+from ikd.models.adapters import add_adapters
+from ikd.models.initialisation import layer_stack
+from ikd.protocols import Split, TaskData
+from ikd.runs.facts import facts_of
+from ikd.runs.teacher_test import self_test
+from ikd.runs.teachers import prepare_teacher
+from ikd.runs.trial import blamed_on, try_model
+from ikd.tasks import load_task
+from ikd.trace.folder import TEST_LEFT_ALONE, RunFolder
+
+
+class Prepared(NamedTuple):
+    """Models and texts of one run; the student with its tokenizer, to be saved at the end."""
+
+    room: Classroom
+    student: StudentModel
+    data: TaskData
+
+
+def prepare(folder: RunFolder, config: RunConfig, device: torch.device, n_threads: int) -> Generator[Event, None, Prepared]:
+    """Load texts and models, fine-tune the teacher where it needs it, and check both; yields what it does.
+
+    Raises:
+        TaskError, ModelError, HubError: whatever is wrong with them.
+    """
+    yield Stage(name="loading")
+    for name in _asked_of_the_hub(config):
+        yield Notice(text=f"Asking the hub for {name}, where it is not in the local cache: out of reach, that takes up to a minute.")
+    data = load_task(config.task)
+    for note in data.notes:
+        yield Notice(text=note)
+    if (folder.path / TEST_LEFT_ALONE).exists():
+        data = replace(data, splits={name: split for name, split in data.splits.items() if name != "test"})
+        yield Notice(text="This run is to choose settings: its test texts are left alone.")
+    teacher = build_teacher(config, data)
+    nn.Module.to(teacher.model, device)
+    student = build_student(config, data, teacher)  # refuses early what cannot be matched
+    for note in (*teacher.notes, *student.notes):
+        yield Notice(text=note)
+    with blamed_on("model", config.teacher.name, doing="be given the task's texts"):
+        lessons = {name: encode(data, name, config, teacher=teacher, student=student) for name in data.splits}
+    with blamed_on("teacher", config.teacher.name, doing="be fine-tuned"):
+        yield from prepare_teacher(
+            teacher, lessons["course"], config, device=device, root=folder.path.parent, fingerprint=data.fingerprint
+        )
+    if student_start(config.student) in ("first_layers", "spread_layers"):
+        student = build_student(config, data, teacher)
+    nn.Module.to(student.model, device)
+    yield Notice(text=f"The student starts from {student.start}.")
+    checked = yield from _checked(config, data, teacher, student, lessons, device=device)
+    if config.policy.name != "exam" and config.policy.fixed_studies_exam:
+        data = with_exam_in_course(data)
+        lessons["course"] = encode(data, "course", config, teacher=teacher, student=student)
+    for remark in remarks_on(config, n_classes=len(data.label_names)):
+        yield Notice(text=remark)
+    room = _room(config, data, teacher, student, device=device, splits=lessons, n_threads=n_threads, facts=checked)
+    return Prepared(room=room, student=student, data=data)
+
+
+def _checked(
+    config: RunConfig, data: TaskData, teacher: TeacherModel, student: StudentModel, splits: Mapping[str, EncodedSplit], *,
+    device: torch.device,
+) -> Generator[Event, None, dict[str, float | int | str]]:  # fmt: skip
+    """Try both models on a few texts and test the teacher; yield what was found, and return it as facts.
+
+    Raises:
+        ModelError: a model that cannot be used, or a teacher that fails its self-test and is not accepted.
+    """
+    yield Stage(name="checking the models")
+    precision, policy = config.machine.precision, config.policy
+    tangent = policy.name == "exam" and policy.inner_update != "off" and policy.hypergradient == "jvp"
+    try_model(teacher.model, "teacher", config.teacher.name, splits["course"], device, precision=precision)
+    try_model(student.model, "student", config.student.name, splits["course"], device, precision=precision, tangent=tangent)
+    found = self_test(teacher, splits, config.teacher, data.label_names, device, precision=precision)
+    yield Notice(text=found.sentence)
+    if found.fault and not config.teacher.accept:
+        raise ModelError(found.fault)
+    for words in filter(None, (found.fault, found.remark)):
+        yield Notice(text=words, warning=True)
+    verdict = f"failed, and accepted (teacher.accept): {found.fault}" if found.fault else "passed"
+    return {**found.facts, "teacher_test": verdict, "student_start": student.start}
+
+
+def _room(
+    config: RunConfig, data: TaskData, teacher: TeacherModel, student: StudentModel, *, device: torch.device,
+    splits: Mapping[str, LabelledSource], n_threads: int, facts: Mapping[str, float | int | str],
+) -> Classroom:  # fmt: skip
+    """Return the classroom; a teacher that learns by adapters alone has got them. The facts are added to those of its making."""
+    if config.policy.name in MOVING_POLICIES and config.policy.teacher_scope == "adapter":
+        add_adapters(teacher.model, rank=config.policy.adapter_rank, seed=config.seed + 3)
+    return Classroom(
+        student=student.model, teacher=teacher.model, teacher_layers=_layers(teacher.model), student_layers=_layers(student.model),
+        splits=splits, label_names=data.label_names, device=device,
+        facts={**facts_of(config, data, teacher, student, course=splits["course"], device=device, n_threads=n_threads), **facts},
+    )  # fmt: skip
+
+
+def _asked_of_the_hub(config: RunConfig) -> list[str]:
+    names = [config.task.hub_name] if config.task.name == "hub" else []
+    names += [name for name in (config.teacher.name, config.student.name)
+              if name != "teacher" and not name.startswith("builtin/") and not Path(name).exists()]  # fmt: skip
+    return [str(name) for name in dict.fromkeys(names)]
+
+
+def with_exam_in_course(data: TaskData) -> TaskData:
+    """Return the task with its exam examples added to the course split, as the fixed-teacher baseline studies them."""
+    course, exam = data.splits["course"], data.splits["exam"]
+    both = Split(
+        texts=[*course.texts, *exam.texts],
+        labels=[*course.labels, *exam.labels],
+        text_pairs=[*course.text_pairs, *(exam.text_pairs or ())] if course.text_pairs is not None else None,
+        truth=[*course.truth, *(exam.truth or ())] if course.truth is not None else None,
+    )
+    return replace(data, splits={**data.splits, "course": both})
+
+
+def _layers(model: PreTrainedModel) -> nn.ModuleList | None:
+    try:
+        return layer_stack(model)[1]
+    except ModelError:
+        return None

@@ -25,6 +25,7 @@ from ikd.teaching.fine_tuning import fine_tune
 from ikd.trace.folder import RunFolder
 from ikd.trace.reader import TraceReader
 from ikd.trace.store import list_runs, new_run
+from tests.test_pages_run import opened, words
 
 GOOD, BAD = ("fine", "warm", "fresh", "kind"), ("cold", "slow", "dull", "rude")
 THINGS = ("soup", "room", "film", "staff", "tea", "bus", "book", "bread")
@@ -122,6 +123,8 @@ def test_exchanged_classes_stop_with_the_order_that_fits_and_going_on_is_recorde
     taken, _ = ended(tmp_path, folder, teacher__accept=True)
     assert taken.state().state == "finished" and "accepted" in TraceReader(taken).meta()["facts"]["teacher_test"]
     assert any("label_order" in one for one in taken.warnings())
+    page = words(opened(taken))
+    assert "failed, and accepted" in page and "The student started from weights drawn at random" in page
 
 
 def test_the_command_line_stops_with_the_same_sentence(

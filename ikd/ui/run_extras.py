@@ -5,7 +5,9 @@ from __future__ import annotations
 import io
 import tempfile
 import zipfile
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 import streamlit as st
@@ -22,13 +24,15 @@ ROLES = {"frozen_teacher": "frozen teacher", "teacher": "teacher", "student": "s
 LOG_LINES = 40
 
 
-def draw_settings(folder: RunFolder, config: RunConfig) -> None:
-    """Draw the settings that differ from the defaults, and to download the one config that gives the same run again."""
+def draw_settings(folder: RunFolder, config: RunConfig, facts: Mapping[str, Any]) -> None:
+    """Draw the settings that differ from the defaults, what the models started from, and the one config that gives the same run again."""
     rows = changed_settings(config)
     if rows:
         st.dataframe(pd.DataFrame(rows, columns=["setting", "value", "default"]), hide_index=True, key="settings-table")
     else:
         st.caption("Every setting has its default.")
+    for words in made_of(facts):
+        st.text(visible(words, longest=1000))
     try:
         record = recorded_config(folder)
     except IKDError:
@@ -38,6 +42,16 @@ def draw_settings(folder: RunFolder, config: RunConfig) -> None:
                    "`python -m ikd train --config` gives the same run.")  # fmt: skip
     st.download_button("Config as JSON", record.model_dump_json(indent=1), "config.json", "application/json",
                        icon=":material/download:", key="download-config", on_click="ignore")  # fmt: skip
+
+
+def made_of(facts: Mapping[str, Any]) -> list[str]:
+    """Return what the student started from and what the teacher's self-test found, as far as the run recorded it."""
+    words = [f"The student started from {facts['student_start']}."] if "student_start" in facts else []
+    if "teacher_test" in facts:
+        share, low, high, chance = (100 * float(facts[f"teacher_test_{name}"]) for name in ("accuracy", "low", "high", "chance"))
+        words.append(f"The teacher's self-test: {share:.1f} % of {int(facts['teacher_test_texts']):,} labelled texts right ({low:.1f} to "
+                     f"{high:.1f} %; guessing: {chance:.1f} %); {facts['teacher_test']}.")  # fmt: skip
+    return words
 
 
 def changed_settings(config: RunConfig) -> list[tuple[str, str, str]]:

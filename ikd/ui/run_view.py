@@ -31,6 +31,7 @@ from ikd.ui.wording import moment, plain, visible
 
 LIVE_SECONDS = 1.0
 ERAS = 10
+MOST_WARNINGS = 5
 
 
 def show_run(folder: RunFolder) -> None:
@@ -126,7 +127,7 @@ def _title(folder: RunFolder, run: RunState, config: RunConfig | None, *, starte
                 draw_fork(folder, config)
             if config is not None:
                 with st.popover("Settings", icon=":material/tune:"):
-                    draw_settings(folder, config)
+                    draw_settings(folder, config, tail_of(folder).meta.get("facts", {}))
             if started:
                 draw_download(folder)
                 shown = state.carried(state.EXAMPLES, state.STEP)
@@ -147,8 +148,11 @@ def _title(folder: RunFolder, run: RunState, config: RunConfig | None, *, starte
     if run.state in ("stopped", "interrupted") and run.step < run.total:
         st.caption(f"It ended after {run.step} of {run.total} steps: what it recorded is here, but there are no final scores and no saved "
                    "student.")  # fmt: skip
-    for warning in folder.warnings()[-3:]:
+    warnings = folder.warnings()
+    for warning in warnings[-MOST_WARNINGS:]:
         notice(warning)
+    if len(warnings) > MOST_WARNINGS:
+        st.caption(f"{len(warnings) - MOST_WARNINGS} earlier warnings stand in the log.")
 
 
 def _config(folder: RunFolder) -> RunConfig | None:

@@ -85,17 +85,15 @@ class TaskSettings(Settings):
     )
     text_column: str | None = setting(
         None, "Column with the text, or with the first text of a pair; empty: known for known data sets, else the one that is "
-        "named like a text, such as `text` or `sentence1`.", label="Text column", max_length=200, applies="task.name=files|hub",
+        "named like a text, such as `text` or `sentence1`.", label="Text column", max_length=200, applies=GIVEN,
     )
     text_pair_column: str | None = setting(
         None, "Column with the second text of a pair; empty: known for known data sets, else `sentence2` where "
-        "there is one; `-`: none.", label="Second text column", max_length=200,
-        applies="task.name=files|hub",
+        "there is one; `-`: none.", label="Second text column", max_length=200, applies=GIVEN,
     )
     label_column: str | None = setting(
         None, "Column with the label; empty: known for known data sets, else one named like a label, such as `label` or `category`.",
-        label="Label column",
-        max_length=200, applies="task.name=files|hub",
+        label="Label column", max_length=200, applies=GIVEN,
     )
     soft_label_column: str | None = setting(
         None, "Column with human votes or probabilities for each class, as a list or by name; or one such column per class, separated by "

@@ -95,6 +95,12 @@ class Setting:
         return words + (", or empty" if self.optional else "")
 
 
+    def condition(self) -> str:
+        """Return in words what must hold for the setting to matter; empty where it always does."""
+        path, equals, wanted = self.applies.partition("=")
+        return f"{path.removesuffix('!')} is {'not ' if path.endswith('!') else ''}{' or '.join(wanted.split('|'))}" if equals else ""
+
+
 def _plain(bound: float) -> str:
     return f"{bound:.0f}" if bound == int(bound) else f"{bound:g}"
 

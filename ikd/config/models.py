@@ -38,8 +38,6 @@ class TeacherSettings(Settings):
         None, "Peak learning rate of the fine-tuning (AdamW, linear decay, a tenth of the steps as warm-up); empty: "
         "0.003 for a built-in teacher, 0.00003 for a pre-trained one.", label="Fine-tuning learning rate", gt=0, le=1,
     )
-
-
     label_order: str | None = setting(
         None, "The task's labels in the order of the teacher's outputs, separated by commas; empty: by the names in its config.json.",
         label="Order of the teacher's outputs", max_length=5000, advanced=True,

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from ikd.config.models import student_start
 from ikd.config.objective import HIDDEN_OBJECTIVES, objective_terms
 from ikd.config.run import RunConfig
+from ikd.config.unused import without_effect
 
 
 def remarks_on(config: RunConfig, *, n_classes: int | None) -> Iterator[str]:
@@ -16,6 +17,7 @@ def remarks_on(config: RunConfig, *, n_classes: int | None) -> Iterator[str]:
         config: the choices.
         n_classes: of the task; None: not known yet.
     """
+    yield from without_effect(config)
     policy, student, teacher = config.policy, config.student, config.teacher
     terms = objective_terms(config.objective)
     if n_classes == 2:

@@ -76,8 +76,7 @@ class Timeline:
             raise ConfigError(unknown_name("change", change.path, allowed, hint="Other settings need a run of their own."))
         now = self.at(change.step)
         if not applies(one, values_of(now)):
-            needed = one.applies.replace("!=", " is not ").replace("=", " is ")
-            raise ConfigError(f"{one.path} has no effect in this run, as {needed} does not hold: start a run of its own for that.")
+            raise ConfigError(f"{one.path} has no effect in this run, as it needs that {one.condition()}: start a run of its own for that.")
         value = value_of(build_config({change.path: change.value}, now), one)
         if change.path == "training.steps" and isinstance(value, int) and value <= change.step:
             raise ConfigError(f"training.steps cannot be {value} from step {change.step} on: give a larger number, or stop the run.")

@@ -10,6 +10,7 @@ from ikd.protocols import Task, TaskData
 from ikd.tasks.checking import checked, fingerprint
 from ikd.tasks.files import files_task
 from ikd.tasks.generated import Grammar, best_accuracy
+from ikd.tasks.guarding import said_plainly
 from ikd.tasks.hub import hub_task, known_task
 from ikd.tasks.irony import IRONY
 from ikd.tasks.known import KNOWN
@@ -40,4 +41,5 @@ def load_task(settings: TaskSettings) -> TaskData:
     if settings.name not in TASKS:
         hint = "Use the task 'files' for your own files, or 'hub' with a hub name for any other data set."
         raise TaskError(unknown_name("task", settings.name, TASKS, hint=hint))
-    return checked(TASKS[settings.name](settings))
+    with said_plainly(settings):
+        return checked(TASKS[settings.name](settings))

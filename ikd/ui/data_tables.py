@@ -58,7 +58,9 @@ def draw_labels(found: Inspection, task: TaskSettings) -> None:
         st.caption(f"The {MOST_LABELS:,} most frequent of {len(found.labels):,} labels: this many are hardly classes.")
     wanted = {word: name.strip() if isinstance(name, str) else "" for (word, _, _), name in zip(rows, edited["class"], strict=True)}
     if wanted != {word: name for word, _, name in rows}:
-        changed = {word: name for word, name in wanted.items() if name != word}
+        # A word that is left out unless it is named, such as NA, is named even where its class is called like it.
+        before = {word: name for word, _, name in rows}
+        changed = {word: name for word, name in wanted.items() if name != word or before[word] != word}
         put("task.label_map", json.dumps(changed, ensure_ascii=False) if changed else None)
         st.rerun()
     if task.label_map and st.button("Labels as they stand", icon=":material/undo:", key="labels-back"):

@@ -104,7 +104,7 @@ def test_an_order_that_cannot_be_told_is_asked_for(tmp_path: Path) -> None:
     table["label"] = [draw.choice(NAMES) for _ in range(len(table))]
     with pytest.raises(TaskError, match=r"cannot be told.*task\.soft_label_order"):
         load(tmp_path, table)
-    with pytest.raises(TaskError, match=r"task\.soft_label_order names neutral"):
+    with pytest.raises(TaskError, match=r"task\.soft_label_order names 'neutral'"):
         load(tmp_path, table, soft_label_order="neutral, entailment")
 
 

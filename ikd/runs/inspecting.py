@@ -31,6 +31,7 @@ from ikd.tasks.reading import Table
 from ikd.tasks.rows import Rows, text_key
 from ikd.tasks.settling import contradicting, rare_classes, repeated
 from ikd.tasks.sources import Source, source_of
+from ikd.tasks.spellings import spelled
 from ikd.teaching.forward import mode, outputs_of
 from ikd.teaching.reading import on_device
 
@@ -170,9 +171,9 @@ def _spellings(labels: Sequence[tuple[str, int, str]], task: TaskSettings) -> It
     renamed = label_map(task.label_map)
     merged = [(word, n, name) for word, n, name in labels if name and name != renamed.get(word, word)]
     if merged:
-        words = "; ".join(f"{quoted(word)} to {quoted(name)}" for word, _, name in merged[:10]) + ("; ..." if len(merged) > 10 else "")
-        yield Finding(kind="spellings", count=sum(n for _, n, _ in merged), sentence=f"Labels that differ only in capitals or spaces are "
-                      f"merged: {words}. Give them other classes under Labels to keep them apart.")  # fmt: skip
+        words = "; ".join(f"{spelled(word)} to {quoted(name)}" for word, _, name in merged[:10]) + ("; ..." if len(merged) > 10 else "")
+        sentence = f"Labels that differ only in capitals or spaces, or in how accents are composed, are merged: {words}. Give them other "
+        yield Finding(kind="spellings", count=sum(n for _, n, _ in merged), sentence=f"{sentence}classes under Labels to keep them apart.")
 
 
 def _small(data: TaskData) -> Iterator[Finding]:

@@ -85,7 +85,8 @@ def _table(name: str, records: Sequence[Record], header: bool, most: Limits, not
     dropped = {*again, *wide, *long}
     kept = [cells for line, cells in fitted if line not in dropped]
     if not kept:
-        raise TaskError(f"{name} has no data rows: all of its {len(rows):,} are left out. {' '.join(notes)}")
+        raise TaskError(f"{name} has no data rows: all of its {len(rows):,} are left out. {' '.join(notes)} Check its quotes "
+                        "and delimiter, or name the delimiter in task.delimiter.")  # fmt: skip
     names = [cell.strip() for cell in records[0].cells] if header else [""] * width
     used = [i for i in range(width) if names[i] or not header or any(row[i] for row in kept)]
     if not header:

@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from ikd.tasks.columns import Columns, Wanted, find_columns, guessed_columns
+from ikd.tasks.columns import LOOKED_AT, Columns, Wanted, find_columns, guessed_columns, looks_like_labels
 from ikd.tasks.reading import Table
 from ikd.tasks.spellings import look_alikes, merged_spellings, spelled_as_in_training
 from ikd.tasks.vocabulary import Vocabulary, check_classes, idle_entries, label_words, vocabulary_of
@@ -84,12 +84,14 @@ def read_labels(tables: Mapping[str, tuple[str, Table]], wanted: Wanted, renamed
             one = _held_out(table, wanted, train, vocabulary, known, where=where)
             if one is None:
                 instead = "a part of the training rows is kept back" if split == "validation" else "there is no test split"
-                notes.append(f"{where} has no labels (empty, or -1), so nothing can be scored on it: {instead}.")
+                present = [str(column) for column in table.frame.columns]
+                what = "labels, only empty ones or -1" if columns.label in present else f"column {columns.label!r}"
+                notes.append(f"{where} has no {what}, so nothing can be scored on it: {instead}.")
             else:
                 found[split] = one
         elif split != "train":
-            columns = find_columns(table.frame, wanted, where=where, labelled=False)
-            found[split] = Labelled(columns=columns, words=[None] * len(table.frame), classes=[None] * len(table.frame))
+            bare = find_columns(table.frame, wanted, where=where, labelled=False)
+            found[split] = Labelled(columns=bare, words=[None] * len(table.frame), classes=[None] * len(table.frame))
     if train.columns.label is not None:
         notes += idle_entries(renamed, (word for one in found.values() for word in (*one.words, *one.classes)), vocabulary.names)
     return TaskLabels(vocabulary=vocabulary, by_split=found, notes=tuple(notes))
@@ -112,9 +114,7 @@ def _held_out(
     table: Table, wanted: Wanted, train: Labelled, vocabulary: Vocabulary, known: set[str], *, where: str
 ) -> Labelled | None:
     """Return the labels of a validation or test table; None where it has none."""
-    label, present = train.columns.label, [str(column) for column in table.frame.columns]
-    is_bare = label is not None and label not in present and not wanted.soft and guessed_columns(table.frame).label is None
-    if is_bare and train.columns.text in present:
+    if train.columns.label is not None and not wanted.soft and _has_no_label_column(table, train.columns):
         return None
     columns = find_columns(table.frame, wanted, where=where)
     words, notes = _words(table, columns, where)
@@ -130,6 +130,15 @@ def _held_out(
         classes, spelled = spelled_as_in_training(classes, known, where=where)
         notes += spelled
     return Labelled(columns=columns, words=words, classes=[name or None for name in classes], notes=notes)
+
+
+def _has_no_label_column(table: Table, columns: Columns) -> bool:
+    """Return whether a table has the text column of the training rows, and no column that holds, or could hold, labels."""
+    present = [str(column) for column in table.frame.columns]
+    if columns.label in present or columns.text not in present or guessed_columns(table.frame).label is not None:
+        return False
+    others = [at for at, name in enumerate(present) if name not in (columns.text, columns.text_pair)]
+    return not any(looks_like_labels(table.frame.iloc[:LOOKED_AT, at].tolist()) for at in others)
 
 
 def _words(table: Table, columns: Columns, where: str) -> tuple[list[str | None], tuple[str, ...]]:

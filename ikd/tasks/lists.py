@@ -18,6 +18,7 @@ _WRITTEN = re.compile(rf"\[\s*{_ITEM}(?:[\s,]+{_ITEM})*[\s,]*\]", re.DOTALL)
 _ITEMS = re.compile(_ITEM, re.DOTALL)
 NEARLY_ALL = 0.9
 JOINED_BY = ",;|"
+LONGEST_OBJECT = 10_000
 SEVERAL = ("Several labels a row (multi-label) are not supported yet: keep one label a row, or write each combination as a class of its "
            "own, such as 'a+b'.")  # fmt: skip
 
@@ -68,6 +69,9 @@ def single_labels(values: Sequence[Any], *, where: str, column: str) -> tuple[li
         if found is not None and len(found) > 1:
             several.append((row, found))
         one = value if found is None else next(iter(found), None)
+        if _is_written_object(one):
+            raise TaskError(f"The label column {column!r} of {where} holds objects written as text, such as {quoted(str(one))}: write the "
+                            "field that is the label into a column of its own.")  # fmt: skip
         if isinstance(one, dict):
             raise TaskError(f"The label column {column!r} of {where} holds objects with the fields {listed(map(str, one), 8)}: name one of "
                             f"them as label column, such as '{column}.{str(next(iter(one), 'label'))[:40]}'.")  # fmt: skip
@@ -76,6 +80,18 @@ def single_labels(values: Sequence[Any], *, where: str, column: str) -> tuple[li
         raise _several(several, len(values), where=where, column=column)
     note = f"{where}: the label column {column!r} holds lists of one label ({n_lists:,} rows); each was taken out of its list."
     return labels, (note,) if n_lists else ()
+
+
+def _is_written_object(cell: object) -> bool:
+    """Return whether a cell is an object written as text: JSON, or as Python writes it."""
+    if not isinstance(cell, str) or not (cell.startswith("{") and cell.endswith("}")) or len(cell) > LONGEST_OBJECT:
+        return False
+    for read in (json.loads, ast.literal_eval):
+        try:
+            return isinstance(read(cell), dict)
+        except (ValueError, SyntaxError, RecursionError, MemoryError, TypeError):
+            continue
+    return False
 
 
 def _several(found: Sequence[tuple[int, list[Any]]], n_rows: int, *, where: str, column: str) -> TaskError:

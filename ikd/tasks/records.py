@@ -110,22 +110,33 @@ def _read(lines: Lines) -> tuple[list[Record], tuple[str, ...]]:
 
 
 def is_escaped(lines: Lines) -> bool:
-    """Return whether backslashes take from quotes their meaning: without that the lines fall apart, with it they are alike.
-
-    Only records with such a quote are looked at: those of the width of the first record, with the one reading and with the other.
-    """
+    """Return whether backslashes take from quotes their meaning: without that the lines fall apart, with it they are alike."""
     if not any('\\"' in line for line in lines):
         return False
-    fits = []
-    for one in (lines, replace(lines, escaped=True)):
-        width, n_fit, n = 0, 0, 0
-        for record in islice(records_of(one, lines.delimiter, quoted=True), LOOKED_AT):
-            width = width or len(record)
-            if any("\\" in cell or QUOTE in cell for cell in record):
-                n += 1
-                n_fit += len(record) == width
-        fits.append(n_fit / n if n else 0.0)
-    return fits[1] > fits[0] and fits[1] >= NEARLY_ALL
+    escaped = replace(lines, escaped=True)
+    plain_share, share = _share_alike(lines), _share_alike(escaped)
+    return share >= NEARLY_ALL and (share > plain_share or (_fails(lines) and not _fails(escaped)))
+
+
+def _share_alike(lines: Lines) -> float:
+    """Return, of the records with a backslash or an escaped quote, the share with the width of the first record."""
+    width, n_alike, n = 0, 0, 0
+    for record in islice(records_of(lines, lines.delimiter, quoted=True), LOOKED_AT):
+        width = width or len(record)
+        if any("\\" in cell or QUOTE in cell for cell in record):
+            n += 1
+            n_alike += len(record) == width
+    return n_alike / n if n else 0.0
+
+
+def _fails(lines: Lines) -> bool:
+    """Return whether quotes do not match somewhere."""
+    try:
+        for _ in _quoted(lines):
+            pass
+    except csv.Error:
+        return True
+    return False
 
 
 def bounded(records: Iterator[Record], lines: Lines) -> list[Record]:

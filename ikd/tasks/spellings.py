@@ -33,7 +33,7 @@ def merged_spellings(labels: Sequence[str], *, where: str) -> tuple[Sequence[str
     groups: dict[str, list[str]] = {}
     for label, name in common.items():
         groups.setdefault(name, []).append(label)
-    merged = [f"{', '.join(map(_spelled, sorted(group)))} to {quoted(name)}"
+    merged = [f"{', '.join(map(spelled, sorted(group)))} to {quoted(name)}"
               for name, group in sorted(groups.items(), key=lambda one: _spelling(one[0])) if len(group) > 1]  # fmt: skip
     if not merged:
         return labels, ()
@@ -49,7 +49,7 @@ def spelled_as_in_training(labels: Sequence[str], known: Iterable[str], *, where
     other = {label: by_spelling[_spelling(label)] for label in set(labels) - classes - {""} if _spelling(label) in by_spelling}
     if not other:
         return labels, ()
-    words = ", ".join(f"{_spelled(label)} as {quoted(name)}" for label, name in sorted(other.items())[:MOST_SAID])
+    words = ", ".join(f"{spelled(label)} as {quoted(name)}" for label, name in sorted(other.items())[:MOST_SAID])
     return [other.get(label, label) for label in labels], (f"{where}: labels were read in the spelling of the training rows: {words}.",)
 
 
@@ -61,7 +61,7 @@ def look_alikes(labels: Iterable[str], *, where: str) -> tuple[str, ...]:
     alike = [group for group in groups.values() if len(group) > 1]
     if not alike:
         return ()
-    words = "; ".join(", ".join(map(_spelled, group)) for group in alike[:MOST_SAID]) + ("; ..." if len(alike) > MOST_SAID else "")
+    words = "; ".join(", ".join(map(spelled, group)) for group in alike[:MOST_SAID]) + ("; ..." if len(alike) > MOST_SAID else "")
     first, second = (word[:40] for word in alike[0][:2])
     return (f"{where}: labels that look alike are different classes: {words}. Where they are the same, give them one name in "
             f"task.label_map, such as `{second}={first}`.",)  # fmt: skip
@@ -77,7 +77,7 @@ def _looks(label: str) -> str:
     return str(Decimal(label).normalize()) if NUMBER.fullmatch(label) else seen
 
 
-def _spelled(label: str) -> str:
+def spelled(label: str) -> str:
     """Return a label in quotes; letters that another label may only seem to share are written by their numbers."""
     plain = unicodedata.normalize("NFKC", label) == label and label.isprintable() and unicodedata.is_normalized("NFC", label)
     return quoted(label) if plain else ascii(label[:40])

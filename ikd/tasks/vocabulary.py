@@ -56,7 +56,10 @@ class Vocabulary:
         counts = Counter(word for word in words if word is not None)
         missing = [word for word in counts if self.is_missing(word)]
         kept = [word for word in counts if train and word.casefold() in self.kept and word not in self.renamed]
-        return notes_on_missing(counts, missing, kept, where=where)
+        unknown = counts[MINUS_ONE] if MINUS_ONE in missing and self.names is None else 0
+        rows = "1 row" if unknown == 1 else f"{unknown:,} rows"
+        note = f"{where}: -1 ({rows}) was taken for a missing label, for the training rows have no such label."
+        return (note,) * bool(unknown) + notes_on_missing(counts, [word for word in missing if word != MINUS_ONE], kept, where=where)
 
 
 def label_words(values: Sequence[Any], *, where: str, column: str) -> tuple[list[str | None], tuple[str, ...]]:

@@ -53,8 +53,8 @@ def test_rows_of_two_shapes_have_one_class(tmp_path: Path) -> None:
 @pytest.mark.parametrize("kind", ["csv", "jsonl", "parquet"])
 @pytest.mark.parametrize(
     ("labels", "word"),
-    [([["a"], ["a", "b"], ["b"]], "'a', 'b'"), ([[1, 0, 0], [0, 1, 0], [0, 1, 1]], "one-hot"), ([[0.2, 0.8], [0.6, 0.4]], "soft_label_column"),
-     ([[0, 3], [1]], "multi-label")],
+    [([["a"], ["a", "b"], ["b"]], "'a', 'b'"), ([[1, 0, 0], [0, 1, 0], [0, 1, 1]], "one-hot"),
+     ([[0.2, 0.8], [0.6, 0.4]], "soft_label_column"), ([[0, 3], [1]], "multi-label")],
 )  # fmt: skip
 def test_lists_of_several_labels_are_refused_by_name(labels: list[object], word: str, kind: str, tmp_path: Path) -> None:
     with pytest.raises(TaskError, match=r"multi-label.*not supported yet") as caught:
@@ -80,8 +80,11 @@ def test_objects_as_labels_are_refused(label: object, tmp_path: Path) -> None:
 TOKENS = [text.split() for text in TEXTS]
 
 
-@pytest.mark.parametrize(("kind", "tokens"), [("parquet", TOKENS), ("jsonl", TOKENS), ("csv", TOKENS),
-                                              ("csv", [str(np.array(one)) for one in TOKENS]), ("csv", list(map(json.dumps, TOKENS)))])  # fmt: skip
+WRITTEN = [("parquet", TOKENS), ("jsonl", TOKENS), ("csv", TOKENS), ("csv", [str(np.array(one)) for one in TOKENS]),
+           ("csv", list(map(json.dumps, TOKENS)))]  # fmt: skip
+
+
+@pytest.mark.parametrize(("kind", "tokens"), WRITTEN)
 def test_tokens_are_joined_by_spaces_with_a_note(kind: str, tokens: list[object], tmp_path: Path) -> None:
     data = load(tmp_path, pd.DataFrame({"text": tokens, "label": ["a", "b"] * 30}), kind)
     assert {text for split in data.splits.values() for text in split.texts} == set(TEXTS)
@@ -103,7 +106,8 @@ def test_a_list_that_is_text_stays_text(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("cell", "what"), [([101, 7, 102], "numbers, such as token ids"), ([{"role": "user", "content": "Hi."}], "objects"), ({"en": "Hi."}, "'en'")]
+    ("cell", "what"),
+    [([101, 7, 102], "numbers, such as token ids"), ([{"role": "user", "content": "Hi."}], "objects"), ({"en": "Hi."}, "'en'")],
 )
 def test_cells_that_are_no_texts_are_refused(cell: object, what: str, tmp_path: Path) -> None:
     with pytest.raises(TaskError, match=what):

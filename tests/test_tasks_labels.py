@@ -230,3 +230,9 @@ def test_settings_that_name_something_and_have_no_effect_are_told(tmp_path: Path
     for name in idle:
         assert said(data, f"task.{name}", "no effect"), name
     assert not said(load(tmp_path, ["a", "b"], delimiter="comma", header="yes", encoding="utf-8"), "no effect")
+
+
+def test_settings_of_another_task_are_told() -> None:
+    data = load_task(TaskSettings(name="pairs", train_size=100, exam_size=20, label_column="x", hub_config="y"))
+    assert [note.split(" is set")[0] for note in data.notes if "no effect" in note] == ["task.label_column", "task.hub_config"]
+    assert not said(load_task(TaskSettings(name="pairs", train_size=100, exam_size=20, ambiguity=0.2)), "no effect")

@@ -152,3 +152,12 @@ def test_the_property_above_meets_tasks_that_can_be_made() -> None:
         with_exam = make(parts, seed=seed)
         made += bool(len(with_exam.splits["exam"]))
     assert made == 30
+
+
+def test_pairs_beside_single_texts_are_refused_whichever_split_has_them(tmp_path: Path) -> None:
+    pd.DataFrame({"text": [f"Text {i}" for i in range(80)], "label": ["a", "b"] * 40}).to_csv(tmp_path / "rows.csv", index=False)
+    pairs = pd.DataFrame({"sentence1": ["One", "Four"], "sentence2": ["Two", "Five"], "label": ["a", "b"]})
+    pairs.to_csv(tmp_path / "more.csv", index=False)
+    for split in ("validation_file", "test_file"):
+        with pytest.raises(TaskError, match=r"are single texts and the (validation|test) rows are not.*task\.text_pair_column"):
+            load_task(TaskSettings(name="files", train_file=str(tmp_path / "rows.csv"), **{split: str(tmp_path / "more.csv")}))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from functools import partial
 
 from ikd.config import TaskSettings
@@ -12,6 +13,7 @@ from ikd.tasks.files import files_task
 from ikd.tasks.generated import Grammar, best_accuracy
 from ikd.tasks.guarding import said_plainly
 from ikd.tasks.hub import hub_task, known_task
+from ikd.tasks.idle import idle_settings
 from ikd.tasks.irony import IRONY
 from ikd.tasks.known import KNOWN
 from ikd.tasks.pairs import PAIRS
@@ -42,4 +44,5 @@ def load_task(settings: TaskSettings) -> TaskData:
         hint = "Use the task 'files' for your own files, or 'hub' with a hub name for any other data set."
         raise TaskError(unknown_name("task", settings.name, TASKS, hint=hint))
     with said_plainly(settings):
-        return checked(TASKS[settings.name](settings))
+        data = checked(TASKS[settings.name](settings))
+    return replace(data, notes=(*idle_settings(settings), *data.notes))

@@ -12,6 +12,7 @@ from ikd.config.names import FILE_KINDS
 from ikd.errors import TaskError
 from ikd.protocols import TaskData, TaskRequest
 from ikd.tasks.columns import Columns, Wanted, unlike
+from ikd.tasks.idle import unused_note
 from ikd.tasks.labelling import read_labels
 from ikd.tasks.labels import label_map
 from ikd.tasks.paths import with_named_parts
@@ -51,11 +52,6 @@ def file_tables(settings: TaskRequest) -> dict[str, tuple[str, Table]]:
         ("encoding", settings.encoding, {"delimited", "json"}, "text"),
     ) if value and not layouts & kinds)  # fmt: skip
     return {**tables, "train": (where, train._replace(notes=train.notes + idle))}
-
-
-def unused_note(setting: str, why: str) -> str:
-    """Return the sentence on a setting of the task that is named and has no effect."""
-    return f"task.{setting} is set and has no effect: {why}."
 
 
 def _with_unlike_columns(table: Table) -> Table:

@@ -17,7 +17,8 @@ from urllib.parse import urlsplit
 from ikd.errors import HubError, TaskError, unknown_name
 from ikd.protocols import TaskData, TaskRequest
 from ikd.tasks.columns import Wanted
-from ikd.tasks.files import task_from_tables, unused_note, wanted_columns
+from ikd.tasks.files import task_from_tables, wanted_columns
+from ikd.tasks.idle import unused_note
 from ikd.tasks.known import Known
 from ikd.tasks.paths import with_named_parts
 from ikd.tasks.reading import Table

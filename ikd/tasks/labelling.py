@@ -85,7 +85,7 @@ def read_labels(tables: Mapping[str, tuple[str, Table]], wanted: Wanted, renamed
             if one is None:
                 instead = "a part of the training rows is kept back" if split == "validation" else "there is no test split"
                 present = [str(column) for column in table.frame.columns]
-                what = "labels, only empty ones or -1" if columns.label in present else f"column {columns.label!r}"
+                what = "labels (empty cells, words such as NA, or -1)" if columns.label in present else f"column {columns.label!r}"
                 notes.append(f"{where} has no {what}, so nothing can be scored on it: {instead}.")
             else:
                 found[split] = one

@@ -73,8 +73,9 @@ def single_labels(values: Sequence[Any], *, where: str, column: str) -> tuple[li
             raise TaskError(f"The label column {column!r} of {where} holds objects written as text, such as {quoted(str(one))}: write the "
                             "field that is the label into a column of its own.")  # fmt: skip
         if isinstance(one, dict):
+            path = column if found is None else f"{column}.0"
             raise TaskError(f"The label column {column!r} of {where} holds objects with the fields {listed(map(str, one), 8)}: name one of "
-                            f"them as label column, such as '{column}.{str(next(iter(one), 'label'))[:40]}'.")  # fmt: skip
+                            f"them as label column, such as '{path}.{str(next(iter(one), 'label'))[:40]}'.")  # fmt: skip
         labels.append(_text(one, where, column) if isinstance(one, (bytes, bytearray)) else one)
     if several:
         raise _several(several, len(values), where=where, column=column)

@@ -43,6 +43,7 @@ def make_task(
     official = {split: named_by_soft_labels(settings, rows, order) for split, rows in official.items()}
     notes = [note for rows in official.values() for note in rows.notes]
     parts, unlabelled = _parted(official)
+    _check_pairs(parts)
     if len(parts["train"]) < MINIMUM_ROWS:
         n = len(parts["train"])
         raise TaskError(
@@ -123,6 +124,16 @@ def joined(first: Rows, second: Rows) -> Rows:
         texts=[*first.texts, *second.texts], labels=[*first.labels, *second.labels], soft=soft, soft_names=first.soft_names,
         text_pairs=[*first.text_pairs, *(second.text_pairs or ())] if first.text_pairs is not None else None, notes=first.notes,
     )  # fmt: skip
+
+
+def _check_pairs(parts: Mapping[str, Rows]) -> None:
+    train = "pairs of texts" if parts["train"].text_pairs is not None else "single texts"
+    for split, rows in parts.items():
+        if (rows.text_pairs is None) != (parts["train"].text_pairs is None):
+            raise TaskError(
+                f"The training rows are {train} and the {split} rows are not: name the columns that both have in task.text_column and "
+                "task.text_pair_column (`-` for no second text)."
+            )
 
 
 def _check_known(split: str, rows: Rows, names: Sequence[str]) -> None:

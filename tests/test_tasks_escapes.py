@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 from pathlib import Path
 
 import pytest
@@ -83,3 +84,19 @@ def test_a_header_that_comes_again_is_left_out_and_named(name: str, tmp_path: Pa
     data = load(written(tmp_path, "\n".join([header, *rows[:20], header, *rows[20:], header]), name))
     assert any("2 lines were left out for repeating the header (lines 22, 43)" in note for note in data.notes)
     assert tuple(data.label_names) == ("a", "b") and sum(map(len, data.splits.values())) == 40
+
+
+GZIPS = {
+    "one member": gzip.compress,
+    "two members": lambda content: gzip.compress(content[:99]) + gzip.compress(content[99:]),
+    "padded": lambda content: gzip.compress(content) + bytes(512),
+    "with a tail": lambda content: gzip.compress(content) + b"tail",
+}
+
+
+@pytest.mark.parametrize("form", GZIPS)
+def test_gzip_files_are_read_whole_however_they_were_packed(form: str, tmp_path: Path) -> None:
+    content = "text,label\n" + "".join(f"Note {i} of the day,{'ab'[i % 2]}\n" for i in range(200))
+    data = load(written(tmp_path, GZIPS[form](content.encode()), "rows.csv.gz"))
+    assert sum(map(len, data.splits.values())) == 200
+    assert any("what follows the end" in note for note in data.notes) == (form == "with a tail")

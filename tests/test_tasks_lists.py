@@ -71,6 +71,12 @@ def test_labels_joined_in_one_cell_are_refused_where_their_parts_are_labels(mark
     assert len(load(tmp_path, labelled("warm", "cold", f"warm{mark}dry")).label_names) == 3, "a comma alone says nothing"
 
 
+def test_labels_that_only_look_joined_are_classes_with_a_note(tmp_path: Path) -> None:
+    data = load(tmp_path, labelled("red,wet", "wet,old", "red,old"))
+    assert len(data.label_names) == 3 and said(data, "looks like several in one", "multi-label")
+    assert not said(load(tmp_path, labelled("Rome, Italy", "Oslo, Norway", "Bern, Switzerland")), "several in one")
+
+
 @pytest.mark.parametrize("label", [{"name": "a"}, "{'name': 'a'}", '{"name": "a"}'])
 def test_objects_as_labels_are_refused(label: object, tmp_path: Path) -> None:
     with pytest.raises(TaskError, match="holds objects"):

@@ -6,7 +6,7 @@ import codecs
 import io
 import zlib
 from collections.abc import Sequence
-from gzip import GzipFile
+from gzip import BadGzipFile, GzipFile
 from typing import NamedTuple
 
 from ikd.config.encodings import text_codec, unknown_encoding
@@ -67,9 +67,10 @@ def unpacked(data: bytes, name: str, most: Limits) -> tuple[bytes, tuple[str, ..
     if not data.startswith(GZIP):
         return data, ()
     out = io.BytesIO()
+    notes: tuple[str, ...] = (f"{name} is a gzip file; it was unpacked.",)
     try:
         with GzipFile(fileobj=io.BytesIO(data)) as file:
-            while part := file.read(CHUNK):
+            while part := file.read1(CHUNK):
                 out.write(part)
                 if out.tell() > most.unpacked_mb * MB:
                     raise TaskError(
@@ -77,8 +78,10 @@ def unpacked(data: bytes, name: str, most: Limits) -> tuple[bytes, tuple[str, ..
                         "cut it, or raise IKD_MAX_UNPACKED_MB."
                     )
     except (EOFError, OSError, zlib.error) as fault:
-        raise TaskError(f"{name} is a gzip file that is damaged or cut off ({fault}): pack it again.") from fault
-    return out.getvalue(), (f"{name} is a gzip file; it was unpacked.",)
+        if not (isinstance(fault, BadGzipFile) and "Not a gzipped file" in str(fault) and out.tell()):
+            raise TaskError(f"{name} is a gzip file that is damaged or cut off ({fault}): pack it again.") from fault
+        notes += (f"{name}: what follows the end of the gzip data was left out.",)  # the command gzip does so too
+    return out.getvalue(), notes
 
 
 def source(data: bytes, name: str, encoding: str | None = None) -> Source:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import json
 import re
+from collections import Counter
 from collections.abc import Hashable, Sequence
 from typing import Any, NamedTuple
 
@@ -124,6 +125,18 @@ def refuse_joined(labels: Sequence[str], *, where: str, column: str) -> None:
         if joined:
             raise TaskError(f"The label column {column!r} of {where} has several labels in one cell: {listed(sorted(joined), 5)}, whose "
                             f"parts are labels of other rows. {SEVERAL} task.label_map can name them so.")  # fmt: skip
+
+
+def note_on_joined(labels: Sequence[str], *, where: str) -> tuple[str, ...]:
+    """Return a note where every label looks like several in one, such as "a,b", "b,c" and "a,c"; which that is cannot be known."""
+    for mark in JOINED_BY:
+        parts = [{part.strip().casefold() for part in label.split(mark)} for label in labels]
+        uses = Counter(part for one in parts for part in one)
+        if len(parts) > 2 and all(len(one) > 1 for one in parts) and min(uses.values()) > 1 and len(uses) <= len(parts):
+            such = f"joined by {mark!r}, such as {listed(sorted(labels), 3)}"
+            return (f"{where}: every label looks like several in one, {such}; each is taken as one class, for several labels a row "
+                    "(multi-label) are not supported yet.",)  # fmt: skip
+    return ()
 
 
 def _is_joined(label: str, mark: str, known: set[str]) -> bool:

@@ -10,7 +10,7 @@ from typing import Any
 
 from ikd.errors import TaskError
 from ikd.tasks.labels import kind_of, label_word, listed, named_label, ordered_classes, quoted
-from ikd.tasks.lists import refuse_joined, single_labels
+from ikd.tasks.lists import note_on_joined, refuse_joined, single_labels
 from ikd.tasks.missing import kept_words, notes_on_missing, stands_for_missing
 
 MOST_FRACTIONS, ROWS_OF_A_FRACTION = 20, 5
@@ -88,7 +88,7 @@ def vocabulary_of(words: Sequence[str | None], *, names: Mapping[int, str] | Non
 
 
 def check_classes(words: Sequence[str | None], vocabulary: Vocabulary, *, where: str, column: str) -> tuple[str, ...]:
-    """Return a note where fractions are classes; labels with a name of their own are not looked at.
+    """Return notes where fractions, or labels that look joined, are classes; labels with a name of their own are not looked at.
 
     Raises:
         TaskError: several labels in a cell, -1 beside whole numbers, many numbers with fractions, or a mix of numbers and words.
@@ -97,6 +97,7 @@ def check_classes(words: Sequence[str | None], vocabulary: Vocabulary, *, where:
         return ()
     counts = Counter(word for word in words if word and word not in vocabulary.renamed and not vocabulary.is_missing(word))
     refuse_joined(list(counts), where=where, column=column)
+    notes = note_on_joined(list(counts), where=where)
     _refuse_minus_one(counts, where=where, column=column)
     kinds = Counter(dict.fromkeys(("code", "number", "fraction", "truth value", "word"), 0))
     for word, n in counts.items():
@@ -109,14 +110,14 @@ def check_classes(words: Sequence[str | None], vocabulary: Vocabulary, *, where:
             "class in one way, or say in task.label_map which label is which class."
         )
     if not kinds["fraction"]:
-        return ()
+        return notes
     if len(counts) > MOST_FRACTIONS or counts.total() < ROWS_OF_A_FRACTION * len(counts):
         raise TaskError(
             f"The label column {column!r} of {where} is numeric with fractions, {len(counts):,} different numbers in "
             f"{counts.total():,} rows, as in regression; training needs classes. Choose another label column, or put the numbers "
             f"into a few named classes (at most {MOST_FRACTIONS}, with {ROWS_OF_A_FRACTION} rows each on average)."
         )
-    return (f"{where}: numeric labels with fractions were taken as {len(counts)} classes: {listed(ordered_classes(set(counts)))}.",)
+    return (*notes, f"{where}: numeric labels with fractions were taken as {len(counts)} classes: {listed(ordered_classes(set(counts)))}.",)
 
 
 def _refuse_minus_one(counts: Mapping[str, int], *, where: str, column: str) -> None:

@@ -16,6 +16,7 @@ from transformers import AutoModelForSequenceClassification, AutoTokenizer
 
 from ikd.cli import main
 from ikd.config import RunConfig, build_config
+from ikd.errors import IKDError, TaskError
 from ikd.models.builtin import train_tokenizer
 from ikd.models.encoding import both_ends
 from ikd.runs import background
@@ -270,3 +271,60 @@ def test_a_fault_while_working_is_answered_too(monkeypatch: pytest.MonkeyPatch) 
     while (found := background.inspect_later(config_of(name="reviews", seed=77))) is None and time.monotonic() < end:
         time.sleep(0.01)
     assert found is not None and "ZeroDivisionError" in found.refusal
+
+
+KINDS: dict[str, tuple[list[object], dict[str, object]]] = {
+    "a word for nothing kept": (["for", "against", "NONE"], {}),
+    "a word for nothing named": (["for", "against", "NA"], {"label_map": "NA="}),
+    "codes": (["007", "07", "7"], {"label_map": "8=x"}),
+    "lists of one": ([["a"], "b"], {}),
+    "several labels": ([["a", "b"], ["a"]], {}),
+    "joined": (["a", "b", "a|b"], {}),
+    "minus one": ([-1, 0, 1, 2], {}),
+    "fractions": ([0.5, 1.5], {}),
+    "objects": ([{"x": "a"}, {"x": "b"}], {}),
+    "accents": (["cafe\u0301", "caf\u00e9", "tea"], {}),
+    "long": (["x" * 5000, "y" * 5000], {}),
+    "idle": (["a", "b"], {"delimiter": "comma"}),
+}
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_what_is_said_before_is_what_training_says(kind: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    labels, more = KINDS[kind]
+    rows = table(120).assign(label=pd.Series((labels * 120)[:120], dtype=object))
+    path = tmp_path / "rows.jsonl"
+    rows.to_json(path, orient="records", lines=True)
+    values = {"name": "files", "train_file": str(path), **more}
+    config = config_of(**values)
+    found = inspect(config)
+    try:
+        data = load_task(config.task)
+    except IKDError as refusal:
+        assert found.refusal == str(refusal)
+        said = [str(refusal)]
+    else:
+        assert (list(found.notes), list(found.label_names)) == (list(data.notes), list(data.label_names)) and not found.refusal
+        classes = {name for _, _, name in found.labels if name}
+        assert classes == set(data.label_names)
+        said = list(data.notes)
+    flags = [flag for name, value in values.items() if name != "name" for flag in (f"--task.{name.replace('_', '-')}", str(value))]
+    main(["data", "--task", "files", *flags, "--teacher", "builtin/2x32", "--student", "builtin/1x16"])
+    shown = capsys.readouterr()
+    words = " ".join((shown.out + shown.err).split())
+    assert all(" ".join(one.split()) in words for one in said) and max(map(len, shown.out.splitlines())) < 2000
+
+
+def test_a_fault_that_no_reader_knows_names_the_file_and_blames_nobody(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    table().to_csv(tmp_path / "odd.csv", index=False)
+
+    def broken(*_: object, **__: object) -> None:
+        raise KeyError("strange")
+
+    monkeypatch.setattr("ikd.tasks.files.take_rows", broken)
+    config = config_of(name="files", train_file=str(tmp_path / "odd.csv"))
+    with pytest.raises(TaskError, match=r"odd\.csv holds something that cannot be read.*Save it as a CSV file"):
+        load_task(config.task)
+    found = inspect(config)
+    assert found.refusal.startswith("odd.csv holds something") and "the lab" not in found.refusal
+    assert found.labels and found.tables

@@ -15,6 +15,7 @@ from ikd.config import build_config
 from ikd.runs import background
 from ikd.runs.inspecting import first_batch, inspect
 from ikd.ui import data_batch, data_source, data_view, state
+from ikd.ui.data_tables import changed_names
 from ikd.ui.shell import PAGES
 from ikd.ui.uploads import keep_upload, kept_uploads
 from tests.conftest import REPOSITORY
@@ -252,3 +253,16 @@ def test_every_raw_file_is_imported_with_its_counts(name: str) -> None:
     guessed = inspect(build_config(of_file(DATA / "raw" / name) | {"teacher.name": "builtin/1x16"}))
     assert {one.name: one.n_rows for one in guessed.splits} == {one.name: one.n_rows for one in found.splits}, "guessed rightly"
     assert "Ready to train" in words(opened(of_file(DATA / "raw" / name)))
+
+
+def test_a_word_for_a_missing_label_can_be_made_a_class_of_its_own_name() -> None:
+    assert changed_names({"yes": "yes", "NA": ""}, {"yes": "yes", "NA": "NA"}) == {"NA": "NA"}
+    assert changed_names({"yes": "yes", "no": "no"}, {"yes": "good", "no": "no"}) == {"yes": "good"}
+
+
+def test_notes_on_labels_stand_on_the_page(tmp_path: Path) -> None:
+    rows = [(f"A sentence, number {i}.", ["for", "against", "NONE"][i % 3]) for i in range(90)]
+    page = opened(of_file(written(tmp_path, rows)), part="Findings")
+    assert "kept as a class" in words(page) and "NONE" in words(page)
+    refused = opened(of_file(written(tmp_path, [(text, "yes,no" if i % 9 == 0 else label) for i, (text, label) in enumerate(ROWS)])))
+    assert "multi-label" in words(refused).replace("\\", "")

@@ -17,6 +17,7 @@ from pathlib import Path
 
 import pandas as pd
 import psutil
+import pyarrow as pa
 import pytest
 
 from ikd.config import TaskSettings
@@ -50,7 +51,8 @@ def parquet(frame: pd.DataFrame) -> bytes:
 
 
 def nested(frame: pd.DataFrame) -> bytes:
-    lines = [{"example": {"text": text, "more": [{"a": 1}]}, "label": label, "votes": {label: 3}} for text, label in frame.to_numpy()]
+    lines = [{"example": {"text": text, "more": [{"a": 1}]}, "label": label, "votes": {str(label): 3}}
+             for text, label in frame[["text", "label"]].to_numpy().tolist()]  # fmt: skip
     return "\n".join(map(json.dumps, lines)).encode()
 
 
@@ -174,6 +176,74 @@ def check_files(seeds: range, folder: Path) -> tuple[int, int]:
 def test_broken_files_load_or_are_refused_in_a_sentence(seeds: range, tmp_path: Path) -> None:
     n_loaded, n_refused = check_files(seeds, tmp_path)
     # Were nearly all of them refused, or none, the files would be broken too much or too little to say anything.
+    assert min(n_loaded, n_refused) > len(seeds) / 10
+
+
+def paired_files(seed: int, folder: Path) -> dict[str, str]:
+    """Write the training file of a seed, and a test or validation file of another kind, encoding and columns; one may be broken."""
+    chance = random.Random(f"two {seed}")
+    names = {"text": ["text", "sentence", "text.a", "review"], "label": ["label", "Label", "category", "gold"]}
+    same = {column: chance.choice(kinds) for column, kinds in names.items()}
+    paths = {}
+    for split in ("train", chance.choice(["validation", "test", "unlabelled"])):
+        kind = chance.choice([name for name in SEEDS if name != "g.txt"])
+        columns = {column: same[column] if chance.random() < 0.7 else chance.choice(kinds) for column, kinds in names.items()}
+        frame = rows(chance, chance.choice([1, 12, 60]) if split != "train" else 80)
+        if chance.random() < 0.5:
+            frame["text"] = [f"{split} {text}" for text in frame["text"]]
+        frame["label"] = relabelled(list(frame["label"]), chance)
+        frame = chance.choice([lambda one: one, lambda one: one[["label", "text"]], lambda one: one.assign(id=range(len(one)))])(frame)
+        try:
+            whole = SEEDS[kind](frame if kind in ("i.ndjson", "o.jsonl.gz") else frame.rename(columns=columns))
+        except (pa.ArrowInvalid, pa.ArrowTypeError):  # Parquet has one type a column
+            kind, whole = "h.jsonl", SEEDS["h.jsonl"](frame.rename(columns=columns))
+        path = folder / f"{seed}-{split}-{kind}"
+        path.write_bytes(mutated(whole, chance) if chance.random() < 0.3 else whole)
+        paths[f"{split}_file"] = str(path)
+    return paths
+
+
+def relabelled(labels: list[str], chance: random.Random) -> list[object]:
+    """Return labels as people write them, more or less: numbers, codes, words for nothing, lists, other capitals."""
+    forms: list[Callable[[str], object]] = [
+        lambda label: label, lambda label: label.upper(), lambda label: [label], lambda label: chance.choice([[label], label]),
+        lambda label: int(label == "yes"), lambda label: float(label == "yes"), lambda label: "007" if label == "yes" else "7",
+        lambda label: "NONE" if label == "yes" else "FAVOR", lambda label: None, lambda label: -1, lambda label: "",
+        lambda label: f"{label}\u00a0", lambda label: chance.choice(["-1", "0", "1"]), lambda label: chance.choice(["a", "b", "a,b"]),
+        lambda label: {"name": label}, lambda label: label == "yes", lambda label: "x" * 5000 + label, lambda label: [label, "no"],
+        lambda label: chance.random(),
+    ]  # fmt: skip
+    form = chance.choice([forms[0], forms[0], *forms])
+    return [form(label) for label in labels]
+
+
+def check_pairs(seeds: range, folder: Path) -> tuple[int, int]:
+    """Load the two files of each seed; return how many load, and how many are refused."""
+    n_loaded = 0
+    for seed in seeds:
+        paths = paired_files(seed, folder)
+        try:
+            data = load_task(TaskSettings(name="files", **paths))
+        except IKDError as refusal:
+            said = str(refusal)
+            assert said and "\n" not in said and said.endswith((".", "?")) and len(said) < 2000, (seed, said)
+            assert "that cannot be read" not in said, (seed, said)  # a fault that no reader knows
+            continue
+        n_loaded += 1
+        n_classes = len(data.label_names)
+        for name, split in data.splits.items():
+            assert all(isinstance(text, str) for text in split.texts) and len(split.texts) == len(split.labels)
+            assert all(-(name == "course") <= label < n_classes for label in split.labels)
+        assert not any(name.startswith(("[", "{")) for name in data.label_names), (seed, data.label_names)
+        assert all("\n" not in note and len(note) < 2000 for note in data.notes), seed
+    return n_loaded, len(seeds) - n_loaded
+
+
+@pytest.mark.parametrize(
+    "seeds", [pytest.param(range(EVERYDAY), id="everyday"), pytest.param(range(EVERYDAY, ALL), id="all", marks=pytest.mark.slow)]
+)
+def test_two_files_of_different_kinds_load_or_are_refused_in_a_sentence(seeds: range, tmp_path: Path) -> None:
+    n_loaded, n_refused = check_pairs(seeds, tmp_path)
     assert min(n_loaded, n_refused) > len(seeds) / 10
 
 

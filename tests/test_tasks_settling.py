@@ -68,8 +68,16 @@ def test_either_side_can_lose_a_text_that_stands_on_both() -> None:
     assert set(held_out_loses.splits["validation"].texts) == set(plain(5, 60).texts)
     for data in (train_loses, held_out_loses):
         assert max(texts_of(data).values()) == 1
-    with pytest.raises(TaskError, match="Every validation text is a training text too"):
-        make({"train": plain(60), "validation": plain(10)}, shared_texts="held_out")
+
+
+def test_a_held_out_split_that_loses_every_text_is_left_out_and_made_anew() -> None:
+    data = make({"train": plain(60), "validation": plain(10), "test": plain(8)}, shared_texts="held_out")
+    assert "test" not in data.splits and len(data.splits["validation"]) == 6
+    assert sum("No validation row is left" in note or "No test row is left" in note for note in data.notes) == 2
+    both = make({"train": plain(60), "validation": plain(8, 80), "test": plain(8, 80)})
+    assert set(both.splits["test"].texts) == set(plain(8, 80).texts) and len(both.splits["validation"]) == 6
+    with pytest.raises(TaskError, match=r"Of 60 training rows 4 are left.*set task\.shared_texts to held_out"):
+        make({"train": plain(60), "test": plain(56)})
 
 
 def test_texts_without_a_label_are_left_out_or_studied(tmp_path: Path) -> None:
@@ -144,3 +152,12 @@ def test_the_property_above_meets_tasks_that_can_be_made() -> None:
         with_exam = make(parts, seed=seed)
         made += bool(len(with_exam.splits["exam"]))
     assert made == 30
+
+
+def test_pairs_beside_single_texts_are_refused_whichever_split_has_them(tmp_path: Path) -> None:
+    pd.DataFrame({"text": [f"Text {i}" for i in range(80)], "label": ["a", "b"] * 40}).to_csv(tmp_path / "rows.csv", index=False)
+    pairs = pd.DataFrame({"sentence1": ["One", "Four"], "sentence2": ["Two", "Five"], "label": ["a", "b"]})
+    pairs.to_csv(tmp_path / "more.csv", index=False)
+    for split in ("validation_file", "test_file"):
+        with pytest.raises(TaskError, match=r"are single texts and the (validation|test) rows are not.*task\.text_pair_column"):
+            load_task(TaskSettings(name="files", train_file=str(tmp_path / "rows.csv"), **{split: str(tmp_path / "more.csv")}))

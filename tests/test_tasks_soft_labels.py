@@ -104,7 +104,7 @@ def test_an_order_that_cannot_be_told_is_asked_for(tmp_path: Path) -> None:
     table["label"] = [draw.choice(NAMES) for _ in range(len(table))]
     with pytest.raises(TaskError, match=r"cannot be told.*task\.soft_label_order"):
         load(tmp_path, table)
-    with pytest.raises(TaskError, match=r"task\.soft_label_order names neutral"):
+    with pytest.raises(TaskError, match=r"task\.soft_label_order names 'neutral'"):
         load(tmp_path, table, soft_label_order="neutral, entailment")
 
 
@@ -157,3 +157,58 @@ def test_the_votes_of_real_people_are_read_from_both_of_their_files() -> None:
     course = data.splits["course"]
     for a, b, row in zip(course.texts, course.text_pairs or (), course.truth or (), strict=True):
         np.testing.assert_allclose(row, expected[a, b], atol=1e-9)
+
+
+REFUSED = {
+    "sum 0.9": ([0.5, 0.3, 0.1], "more than 0.01 from 1"), "sum 1.02": ([0.5, 0.3, 0.22], "more than 0.01 from 1"),
+    "NaN": ([0.5, float("nan"), 0.5], "a number is missing"), "nothing": ([0.5, None, 0.5], "a number is missing"),
+    "negative": ([-0.1, 0.6, 0.5], "below 0"), "zeros": ([0, 0, 0], "all 0"), "endless": ([float("inf"), 0, 0], "not finite"),
+}
+
+
+@pytest.mark.parametrize("form", REFUSED)
+@pytest.mark.parametrize("kind", ["jsonl", "csv", "parquet"])
+def test_soft_labels_that_are_no_probabilities_are_refused_by_row(form: str, kind: str, tmp_path: Path) -> None:
+    numbers, why = REFUSED[form]
+    table = rows()
+    table["votes"] = [[one / 100 for one in votes] for votes in table["votes"]]
+    for at in (4, 11):
+        table.at[at, "votes"] = numbers
+    if kind == "jsonl" and form == "endless":
+        why = "a number is missing"  # JSON has no infinity: pandas writes null
+    if kind == "csv":
+        table["votes"] = [json.dumps(votes) for votes in table["votes"]]
+    data = load(tmp_path, table, kind)
+    assert any("soft labels of 2 rows were not used" in note and why in note and "data rows 5, 12" in note for note in data.notes)
+    open_ones = {text for split in data.splits.values() for text, row in zip(split.texts, split.truth or (), strict=True) if not any(row)}
+    assert open_ones == {table["text"][4], table["text"][11]}
+
+
+def test_votes_are_divided_by_their_sum_and_it_is_said(tmp_path: Path) -> None:
+    data = load(tmp_path, rows())
+    assert any("90 rows are whole numbers" in note and "counts of votes" in note for note in data.notes)
+
+
+def test_probabilities_within_the_tolerance_are_made_exact_and_it_is_said(tmp_path: Path) -> None:
+    table = rows()
+    table["votes"] = [[round(one / 100, 2) + 0.003 for one in votes] for votes in table["votes"]]
+    data = load(tmp_path, table)
+    assert any("within 0.01" in note and "90 rows" in note for note in data.notes)
+    for truth in truth_by_text(data).values():
+        assert sum(truth.values()) == pytest.approx(1, abs=1e-12)
+
+
+def test_exact_probabilities_are_left_alone(tmp_path: Path) -> None:
+    table = rows()
+    table["votes"] = [[0.5, 0.25, 0.25] if label == NAMES[0] else [0.25, 0.5, 0.25] if label == NAMES[1] else [0.25, 0.25, 0.5]
+                      for label in table["label"]]  # fmt: skip
+    assert not any("divided by their sum" in note for note in load(tmp_path, table).notes)
+
+
+def test_an_empty_cell_of_a_column_for_each_class_is_no_zero(tmp_path: Path) -> None:
+    table = rows()
+    for at, name in enumerate(NAMES):
+        table[name] = [votes[at] / 100 for votes in table["votes"]]
+    table.loc[7, NAMES[1]] = None
+    data = load(tmp_path, table, "csv", soft_label_column=", ".join(NAMES))
+    assert any("soft labels of 1 row were not used: a number is missing (data row 8)" in note for note in data.notes)

@@ -15,7 +15,7 @@ def carry_out(run_id: str, *, quiet: bool, share_device: bool = False) -> int:
     """Carry out a run, new or resumed, and return the exit code: 0 where it finished or was stopped."""
     from tqdm import tqdm
 
-    from ikd.events import Event, RunFinished, Stage, StepTaken, TeacherProgress
+    from ikd.events import Event, Notice, RunFinished, Stage, StepTaken, TeacherProgress
     from ikd.runs.job import run_job
     from ikd.trace.store import open_run
 
@@ -26,6 +26,8 @@ def carry_out(run_id: str, *, quiet: bool, share_device: bool = False) -> int:
         if isinstance(event, Stage):
             bar.reset(event.total)
             bar.set_description(event.name)
+        elif isinstance(event, Notice) and bar.desc.startswith("loading"):  # what was done to the data
+            bar.write(f"Note: {event.text}")
         elif isinstance(event, (TeacherProgress, StepTaken)):
             bar.update(event.step + 1 - bar.n if isinstance(event, TeacherProgress) or event.course is not None else 0)
             if isinstance(event, StepTaken) and event.course is not None and event.step % 10 == 0:

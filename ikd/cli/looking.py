@@ -10,7 +10,7 @@ from ikd.config import RunConfig
 if TYPE_CHECKING:
     from ikd.runs.inspection import Inspection
 
-MOST_LABELS = 20
+MOST_LABELS, LONGEST_LABEL = 20, 60
 BAD_INPUT = 2
 
 
@@ -35,7 +35,8 @@ def _lines(found: Inspection) -> list[str]:
         lines.append(f"  used: {used or 'none'}{guessed}")
     if found.labels:
         more = f", and {len(found.labels) - MOST_LABELS} more" if len(found.labels) > MOST_LABELS else ""
-        named = [f"{word!r} {n:,}" + (f" as {name!r}" if name != word else "") for word, n, name in found.labels[:MOST_LABELS]]
+        named = [f"{_cut(word)!r} {n:,}" + ("" if name == word else f" as {_cut(name)!r}" if name else " left out")
+                 for word, n, name in found.labels[:MOST_LABELS]]  # fmt: skip
         lines.append(f"labels: {', '.join(named)}{more}")
     lines += [f"found: {one.sentence}" + (f" ({one.setting})" if one.setting else "") for one in found.findings]
     lines += [f"note: {note}" for note in found.notes]
@@ -46,3 +47,7 @@ def _lines(found: Inspection) -> list[str]:
     if found.fingerprint:
         lines.append(f"content {found.fingerprint}")
     return [" ".join(line.split()) if "\n" in line else line for line in lines]
+
+
+def _cut(label: str) -> str:
+    return label if len(label) <= LONGEST_LABEL else f"{label[: LONGEST_LABEL - 1]}…"

@@ -24,11 +24,14 @@ from ikd.runs.teachers import teacher_as_it_stands
 from ikd.tasks import BUILT_IN, load_task
 from ikd.tasks.columns import SOFT_NAMES, Columns, find_columns, guessed_columns
 from ikd.tasks.files import official_rows
-from ikd.tasks.labels import common_spellings, label_map, label_word
+from ikd.tasks.guarding import said_plainly
+from ikd.tasks.labelling import read_labels
+from ikd.tasks.labels import label_map, quoted
 from ikd.tasks.reading import Table
 from ikd.tasks.rows import Rows, text_key
 from ikd.tasks.settling import contradicting, rare_classes, repeated
 from ikd.tasks.sources import Source, source_of
+from ikd.tasks.spellings import spelled
 from ikd.teaching.forward import mode, outputs_of
 from ikd.teaching.reading import on_device
 
@@ -47,9 +50,9 @@ def inspect(config: RunConfig) -> Inspection:
             known |= found
     except IKDError as fault:
         refusal = str(fault)
-    except Exception as fault:  # a page must never stand still for a fault of the lab
+    except Exception as fault:  # a page must never stand still
         traceback.print_exc()
-        refusal = f"The data could not be inspected through a fault of the lab ({type(fault).__name__}): please report it."
+        refusal = f"Internal error while the data were inspected ({type(fault).__name__}). See the server log."
     return Inspection(refusal=refusal, **known)  # type: ignore[arg-type]
 
 
@@ -106,11 +109,13 @@ def _stages(config: RunConfig) -> Iterator[dict[str, object]]:
     task = config.task
     findings: list[Finding] = []
     if task.name not in BUILT_IN:
-        source = source_of(task)
-        views = [_view(split, where, table, source, task) for split, (where, table) in source.tables.items()]
-        yield {"tables": views, "notes": [note for _, table in source.tables.values() for note in table.notes]}
-        yield {"labels": (labels := _labels(source, views[0], task))}
-        findings = [*_spellings(labels, task), *_findings(source, task)]
+        with said_plainly(task):
+            source = source_of(task)
+            views = [_view(split, where, table, source, task) for split, (where, table) in source.tables.items()]
+            labels = _labels(source, task)
+        yield {"tables": views, "notes": [note for _, table in source.tables.values() for note in table.notes], "labels": labels}
+        with said_plainly(task):
+            findings = [*_spellings(labels, task), *_findings(source, task)]
         yield {"findings": findings}
     data = load_task(task)
     yield {
@@ -152,31 +157,23 @@ def _unique(names: Sequence[str]) -> list[str]:
     return found
 
 
-def _labels(source: Source, view: TableView, task: TaskSettings) -> list[tuple[str, int, str]]:
-    """Return each label of the training table as it stands there, its rows, and the name it gets."""
-    _, table = source.tables["train"]
-    column = view.used.get("label")
-    if column is None or list(map(str, table.frame.columns)).count(column) != 1:
-        return []
-    renamed, names = label_map(task.label_map), table.class_names.get(column, {})
-    counted = Counter(label_word(value) for value in table.frame[column].tolist())
-    named = Counter[str]()
-    for word, n in counted.items():
-        if word is not None:
-            named[names.get(int(word), word) if names and word.lstrip("-").isdigit() else word] += n
-    common = {} if names else common_spellings(Counter({renamed.get(word, word): n for word, n in named.items()}))
-    return [(word, n, common.get(renamed.get(word, word), renamed.get(word, word)))
-            for word, n in sorted(named.items(), key=lambda one: (-one[1], one[0]))]  # fmt: skip
+def _labels(source: Source, task: TaskSettings) -> list[tuple[str, int, str]]:
+    """Return each label of the training table as it stands there, its rows, and the name it gets; none where it cannot be read."""
+    try:
+        tables = {"train": source.tables["train"]}
+        return read_labels(tables, source.wanted, label_map(task.label_map), check=False).standing()
+    except TaskError:
+        return []  # said where the rows are read
 
 
 def _spellings(labels: Sequence[tuple[str, int, str]], task: TaskSettings) -> Iterator[Finding]:
     """Yield what is merged because it differs in capitals or spaces only."""
     renamed = label_map(task.label_map)
-    merged = [(word, n, name) for word, n, name in labels if name != renamed.get(word, word)]
+    merged = [(word, n, name) for word, n, name in labels if name and name != renamed.get(word, word)]
     if merged:
-        words = "; ".join(f"{word!r} to {name!r}" for word, _, name in merged[:10]) + ("; ..." if len(merged) > 10 else "")
-        yield Finding(kind="spellings", count=sum(n for _, n, _ in merged), sentence=f"Labels that differ only in capitals or spaces are "
-                      f"merged: {words}. Give them other classes under Labels to keep them apart.")  # fmt: skip
+        words = "; ".join(f"{spelled(word)} to {quoted(name)}" for word, _, name in merged[:10]) + ("; ..." if len(merged) > 10 else "")
+        sentence = f"Labels that differ only in capitals or spaces, or in how accents are composed, are merged: {words}. Give them other "
+        yield Finding(kind="spellings", count=sum(n for _, n, _ in merged), sentence=f"{sentence}classes under Labels to keep them apart.")
 
 
 def _small(data: TaskData) -> Iterator[Finding]:
@@ -192,7 +189,7 @@ def _findings(source: Source, task: TaskSettings) -> Iterator[Finding]:
     parts, _ = official_rows(settings, source.tables, wanted=source.wanted)
     train = parts["train"]
     for split, (where, table) in source.tables.items():
-        if (lost := len(table.frame) - len(parts[split])) > 0:
+        if split in parts and (lost := len(table.frame) - len(parts[split])) > 0:
             what = _rows(lost).replace("training ", "")
             yield Finding(kind="empty", count=lost, sentence=f"{where}: {what} left out, for a text or a label is missing there.")
     bare = [i for i, label in enumerate(train.labels) if not label and train.soft is None]
@@ -207,7 +204,7 @@ def _findings(source: Source, task: TaskSettings) -> Iterator[Finding]:
         yield Finding(kind="conflicts", count=len(found), setting="task.conflicts", rows=_shown(labelled, found),
                       sentence=f"{_rows(len(found))} at odds with another one: the same text, another label.")  # fmt: skip
     if rare := rare_classes(labelled):
-        named = ", ".join(f"{label!r} ({n})" for label, n in list(rare.items())[:10])
+        named = ", ".join(f"{quoted(label)} ({n})" for label, n in list(rare.items())[:10])
         what = "classes have" if len(rare) > 1 else "class has"
         yield Finding(kind="rare", count=sum(rare.values()), setting="task.rare_classes",
                       sentence=f"{len(rare)} {what} too few rows to be in every split: {named}.")  # fmt: skip
@@ -251,7 +248,7 @@ def _balance(data: TaskData) -> Iterator[Finding]:
     rarest, n = min(((label, counts[label]) for label in range(len(data.label_names))), key=lambda one: one[1])
     total = sum(counts.values())
     if n * len(data.label_names) * UNBALANCED <= total:
-        yield Finding(kind="balance", count=n, sentence=f"The classes are out of balance: {data.label_names[rarest]!r} has {n:,} of "
+        yield Finding(kind="balance", count=n, sentence=f"The classes are out of balance: {quoted(data.label_names[rarest])} has {n:,} of "
                       f"{total:,} course rows ({100 * n / total:.1f} %). Look at macro F1 and recall by class too.")  # fmt: skip
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from functools import partial
 
 from ikd.config import TaskSettings
@@ -10,7 +11,9 @@ from ikd.protocols import Task, TaskData
 from ikd.tasks.checking import checked, fingerprint
 from ikd.tasks.files import files_task
 from ikd.tasks.generated import Grammar, best_accuracy
+from ikd.tasks.guarding import said_plainly
 from ikd.tasks.hub import hub_task, known_task
+from ikd.tasks.idle import idle_settings
 from ikd.tasks.irony import IRONY
 from ikd.tasks.known import KNOWN
 from ikd.tasks.pairs import PAIRS
@@ -40,4 +43,6 @@ def load_task(settings: TaskSettings) -> TaskData:
     if settings.name not in TASKS:
         hint = "Use the task 'files' for your own files, or 'hub' with a hub name for any other data set."
         raise TaskError(unknown_name("task", settings.name, TASKS, hint=hint))
-    return checked(TASKS[settings.name](settings))
+    with said_plainly(settings):
+        data = checked(TASKS[settings.name](settings))
+    return replace(data, notes=(*idle_settings(settings), *data.notes))

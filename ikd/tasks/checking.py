@@ -10,6 +10,7 @@ from dataclasses import replace
 from ikd.config.data import FEWEST_COURSE
 from ikd.errors import TaskError
 from ikd.protocols import UNLABELLED, Split, TaskData
+from ikd.tasks.labels import quoted
 
 SPLITS = ("course", "exam", "validation", "test")
 
@@ -54,7 +55,7 @@ def _check_classes(name: str, label_names: Sequence[str], course: Split) -> None
     if len(present) < 2:
         only = label_names[present[0]] if present else ""
         raise TaskError(
-            f"The course split of {name!r} has one class only, {only!r}; training needs at least two classes. "
+            f"The course split of {name!r} has one class only, {quoted(only)}; training needs at least two classes. "
             "Check the label column, or give more rows."
         )
 

@@ -39,7 +39,8 @@ def read_parquet(file: Path | bytes, name: str, most: Limits) -> Table:
         ) from error
     if not table.num_rows or not columns:
         raise TaskError(f"{name} has no data rows.")
-    return _as_table(schema.names, columns, name, most)._replace(class_names=_class_labels(schema.metadata or {}))
+    table_read = _as_table(schema.names, columns, name, most)
+    return table_read._replace(class_names=_class_labels(schema.metadata or {}), layout="parquet")
 
 
 def _opened(file: Path | bytes) -> Path | io.BytesIO:
@@ -97,9 +98,10 @@ def _class_labels(metadata: dict[bytes, bytes]) -> dict[str, dict[int, str]]:
     """Return the class names that the `datasets` library leaves in a Parquet file, by column."""
     try:
         features: dict[str, Any] = json.loads(metadata.get(b"huggingface", b"{}"))["info"]["features"]
+        inner = {column: feature.get("feature", feature) if isinstance(feature, dict) else {} for column, feature in features.items()}
         return {
             column: dict(enumerate(map(str, feature["names"])))
-            for column, feature in features.items()
+            for column, feature in inner.items()  # a list of classes names them too
             if isinstance(feature, dict) and feature.get("_type") == "ClassLabel"
         }
     except (ValueError, KeyError, TypeError, AttributeError):

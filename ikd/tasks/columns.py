@@ -136,7 +136,7 @@ def guessed_columns(table: pd.DataFrame) -> Columns:
     text = text or max((name for name in unique if _looks_like_text(samples[name])), default="",
                        key=lambda name: sum(map(len, samples[name])) / len(samples[name]))  # fmt: skip
     if label is None and all(UNNAMED.fullmatch(name) for name in present):
-        label = next((name for name in unique if name != text and _looks_like_labels(table[name].head(LOOKED_AT).tolist())), None)
+        label = next((name for name in unique if name != text and looks_like_labels(table[name].head(LOOKED_AT).tolist())), None)
     return Columns(text=text, text_pair=pair, label=label)
 
 
@@ -145,7 +145,8 @@ def _looks_like_text(values: Sequence[str]) -> bool:
     return bool(values) and spaced > len(values) / 2 and len(set(values)) > len(values) / 2
 
 
-def _looks_like_labels(values: Sequence[object]) -> bool:
+def looks_like_labels(values: Sequence[object]) -> bool:
+    """Return whether values are few different short words."""
     words = [str(value) for value in values if value is not None and str(value).strip()]
     distinct = set(words)
     return len(distinct) >= 2 and max(map(len, words)) <= LONGEST_LABEL and len(distinct) <= max(2, MOST_SHARE_OF_LABELS * len(words))

@@ -5,7 +5,8 @@ from __future__ import annotations
 import codecs
 import io
 import zlib
-from gzip import GzipFile
+from collections.abc import Sequence
+from gzip import BadGzipFile, GzipFile
 from typing import NamedTuple
 
 from ikd.config.encodings import text_codec, unknown_encoding
@@ -28,6 +29,9 @@ MARKS = (  # the marks of UTF-16 are beginnings of those of UTF-32
     (codecs.BOM_UTF16_LE, "utf-16"), (codecs.BOM_UTF16_BE, "utf-16"),
 )  # fmt: skip
 CHUNK = MB
+MOST_ZEROS = 0.01
+"""Zero bytes of a text, as a share; with more of them it is none."""
+NAMED_LINES = 10
 
 
 class Source(NamedTuple):
@@ -63,9 +67,10 @@ def unpacked(data: bytes, name: str, most: Limits) -> tuple[bytes, tuple[str, ..
     if not data.startswith(GZIP):
         return data, ()
     out = io.BytesIO()
+    notes: tuple[str, ...] = (f"{name} is a gzip file; it was unpacked.",)
     try:
         with GzipFile(fileobj=io.BytesIO(data)) as file:
-            while part := file.read(CHUNK):
+            while part := file.read1(CHUNK):
                 out.write(part)
                 if out.tell() > most.unpacked_mb * MB:
                     raise TaskError(
@@ -73,8 +78,10 @@ def unpacked(data: bytes, name: str, most: Limits) -> tuple[bytes, tuple[str, ..
                         "cut it, or raise IKD_MAX_UNPACKED_MB."
                     )
     except (EOFError, OSError, zlib.error) as fault:
-        raise TaskError(f"{name} is a gzip file that is damaged or cut off ({fault}): pack it again.") from fault
-    return out.getvalue(), (f"{name} is a gzip file; it was unpacked.",)
+        if not (isinstance(fault, BadGzipFile) and "Not a gzipped file" in str(fault) and out.tell()):
+            raise TaskError(f"{name} is a gzip file that is damaged or cut off ({fault}): pack it again.") from fault
+        notes += (f"{name}: what follows the end of the gzip data was left out.",)  # the command gzip does so too
+    return out.getvalue(), notes
 
 
 def source(data: bytes, name: str, encoding: str | None = None) -> Source:
@@ -107,10 +114,17 @@ def source(data: bytes, name: str, encoding: str | None = None) -> Source:
 
 
 def _guessed(data: bytes, name: str) -> Source:
-    found = guessed_encoding(data, name)
+    few = 0 < data.count(0) <= MOST_ZEROS * len(data)
+    try:
+        found = guessed_encoding(data, name)
+    except TaskError:
+        if not few:
+            raise
+        cleaned = _guessed(data.replace(b"\0", b""), name)  # in an encoding of one byte a letter, a zero is no part of any
+        return cleaned._replace(notes=(_zeros_note(name, *_lines_of_zeros(data)), *cleaned.notes))
     why = "has no byte order mark" if found in WIDE else "is not valid UTF-8"
     note = f"{name} {why}; it was read in the encoding {spoken(found)}, which was guessed. Check its special letters."
-    return Source(name, data, found, (note,))
+    return _without_zeros(Source(name, data, found, (note,)))
 
 
 def _as_named(data: bytes, name: str, encoding: str, mark: str | None) -> Source:
@@ -128,10 +142,38 @@ def _as_named(data: bytes, name: str, encoding: str, mark: str | None) -> Source
 
 
 def _without_zeros(text: Source) -> Source:
-    """Return the text if it has no zero characters; text in UTF-16 or UTF-32 without a mark has them when read as UTF-8."""
+    """Return the text without its few zero characters, with a note on their lines.
+
+    Raises:
+        TaskError: it has many of them, so that it is no text.
+    """
     zeros = text.data.count(0)
     if zeros == 0 or is_written_in(text.data, text.encoding, lambda part: "\x00" not in part):
         return text
     if text.encoding == "utf-8" and zeros * 4 > len(text.data):
         return _guessed(text.data, text.name)
-    raise TaskError(f"{text.name} is not text: it holds zero bytes. Save it as UTF-8 text.")
+    letters = text.text()
+    n, lines = _lines_of_zeros(letters.encode("utf-8", "surrogatepass"))
+    if n > MOST_ZEROS * len(letters):
+        raise TaskError(f"{text.name} is not text: it holds {n:,} zero bytes, the first in line {lines[0]:,}. Save it as UTF-8 text.")
+    data = letters.replace("\x00", "").removeprefix("\ufeff").encode("utf-8", "surrogatepass")
+    return Source(text.name, data, "utf-8", (*text.notes, _zeros_note(text.name, n, lines)))
+
+
+def _lines_of_zeros(data: bytes) -> tuple[int, list[int]]:
+    """Return how many zero bytes there are, and the numbers of the first lines that hold them."""
+    lines: list[int] = []
+    line, before, place = 1, 0, data.find(0)
+    while place >= 0 and len(lines) < NAMED_LINES:
+        line += data.count(b"\n", before, place)
+        before = place
+        lines += [line] if line not in lines else []
+        place = data.find(0, place + 1)
+    return data.count(0), lines
+
+
+def _zeros_note(name: str, n: int, lines: Sequence[int]) -> str:
+    where = f"line {lines[0]:,}" if len(lines) == 1 else f"lines {', '.join(f'{line:,}' for line in lines)}"
+    more = ", ..." if len(lines) == NAMED_LINES else ""
+    what = "1 zero byte (NUL) was" if n == 1 else f"{n:,} zero bytes (NUL) were"
+    return f"{name}: {what} taken out of {where}{more}; look whether the rows there are whole."

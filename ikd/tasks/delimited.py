@@ -72,6 +72,9 @@ def _table(name: str, records: Sequence[Record], header: bool, most: Limits, not
     width = len(records[0].cells) if header else Counter(len(record.cells) for record in rows).most_common(1)[0][0]
     check_size(name, len(rows), len(rows) * width, most)
     fitted = [(line, _fitted(cells, width)) for line, cells in rows]
+    again = [line for line, cells in rows if header and list(map(str.strip, cells)) == list(map(str.strip, records[0].cells))]
+    if again:
+        notes += (left_out(name, again, "repeating the header"),)
     wide = [line for line, cells in fitted if len(cells) > width]
     if wide:
         of = "the header's " if header else "the usual "
@@ -79,17 +82,18 @@ def _table(name: str, records: Sequence[Record], header: bool, most: Limits, not
     long = [line for line, cells in fitted if len(cells) == width and any(len(cell or "") > most.cell_characters for cell in cells)]
     if long:
         notes += (left_out(name, long, f"a cell longer than {most.cell_characters:,} characters"),)
-    dropped = {*wide, *long}
+    dropped = {*again, *wide, *long}
     kept = [cells for line, cells in fitted if line not in dropped]
     if not kept:
-        raise TaskError(f"{name} has no data rows: all of its {len(rows):,} are left out. {' '.join(notes)}")
+        raise TaskError(f"{name} has no data rows: all of its {len(rows):,} are left out. {' '.join(notes)} Check its quotes "
+                        "and delimiter, or name the delimiter in task.delimiter.")  # fmt: skip
     names = [cell.strip() for cell in records[0].cells] if header else [""] * width
     used = [i for i in range(width) if names[i] or not header or any(row[i] for row in kept)]
     if not header:
         notes += (f"{name} has no header line; its columns are called column 1 to column {width}." if width > 1 else
                   f"{name} has no header line; its column is called column 1.",)  # fmt: skip
     frame = framed([names[i] or f"column {i + 1}" for i in used], [[row[i] for row in kept] for i in used])
-    return Table(frame, notes, header=header)
+    return Table(frame, notes, header=header, layout="delimited")
 
 
 def _fitted(cells: Sequence[str], width: int) -> list[str | None]:

@@ -17,6 +17,9 @@ BY_RANK = "\t;|,"
 EXPECTED = {".csv": ",", ".tsv": "\t", ".tab": "\t"}
 ENOUGH, NEARLY_ALL = 0.5, 0.9
 LONGEST_CELL = 2**31 - 1
+ESCAPED = re.compile(r'(\\+)"')
+QUOTE = "\ufdd2"
+"""Stands for a quote that is a letter, behind a backslash, while records are read."""
 USUAL_NAMES = frozenset((
     "text", "texts", "sentence", "sentences", "sentence1", "sentence2", "premise", "hypothesis", "question", "question1", "question2",
     "review", "content", "tweet", "comment", "document", "body", "query", "utterance", "title", "message", "label", "labels", "category",
@@ -52,10 +55,20 @@ def records_of(lines: Iterable[str], delimiter: str, *, quoted: bool, strict: bo
     return csv.reader(lines, delimiter=delimiter, quoting=quoting, strict=strict)
 
 
+def without_escapes(line: str) -> str:
+    """Return a line in which quotes behind a backslash are letters; two backslashes before a quote are one that is a letter."""
+    if '\\"' not in line:
+        return line
+    return ESCAPED.sub(lambda found: "\\" * (len(found[1]) // 2) + (QUOTE if len(found[1]) % 2 else '"'), line)
+
+
 def _widths(sample: str, delimiter: str) -> Iterator[list[int]]:
-    """Yield the number of columns of each record, first with quotes minded, then with quotes as they stand."""
-    for quoted in (True, False):
-        reader = records_of(io.StringIO(sample, newline=""), delimiter, quoted=quoted)
+    """Yield the number of columns of each record: with quotes minded, as they stand, and with backslashes before them minded."""
+    readings = [(sample, True), (sample, False)]
+    if '\\"' in sample:
+        readings.append((without_escapes(sample), True))
+    for text, quoted in readings:
+        reader = records_of(io.StringIO(text, newline=""), delimiter, quoted=quoted)
         yield [len(record) for record in reader if any(map(str.strip, record))]
 
 

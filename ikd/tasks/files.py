@@ -11,8 +11,11 @@ import pandas as pd
 from ikd.config.names import FILE_KINDS
 from ikd.errors import TaskError
 from ikd.protocols import TaskData, TaskRequest
-from ikd.tasks.columns import Columns, Wanted, find_columns, unlike
-from ikd.tasks.labels import label_map, merged_spellings
+from ikd.tasks.columns import Columns, Wanted, unlike
+from ikd.tasks.idle import unused_note
+from ikd.tasks.labelling import read_labels
+from ikd.tasks.labels import label_map
+from ikd.tasks.paths import with_named_parts
 from ikd.tasks.reading import Reading, Table, read_table
 from ikd.tasks.rows import Rows, take_rows
 from ikd.tasks.splits import make_task
@@ -39,7 +42,16 @@ def file_tables(settings: TaskRequest) -> dict[str, tuple[str, Table]]:
     how = Reading(delimiter=settings.delimiter, header=settings.header, encoding=settings.encoding)
     paths = {"train": settings.train_file, "validation": settings.validation_file, "test": settings.test_file,
              "unlabelled": settings.unlabelled_file}  # fmt: skip
-    return {split: (Path(path).name, _with_unlike_columns(read_table(path, how))) for split, path in paths.items() if path}
+    tables = {split: (Path(path).name, _with_unlike_columns(read_table(path, how))) for split, path in paths.items() if path}
+    tables = with_named_parts(tables, wanted_columns(settings))
+    layouts = {table.layout for _, table in tables.values()}
+    where, train = tables["train"]
+    idle = tuple(unused_note(setting, f"no file is {what}") for setting, value, kinds, what in (
+        ("delimiter", settings.delimiter != "auto", {"delimited"}, "one of lines with columns"),
+        ("header", settings.header != "auto", {"delimited"}, "one of lines with columns"),
+        ("encoding", settings.encoding, {"delimited", "json"}, "text"),
+    ) if value and not layouts & kinds)  # fmt: skip
+    return {**tables, "train": (where, train._replace(notes=train.notes + idle))}
 
 
 def _with_unlike_columns(table: Table) -> Table:
@@ -72,21 +84,33 @@ def official_rows(
 ) -> tuple[dict[str, Rows], tuple[str, ...] | None]:
     """Return the usable rows of each table, and the names of the classes in order where the data set has them.
 
+    A validation or test table without any label gives no rows; a note says so.
+
     Raises:
         TaskError: columns that are not there, or rows that cannot be used.
     """
-    official, label_names, renamed = {}, None, label_map(settings.label_map)
+    read = read_labels(tables, wanted, label_map(settings.label_map))
+    official: dict[str, Rows] = {}
     for split, (where, table) in tables.items():
+        found = read.by_split.get(split)
+        if found is None:
+            continue
         bare = split == "unlabelled"
-        columns = find_columns(table.frame, wanted, where=where, labelled=not bare)
-        names = table.class_names.get(columns.label or "")
         keeps = bare or (split == "train" and settings.missing_labels == "study")
-        rows = take_rows(table.frame, columns, where=where, names=names, renamed=renamed, unlabelled=keeps)
-        labels, merged = (rows.labels, ()) if names or bare else merged_spellings(rows.labels, where=where)
-        official[split] = replace(rows, labels=labels, notes=table.notes + guess_note(columns, where) + rows.notes + merged)
-        if split == "train" and names:
-            label_names = tuple(dict.fromkeys(renamed.get(name, name) for name in names.values() if renamed.get(name, name)))
-    return official, label_names
+        rows = take_rows(
+            table.frame, found.columns, where=where, labels=found.classes, renamed=read.vocabulary.renamed, unlabelled=keeps
+        )
+        notes = table.notes + guess_note(found.columns, where) + found.notes + rows.notes
+        official[split] = replace(rows, labels=[label or "" for label in rows.labels], notes=notes)
+    train = official["train"]
+    idle = read.notes + _idle_order(settings, read.by_split["train"].columns)
+    official["train"] = replace(train, notes=train.notes + idle)
+    return official, read.class_names(train.labels)
+
+
+def _idle_order(settings: TaskRequest, columns: Columns) -> tuple[str, ...]:
+    unused = settings.soft_label_order and not columns.soft
+    return (unused_note("soft_label_order", "there are no soft labels, for task.soft_label_column is empty"),) if unused else ()
 
 
 def guess_note(columns: Columns, where: str) -> tuple[str, ...]:

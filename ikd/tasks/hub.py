@@ -18,7 +18,9 @@ from ikd.errors import HubError, TaskError, unknown_name
 from ikd.protocols import TaskData, TaskRequest
 from ikd.tasks.columns import Wanted
 from ikd.tasks.files import task_from_tables, wanted_columns
+from ikd.tasks.idle import unused_note
 from ikd.tasks.known import Known
+from ikd.tasks.paths import with_named_parts
 from ikd.tasks.reading import Table
 
 PROBE_SECONDS = 4.0
@@ -45,7 +47,24 @@ def hub_tables(settings: TaskRequest) -> dict[str, tuple[str, Table]]:
         "validation": _wanted_split(splits, settings.hub_validation_split, "validation", settings.hub_name),
         "test": _wanted_split(splits, settings.hub_test_split, "test", settings.hub_name),
     }
-    return _tables(splits, parts, settings.hub_name, settings.label_column or "label")
+    tables = _tables(splits, parts, settings.hub_name, wanted_columns(settings))
+    return _with_notes(tables, _idle_names(settings))
+
+
+def _idle_names(settings: TaskRequest) -> tuple[str, ...]:
+    """Return a note on each setting of a hub data set that a local folder has no use for."""
+    folder = _local_folder(settings.hub_name or "")
+    notes = []
+    if folder and settings.hub_revision:
+        notes.append(unused_note("hub_revision", "a local folder has no revisions"))
+    if folder and is_saved_to_disk(folder) and settings.hub_config:
+        notes.append(unused_note("hub_config", "a data set saved to disk has no configurations"))
+    return tuple(notes)
+
+
+def _with_notes(tables: dict[str, tuple[str, Table]], notes: tuple[str, ...]) -> dict[str, tuple[str, Table]]:
+    where, train = tables["train"]
+    return {**tables, "train": (where, train._replace(notes=train.notes + notes))}
 
 
 def known_task(name: str, known: Known, settings: TaskRequest) -> TaskData:
@@ -65,7 +84,7 @@ def known_tables(name: str, known: Known, settings: TaskRequest) -> dict[str, tu
         split: None if found is None else _find_split(splits, found, known.hub_name)
         for split, found in (("train", "train"), ("validation", known.validation), ("test", known.test))
     }
-    return _tables(splits, parts, name, known_wanted(known, settings).label or "label")
+    return _tables(splits, parts, name, known_wanted(known, settings))
 
 
 def known_wanted(known: Known, settings: TaskRequest) -> Wanted:
@@ -91,32 +110,19 @@ def _find_split(splits: Mapping[str, Any], name: str, where: str) -> str:
 
 
 def _tables(
-    splits: Mapping[str, Any], parts: Mapping[str, str | None], name: str, label: str
+    splits: Mapping[str, Any], parts: Mapping[str, str | None], name: str, wanted: Wanted
 ) -> dict[str, tuple[str, Table]]:
-    tables = {}
-    for part, split in parts.items():
-        if split is not None:
-            table = _as_table(splits[split])
-            if part == "train" or _has_labels(table, label):
-                tables[part] = (f"The {split} split of {name}", table)
-    return tables
+    tables = {part: (f"The {split} split of {name}", _as_table(splits[split])) for part, split in parts.items() if split is not None}
+    return with_named_parts(tables, wanted)
 
 
 def _as_table(rows: Any) -> Table:
     names = {
         column: dict(enumerate(feature.names))
-        for column, feature in rows.features.items()
+        for column, feature in ((column, getattr(feature, "feature", feature)) for column, feature in rows.features.items())
         if type(feature).__name__ == "ClassLabel" and feature.names
     }
     return Table(rows.to_pandas(), class_names=names)
-
-
-def _has_labels(table: Table, label: str) -> bool:
-    """Return whether any row is labelled; the hub writes -1, or nothing, where labels are kept secret."""
-    if label not in table.frame.columns:
-        return True  # the column search says what is missing
-    labels = table.frame[label].dropna()
-    return bool((labels != -1).any())
 
 
 def load_splits(name: str, config: str | None = None, *, revision: str | None = None) -> Mapping[str, Any]:
@@ -131,6 +137,9 @@ def load_splits(name: str, config: str | None = None, *, revision: str | None = 
     datasets.disable_progress_bars()
     folder = _local_folder(name)
     try:
+        if folder and is_saved_to_disk(folder):
+            saved = datasets.load_from_disk(folder)
+            return dict(saved) if isinstance(saved, datasets.DatasetDict) else {"train": saved}
         if folder or not hub_reachable():
             with _offline():
                 splits = dict(datasets.load_dataset(folder or name, config, revision=None if folder else revision))
@@ -142,6 +151,12 @@ def load_splits(name: str, config: str | None = None, *, revision: str | None = 
         raise
     except Exception as error:  # the hub's libraries raise dozens of kinds; each becomes one plain sentence
         raise _explained(error, name, config, local=folder is not None) from error
+
+
+def is_saved_to_disk(folder: str) -> bool:
+    """Return whether a folder was written by `save_to_disk` of the library `datasets`."""
+    names = {path.name for path in Path(folder).iterdir()}
+    return "dataset_dict.json" in names or {"state.json", "dataset_info.json"} <= names
 
 
 def _check_revision(splits: Mapping[str, Any], name: str, revision: str) -> None:

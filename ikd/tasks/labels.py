@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import json
 import re
-from collections import Counter
-from collections.abc import Hashable, Mapping, Sequence
+from collections.abc import Hashable, Iterable, Mapping, Sequence
+from decimal import Decimal
 from math import isnan
 
 import pandas as pd
@@ -13,15 +13,31 @@ import pandas as pd
 from ikd.config.limits import limits
 from ikd.errors import TaskError
 
-MISSING = frozenset(("", "nan", "null", "none", "n/a", "na", "<na>", "#n/a"))
-WHOLE = re.compile(r"[+-]?\d{1,18}(\.0*)?")
+WHOLE = re.compile(r"[+-]?\d+(\.0*)?")
+NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)(e[+-]?\d{1,4})?", re.IGNORECASE)
+PLAIN_WHOLE = re.compile(r"([+-]?)(0|[1-9]\d*)(\.0*)?")
+CODE = re.compile(r"[+-]?0\d+(\.0*)?")
+"""A number with leading zeros is a code: its zeros belong to the class."""
 INVISIBLE = "".join(map(chr, (0x200B, 0x200C, 0x200D, 0x2060, 0xFEFF)))
+ENDS = INVISIBLE + "\u00a0 \t\r\n"
+LONGEST_SHOWN, MOST_SHOWN = 60, 20
 
 
 def words_of(value: object) -> str:
     """Return a cell as text, empty where there is nothing."""
     missing = value is None or value is pd.NA or value is pd.NaT or (isinstance(value, float) and isnan(value))
     return "" if missing else str(value)
+
+
+def quoted(label: str) -> str:
+    """Return a label in quotes for a sentence; a long one is cut."""
+    return repr(label if len(label) <= LONGEST_SHOWN else f"{label[: LONGEST_SHOWN - 1]}…")
+
+
+def listed(labels: Iterable[str], most: int = MOST_SHOWN) -> str:
+    """Return labels in quotes, separated by commas; the first of many, and of long ones their beginnings."""
+    every = list(labels)
+    return ", ".join(map(quoted, every[:most])) + (f" and {len(every) - most:,} more" if len(every) > most else "")
 
 
 def label_map(given: str | None) -> dict[str, str]:
@@ -48,94 +64,31 @@ def label_map(given: str | None) -> dict[str, str]:
     return {label.strip(): name.strip() for label, _, name in (part.partition("=") for part in parts)}
 
 
-def label_words(
-    values: Sequence[Hashable], *, where: str, column: str, names: Mapping[str, str] | None = None
-) -> list[str | None]:
-    """Return each label as a word, None where it is missing or its name is empty; 1, 1.0 and "1" are the same label.
-
-    Args:
-        values: the cells.
-        where: the words that say what table they are from.
-        column: their column.
-        names: other names for labels, of `label_map`.
-
-    Raises:
-        TaskError: numbers with a fractional part, which are no classes, or a mix of numbers and words; labels with a name of their own
-            are not looked at.
-    """
-    words = [label_word(value) for value in values]
-    renamed = names or {}
-    kinds = Counter(_kind(word) for word in words if word is not None and word not in renamed)
-    if kinds["fraction"]:
-        raise TaskError(
-            f"The label column {column!r} of {where} is numeric with fractions, as in regression; training needs "
-            "classes. Choose another label column, or put the numbers into a few named classes."
-        )
-    if len([kind for kind in kinds if kinds[kind]]) > 1:
-        distinct = sorted({word for word in words if word is not None})
-        raise TaskError(
-            f"The label column {column!r} of {where} mixes numbers, true/false and words: "
-            f"{', '.join(repr(word) for word in distinct[:12])}. Write every class in one way, or say in task.label_map which label is "
-            "which class."
-        )
-    return [None if word is None else (renamed.get(word, word) or None) for word in words]
-
-
 def label_word(value: Hashable) -> str | None:
-    """Return a label as a word: spaces and invisible letters at its ends taken off, None where it is missing."""
-    word = words_of(value).replace("\u00a0", " ").strip(INVISIBLE + " \t\r\n")
-    if word.lower() in MISSING:
-        return None
-    if WHOLE.fullmatch(word):
-        return str(int(word.partition(".")[0]))
-    return word
+    """Return a label as a word, None where the cell is empty.
+
+    Spaces and invisible letters at its ends are taken off. 1, 1.0 and "1" are the same label; leading zeros stay.
+    """
+    word = words_of(value).strip(ENDS)
+    found = PLAIN_WHOLE.fullmatch(word)
+    if found:
+        return f"-{found[2]}" if found[1] == "-" and found[2] != "0" else found[2]
+    return word or None
 
 
-def _kind(word: str) -> str:
+def kind_of(word: str) -> str:
+    """Return what a label looks like: a code, a number, a fraction, a truth value or a word."""
+    if CODE.fullmatch(word):
+        return "code"
     if WHOLE.fullmatch(word):
         return "number"
     if word.lower() in ("true", "false"):
         return "truth value"
-    try:
-        float(word)
-    except ValueError:
-        return "word"
-    return "fraction"
-
-
-def common_spellings(counts: Mapping[str, int]) -> dict[str, str]:
-    """Return for each label the most frequent spelling of those that differ from it only in capitals or spaces.
-
-    Args:
-        counts: rows of each label.
-    """
-    groups: dict[str, list[str]] = {}
-    for label in counts:
-        groups.setdefault(_spelling(label), []).append(label)
-    chosen = {key: max(sorted(group), key=lambda word: (counts[word], word)) for key, group in groups.items()}
-    return {label: chosen[_spelling(label)] for label in counts}
-
-
-def merged_spellings(labels: Sequence[str], *, where: str) -> tuple[Sequence[str], tuple[str, ...]]:
-    """Return labels that differ only in capitals or spaces as one class, and a note where there were any; "" is no label."""
-    common = common_spellings(Counter(labels))
-    groups: dict[str, list[str]] = {}
-    for label, name in common.items():
-        groups.setdefault(name, []).append(label)
-    merged = [f"{', '.join(map(repr, sorted(group)))} to {name!r}"
-              for name, group in sorted(groups.items(), key=lambda one: _spelling(one[0])) if len(group) > 1]  # fmt: skip
-    if not merged:
-        return labels, ()
-    note = f"{where}: labels that differ only in capitals or spaces were merged: {'; '.join(merged)}."
-    return [common[label] for label in labels], (note,)
-
-
-def _spelling(label: str) -> str:
-    return " ".join(label.casefold().split())
+    return "fraction" if NUMBER.fullmatch(word) else "word"
 
 
 def class_names(labels: Sequence[str], *, where: str) -> tuple[str, ...]:
-    """Return the classes of the training labels: whole numbers in order of size, words in order of the alphabet.
+    """Return the classes of the training labels: numbers in order of size, words in order of the alphabet.
 
     Raises:
         TaskError: one class only, or so many that the labels are no classes.
@@ -143,7 +96,7 @@ def class_names(labels: Sequence[str], *, where: str) -> tuple[str, ...]:
     names, most = set(labels), limits().classes
     if len(names) < 2:
         raise TaskError(
-            f"{where} has one class only, {next(iter(names), '')!r}, in its {len(labels)} usable rows; training needs at "
+            f"{where} has one class only, {quoted(next(iter(names), ''))}, in its {len(labels)} usable rows; training needs at "
             "least two classes. Check the label column."
         )
     if len(names) == len(labels) and len(labels) > 2 or len(names) > most:
@@ -155,5 +108,14 @@ def class_names(labels: Sequence[str], *, where: str) -> tuple[str, ...]:
 
 
 def ordered_classes(names: set[str]) -> tuple[str, ...]:
-    """Return whole numbers in order of size, words in order of the alphabet."""
-    return tuple(sorted(names, key=float)) if all(WHOLE.fullmatch(name) for name in names) else tuple(sorted(names))
+    """Return numbers in order of size, words in order of the alphabet."""
+    if all(NUMBER.fullmatch(name) for name in names):
+        return tuple(sorted(names, key=lambda name: (Decimal(name), name)))
+    return tuple(sorted(names))
+
+
+def named_label(word: str | None, names: Mapping[int, str]) -> str | None:
+    """Return the name that a data set gives to a whole-number label; None where it has none for it."""
+    if word is None or word in names.values():
+        return word
+    return names.get(int(word)) if re.fullmatch(r"-?\d{1,18}", word) else word

@@ -67,6 +67,8 @@ def _check_file(file: Path, kind: str, most: Limits) -> None:
     known = f"files of rows end in {', '.join(FILE_KINDS)}"
     if kind in SPREADSHEETS:
         raise TaskError(f"{file.name} is a spreadsheet, which is not read: save its sheet as CSV and give that; {known}.")
+    if kind == ".arrow":
+        raise TaskError(f"{file.name}: {known}; a folder written by save_to_disk is named as the data set of the task 'hub'.")
     if kind not in FILE_KINDS:
         raise TaskError(f"{file.name}: {known}, and this one in {kind or 'nothing'}.")
     size = file.stat().st_size

@@ -11,13 +11,13 @@ import csv
 import re
 from collections.abc import Iterable, Iterator, Sequence
 from collections.abc import Set as AbstractSet
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import chain, count, islice, pairwise
 from typing import NamedTuple
 
 from ikd.config.limits import Limits
 from ikd.tasks.decoding import Source
-from ikd.tasks.dialect import NEARLY_ALL, records_of
+from ikd.tasks.dialect import NEARLY_ALL, QUOTE, records_of, without_escapes
 from ikd.tasks.tables import NAMED_LINES, check_columns, check_size
 
 REREAD = 20
@@ -46,6 +46,7 @@ class Lines:
         skipped: lines before the first that counts.
         most: the bounds.
         returns: whether a carriage return is a letter unless a line feed follows. Some writers, pandas too, put such a cell into no quotes.
+        escaped: whether a quote behind a backslash is a letter.
     """
 
     text: Source
@@ -53,6 +54,7 @@ class Lines:
     skipped: int
     most: Limits
     returns: bool = False
+    escaped: bool = False
 
     def __iter__(self) -> Iterator[str]:
         with self.text.lines("\n" if self.returns else "") as lines:
@@ -60,7 +62,8 @@ class Lines:
                 n_cells = line.count(self.delimiter) + 1
                 if n_cells > self.most.cells:  # before they are made: the line is one text, its cells would be many
                     check_size(self.text.name, 0, n_cells, self.most)
-                yield LONE_RETURN.sub(RETURN, line) if self.returns else line
+                line = LONE_RETURN.sub(RETURN, line) if self.returns else line
+                yield without_escapes(line) if self.escaped else line
 
     def numbered(self, cells: Iterable[list[str]]) -> Iterator[Record]:
         """Yield the cells of each line with its number."""
@@ -73,11 +76,18 @@ def plain_lines(lines: Lines) -> Iterator[Record]:
 
 
 def read_records(lines: Lines) -> tuple[list[Record], tuple[str, ...]]:
-    """Return the records, and a note where quotes do not match.
+    """Return the records, and a note where quotes do not match, or stand behind backslashes.
 
     Raises:
         TaskError: too many rows, columns or cells.
     """
+    if is_escaped(lines):
+        records, notes = _read(replace(lines, escaped=True))
+        return records, (f'{lines.text.name} has quotes behind backslashes (\\"); they were read as quotes within cells.', *notes)
+    return _read(lines)
+
+
+def _read(lines: Lines) -> tuple[list[Record], tuple[str, ...]]:
     errors = False
     try:
         records = bounded(_quoted(lines), lines)
@@ -99,14 +109,44 @@ def read_records(lines: Lines) -> tuple[list[Record], tuple[str, ...]]:
     return records, (f"{name} has quotes that do not match, which would swallow lines; {which} read without quoting.",)
 
 
+def is_escaped(lines: Lines) -> bool:
+    """Return whether backslashes take from quotes their meaning: without that the lines fall apart, with it they are alike."""
+    if not any('\\"' in line for line in lines):
+        return False
+    escaped = replace(lines, escaped=True)
+    plain_share, share = _share_alike(lines), _share_alike(escaped)
+    return share >= NEARLY_ALL and (share > plain_share or (_fails(lines) and not _fails(escaped)))
+
+
+def _share_alike(lines: Lines) -> float:
+    """Return, of the records with a backslash or an escaped quote, the share with the width of the first record."""
+    width, n_alike, n = 0, 0, 0
+    for record in islice(records_of(lines, lines.delimiter, quoted=True), LOOKED_AT):
+        width = width or len(record)
+        if any("\\" in cell or QUOTE in cell for cell in record):
+            n += 1
+            n_alike += len(record) == width
+    return n_alike / n if n else 0.0
+
+
+def _fails(lines: Lines) -> bool:
+    """Return whether quotes do not match somewhere."""
+    try:
+        for _ in _quoted(lines):
+            pass
+    except csv.Error:
+        return True
+    return False
+
+
 def bounded(records: Iterator[Record], lines: Lines) -> list[Record]:
     """Return the records of some lines, read no further than the bounds allow."""
     kept: list[Record] = []
     n_cells = 0
     name, most = lines.text.name, lines.most
     for record in records:
-        if lines.returns:
-            record = Record(record.line, [cell.replace(RETURN, "\r") for cell in record.cells])
+        if lines.returns or lines.escaped:
+            record = Record(record.line, [cell.replace(RETURN, "\r").replace(QUOTE, '"') for cell in record.cells])
         kept.append(record)
         n_cells += len(record.cells)
         if len(kept) == 1:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
@@ -10,7 +9,7 @@ import pandas as pd
 
 from ikd.errors import TaskError
 from ikd.tasks.columns import Columns
-from ikd.tasks.labels import label_words, words_of
+from ikd.tasks.lists import as_texts
 from ikd.tasks.soft_labels import Numbers, read_soft_labels
 
 LONG_TEXT_CHARACTERS = 20_000
@@ -50,26 +49,27 @@ class Rows:
 
 
 def take_rows(
-    table: pd.DataFrame, columns: Columns, *, where: str, names: Mapping[int, str] | None = None,
-    renamed: Mapping[str, str] | None = None, unlabelled: bool = False,
+    table: pd.DataFrame, columns: Columns, *, where: str, labels: Sequence[str | None], renamed: Mapping[str, str] | None = None,
+    unlabelled: bool = False,
 ) -> Rows:  # fmt: skip
     """Return the usable rows: with a text, a second text where there are pairs, and a label unless `unlabelled`.
 
     Args:
         table, columns, where: the rows, the columns used, and the words that say what the table is.
-        names: class names by whole-number label, where the data set knows them; other labels count as missing.
-        renamed: other names for labels, of `label_map`; rows whose label has an empty name count as missing.
+        labels: by row, its class; None where it is missing.
+        renamed: other names for labels, of `label_map`.
         unlabelled: keep rows without a label.
 
     Raises:
-        TaskError: no usable rows, or labels that are no classes.
+        TaskError: no usable rows, or cells that are no texts.
     """
     if not len(table):
         raise TaskError(f"{where} has no data rows.")
-    texts = [words_of(value) for value in table[columns.text]]
-    seconds = [words_of(value) for value in table[columns.text_pair]] if columns.text_pair else None
+    texts, seconds, notes = as_texts(table[columns.text].tolist(), where=where, column=columns.text, pairs=columns.text_pair is None)
+    if columns.text_pair:
+        seconds, _, more = as_texts(table[columns.text_pair].tolist(), where=where, column=columns.text_pair, pairs=False)
+        notes += more
     soft = read_soft_labels(table, columns.soft, where=where, renamed=renamed or {}) if columns.soft else None
-    labels = _labels(table, columns, where=where, names=names, renamed=renamed)
     no_text = {i for i, text in enumerate(texts) if not text.strip()}
     no_second = {i for i, text in enumerate(seconds or ()) if not text.strip()} - no_text
     no_label = {i for i, label in enumerate(labels) if label is None}
@@ -84,7 +84,8 @@ def take_rows(
     groups = [("an empty text", no_text), ("a missing second text", no_second)] + ([] if unlabelled else [("a missing label", no_label)])
     rows = Rows(
         texts=texts, text_pairs=seconds, labels=[label or "" for label in labels], soft=soft.rows if soft else None,
-        soft_names=soft.names if soft else (), numbers=range(1, len(texts) + 1), notes=_dropped(where, groups),
+        soft_names=soft.names if soft else (), numbers=range(1, len(texts) + 1),
+        notes=(*notes, *(soft.notes if soft else ()), *_dropped(where, groups)),
     ).keep(kept)  # fmt: skip
     return replace(rows, notes=(*rows.notes, *_odd(rows, where)))
 
@@ -96,25 +97,6 @@ def _odd(rows: Rows, where: str) -> Iterator[str]:
     longest = max(map(len, rows.texts))
     if longest > LONG_TEXT_CHARACTERS:
         yield f"{where}: the longest text has {longest:,} characters; the models cut long texts."
-
-
-def _labels(
-    table: pd.DataFrame, columns: Columns, *, where: str, names: Mapping[int, str] | None, renamed: Mapping[str, str] | None
-) -> list[str | None]:
-    if columns.label is None:
-        return [None] * len(table)
-    values = table[columns.label].tolist()
-    if names is not None:
-        # The data set's own names first: a person renames what the page shows.
-        labels = [_named(label, names) for label in label_words(values, where=where, column=columns.label)]
-        return [None if label is None else ((renamed or {}).get(label, label) or None) for label in labels]
-    return label_words(values, where=where, column=columns.label, names=renamed)
-
-
-def _named(label: str | None, names: Mapping[int, str]) -> str | None:
-    if label is None or label in names.values():
-        return label
-    return names.get(int(label)) if re.fullmatch(r"-?\d{1,18}", label) else label
 
 
 def _dropped(where: str, groups: Sequence[tuple[str, set[int]]]) -> tuple[str, ...]:

@@ -10,6 +10,7 @@ import numpy as np
 
 from ikd.errors import TaskError
 from ikd.protocols import TaskRequest
+from ikd.tasks.labels import quoted
 from ikd.tasks.rows import Rows, text_key
 from ikd.tasks.soft_labels import Soft, order_of
 
@@ -65,7 +66,7 @@ def settled(settings: TaskRequest, parts: Mapping[str, Rows], notes: list[str]) 
             _say(notes, "training", found, what, dropped=wanted == "drop", setting="conflicts" if find is contradicting else "duplicates")
             train = without(train, found) if wanted == "drop" else train
     if rare := rare_classes(train):
-        named = ", ".join(f"{label!r} ({n})" for label, n in list(rare.items())[:10]) + (", ..." if len(rare) > 10 else "")
+        named = ", ".join(f"{quoted(label)} ({n})" for label, n in list(rare.items())[:10]) + (", ..." if len(rare) > 10 else "")
         if settings.rare_classes == "drop":
             notes.append(f"Classes with fewer than {FEWEST_OF_A_CLASS} training rows were left out: {named}.")
             train = without(train, [i for i, label in enumerate(train.labels) if label in rare])

@@ -13,9 +13,13 @@ import pandas as pd
 from scipy.optimize import linear_sum_assignment
 
 from ikd.errors import TaskError
-from ikd.tasks.labels import label_word, words_of
+from ikd.tasks.labels import label_word, listed, words_of
 
 Numbers = tuple[float, ...]
+TOLERANCE = 0.01
+"""Probabilities of a row are used where their sum is so near to 1."""
+EXACT = 1e-6
+NAMED_ROWS = 10
 LEAST_AGREEMENT = 0.5
 """Share of rows whose largest number must stand at their label, for an order of the classes to be found from the labels."""
 
@@ -26,10 +30,12 @@ class Soft(NamedTuple):
     Attributes:
         rows: by row, a number for each name, None where there is none that can be used.
         names: what the numbers stand for where the table says it; empty where it does not.
+        notes: plain sentences on numbers that were divided by their sum, and on those that cannot be used.
     """
 
     rows: list[Numbers | None]
     names: tuple[str, ...]
+    notes: tuple[str, ...] = ()
 
 
 def read_soft_labels(table: pd.DataFrame, columns: Sequence[str], *, where: str, renamed: Mapping[str, str]) -> Soft:
@@ -50,16 +56,37 @@ def read_soft_labels(table: pd.DataFrame, columns: Sequence[str], *, where: str,
     else:
         cells = [_opened(cell) for cell in table[columns[0]].tolist()]
         names = _names_in(cells)
-        cells = [[cell.get(name, 0) for name in names] if isinstance(cell, Mapping) else cell for cell in cells]
+        cells = [[cell.get(name) or 0 for name in names] if isinstance(cell, Mapping) else cell for cell in cells]
     sizes = [len(cell) for cell in cells if isinstance(cell, (list, tuple, np.ndarray))]
     width = len(names) or max(set(sizes), key=sizes.count, default=0)
-    rows = [_probabilities(cell, width) for cell in cells]
+    rows: list[Numbers | None] = []
+    said: dict[str, list[int]] = {}
+    for number, cell in enumerate(cells, start=1):
+        found, remark = _probabilities(cell, width)
+        rows.append(found)
+        said.setdefault(remark, []).append(number)
     if not any(rows):
+        why = next((f" ({reason} in row {said[reason][0]:,})" for reason in said if reason in REASONS), "")
         raise TaskError(
-            f"{where} has no usable soft label in {', '.join(map(repr, columns))}: each row needs a list of numbers such as [0.2, 0.8], "
-            'names with numbers such as {"no": 20, "yes": 80}, or a column of numbers for each class, none below 0 and not all 0.'
+            f"{where} has no usable soft label in {', '.join(map(repr, columns))}{why}: each row needs a list of numbers such as "
+            '[0.2, 0.8], names with numbers such as {"no": 20, "yes": 80}, or a column of numbers for each class: whole numbers of votes, '
+            f"or probabilities that sum to 1 (to {TOLERANCE}), none below 0 and not all 0."
         )
-    return Soft(rows, tuple(renamed.get(name, name) for name in _as_labels(names)))
+    return Soft(rows, tuple(renamed.get(name, name) for name in _as_labels(names)), _notes(said, where))
+
+
+def _notes(said: Mapping[str, Sequence[int]], where: str) -> tuple[str, ...]:
+    """Return a sentence on each remark on soft labels, with the numbers of its rows."""
+    notes = [f"{where}: the soft labels of {len(rows):,} row{'' if len(rows) == 1 else 's'} were not used: {why} (data row"
+             f"{'' if len(rows) == 1 else 's'} {', '.join(f'{row:,}' for row in rows[:NAMED_ROWS])}{', ...' * (len(rows) > NAMED_ROWS)})."
+             for why, rows in said.items() if why in REASONS]  # fmt: skip
+    if n := len(said.get(VOTES, ())):
+        notes.append(f"{where}: the soft labels of {n:,} row{'' if n == 1 else 's'} are whole numbers; they were taken as counts of votes, "
+                     "and divided by their sum.")  # fmt: skip
+    if n := len(said.get(NEARLY, ())):
+        notes.append(f"{where}: the soft labels of {n:,} row{'' if n == 1 else 's'} sum to 1 only to within {TOLERANCE}; they were divided "
+                     "by their sum.")  # fmt: skip
+    return tuple(notes)
 
 
 def _as_labels(names: Sequence[str]) -> list[str]:
@@ -76,7 +103,7 @@ def _opened(cell: object) -> object:
             except (ValueError, RecursionError):
                 pass
         parts = [part for part in re.split(r"[\s,;|]+", text.strip("[](){}")) if part]
-        return parts if len(parts) > 1 else None
+        return parts if len(parts) > 1 else text or None
     return cell
 
 
@@ -88,15 +115,29 @@ def _names_in(cells: Sequence[object]) -> tuple[str, ...]:
     return tuple(found)
 
 
-def _probabilities(cell: object, width: int) -> Numbers | None:
+EMPTY, NO_NUMBERS, NO_NUMBER, NEGATIVE = "empty cell", "no list of numbers, or of another length", "a number is missing", "below 0"
+ALL_ZERO, NOT_FINITE, NOT_ONE = "all 0", "not finite", f"no whole numbers, and their sum is more than {TOLERANCE} from 1"
+REASONS = (EMPTY, NO_NUMBERS, NO_NUMBER, NEGATIVE, ALL_ZERO, NOT_FINITE, NOT_ONE)
+VOTES, NEARLY = "votes", "nearly"
+
+
+def _probabilities(cell: object, width: int) -> tuple[Numbers | None, str]:
+    """Return the probabilities of a row, or None and the reason; with the votes, and with what sums nearly to 1, a remark."""
     if not isinstance(cell, (list, tuple, np.ndarray)) or len(cell) != width:
-        return None
+        return None, NO_NUMBERS if isinstance(cell, (list, tuple, dict, np.ndarray)) or words_of(cell) else EMPTY
     try:
-        numbers = [float(words_of(one) or 0) for one in cell]
+        numbers = [float(words_of(one) or "nan") for one in cell]
     except (TypeError, ValueError):
-        return None
-    total = math.fsum(numbers) if all(math.isfinite(one) and one >= 0 for one in numbers) else 0.0
-    return tuple(one / total for one in numbers) if total > 0 and math.isfinite(total) else None
+        return None, NO_NUMBERS
+    if any(map(math.isnan, numbers)):
+        return None, NO_NUMBER
+    total = math.fsum(numbers) if all(map(math.isfinite, numbers)) else math.inf
+    fault = (NOT_FINITE if not math.isfinite(total) else NEGATIVE if min(numbers) < 0 else ALL_ZERO if total == 0 else "")
+    whole = all(one.is_integer() for one in numbers)
+    if fault or not (whole or abs(total - 1) <= TOLERANCE):
+        return None, fault or NOT_ONE
+    exact = abs(total - 1) <= EXACT
+    return tuple(one / total for one in numbers), "" if exact else VOTES if whole else NEARLY
 
 
 def label_order(given: str | None) -> tuple[str, ...]:
@@ -125,10 +166,10 @@ def order_of(soft: Soft, labels: Sequence[str], names: Sequence[str], *, given: 
         order = tuple(given or soft.names)
         if sorted(order) != sorted(names) or len(order) != width:
             raise TaskError(
-                f"The soft labels of {where} have {width} numbers a row, task.soft_label_order names {', '.join(order[:20])}, and the "
-                f"labels are {', '.join(map(repr, names[:20]))}: name each label once, in the order of the numbers."
+                f"The soft labels of {where} have {width} numbers a row, task.soft_label_order names {listed(order)}, and the "
+                f"labels are {listed(names)}: name each label once, in the order of the numbers."
             )
-        return order, f"{where}: the soft labels stand for {', '.join(map(repr, order[:20]))}, in this order."
+        return order, f"{where}: the soft labels stand for {listed(order)}, in this order."
     return _found_order(soft, labels, names, width=width, where=where)
 
 
@@ -136,7 +177,7 @@ def _found_order(soft: Soft, labels: Sequence[str], names: Sequence[str], *, wid
     if width != len(names):
         raise TaskError(
             f"The soft labels of {where} have {width} numbers a row, and there are {len(names)} labels: "
-            f"{', '.join(map(repr, names[:20]))}. Name another column in task.soft_label_column, or rename labels in task.label_map."
+            f"{listed(names)}. Name another column in task.soft_label_column, or rename labels in task.label_map."
         )
     counts, n = np.zeros((width, width)), 0
     for row, label in zip(soft.rows, labels, strict=True):
@@ -148,9 +189,8 @@ def _found_order(soft: Soft, labels: Sequence[str], names: Sequence[str], *, wid
     if share < LEAST_AGREEMENT:
         raise TaskError(
             f"Which soft label of {where} stands for which class cannot be told: no order of the labels agrees with half of the rows. "
-            f"Name the labels in the order of the numbers in task.soft_label_order: {', '.join(map(repr, names[:20]))}."
+            f"Name the labels in the order of the numbers in task.soft_label_order: {listed(names)}."
         )
     order = tuple(names[int(one)] for one in classes)
-    words = ", ".join(map(repr, order[:20])) + (", ..." if len(order) > 20 else "")
     agrees = f"their largest agrees with {100 * share:.0f} % of the labels"
-    return order, f"{where}: the soft labels' numbers were taken to stand for {words}; {agrees}."
+    return order, f"{where}: the soft labels' numbers were taken to stand for {listed(order)}; {agrees}."

@@ -13,7 +13,7 @@ from random import Random
 
 from ikd.errors import TaskError
 from ikd.protocols import UNLABELLED, Split, TaskData, TaskRequest
-from ikd.tasks.labels import class_names
+from ikd.tasks.labels import class_names, listed, quoted
 from ikd.tasks.rows import Rows, text_key
 from ikd.tasks.settling import Key, groups_of, named_by_soft_labels, settled, with_truth
 from ikd.tasks.soft_labels import label_order
@@ -43,6 +43,7 @@ def make_task(
     official = {split: named_by_soft_labels(settings, rows, order) for split, rows in official.items()}
     notes = [note for rows in official.values() for note in rows.notes]
     parts, unlabelled = _parted(official)
+    _check_pairs(parts)
     if len(parts["train"]) < MINIMUM_ROWS:
         n = len(parts["train"])
         raise TaskError(
@@ -89,7 +90,8 @@ def _make_splits(settings: TaskRequest, parts: dict[str, Rows], notes: list[str]
     exam_size = settings.exam_size or max(1, len(train) // CARVED_FRACTION)
     parts["course"], parts["exam"] = _carve(train, exam_size, "exam", settings.seed, notes)
     if "test" not in parts:
-        notes.append("There is no labelled test split: final scores are validation scores.")
+        idle = " task.test_size is set and has no effect." if settings.test_size else ""
+        notes.append(f"There is no labelled test split: final scores are validation scores.{idle}")
     notes.extend(_balance(parts["course"]))
 
 
@@ -124,12 +126,22 @@ def joined(first: Rows, second: Rows) -> Rows:
     )  # fmt: skip
 
 
+def _check_pairs(parts: Mapping[str, Rows]) -> None:
+    train = "pairs of texts" if parts["train"].text_pairs is not None else "single texts"
+    for split, rows in parts.items():
+        if (rows.text_pairs is None) != (parts["train"].text_pairs is None):
+            raise TaskError(
+                f"The training rows are {train} and the {split} rows are not: name the columns that both have in task.text_column and "
+                "task.text_pair_column (`-` for no second text)."
+            )
+
+
 def _check_known(split: str, rows: Rows, names: Sequence[str]) -> None:
     unknown = sorted(set(rows.labels) - set(names))
     if unknown:
         raise TaskError(
-            f"The {split} data has the label {unknown[0]!r}, which is not among the training labels: "
-            f"{', '.join(names[:20])}. Use the same labels in every split."
+            f"The {split} data has the label {quoted(unknown[0])}, which is not among the training labels: "
+            f"{listed(names)}. Use the same labels in every split."
         )
 
 
@@ -146,11 +158,20 @@ def _apart(parts: Mapping[str, Rows], loser: str, notes: list[str]) -> dict[str,
         found["validation"] = _fresh(parts["validation"], {"test": parts["test"]}, "validation", notes)
     held_out: dict[str, Rows] = {split: found[split] for split in ("validation", "test") if split in found}
     if loser == "train":
-        return {**found, "train": _fresh(found["train"], held_out, "training", notes)}
-    for split, rows in held_out.items():
-        found[split] = _fresh(rows, {"training": found["train"]}, split, notes)
+        found["train"] = _fresh(found["train"], held_out, "training", notes)
+        if len(found["train"]) < MINIMUM_ROWS:
+            raise TaskError(
+                f"Of {len(parts['train']):,} training rows {len(found['train']):,} are left, because the texts of the others are in "
+                f"{' or '.join(held_out)} too, and at least {MINIMUM_ROWS} are needed: set task.shared_texts to held_out, so that "
+                "training keeps them, or give training rows of their own."
+            )
+    else:
+        found |= {split: _fresh(rows, {"training": found["train"]}, split, notes) for split, rows in held_out.items()}
+    for split in held_out:
         if not len(found[split]):
-            raise TaskError(f"Every {split} text is a training text too, so none is left: set task.shared_texts to train.")
+            del found[split]
+            instead = "a validation split is made of training rows" if split == "validation" else "there is no test split"
+            notes.append(f"No {split} row is left, because all of its texts are in other splits: {instead} (task.shared_texts).")
     return found
 
 
@@ -191,7 +212,7 @@ def _carve(rows: Rows, size: int, split: str, seed: int, notes: list[str]) -> tu
         raise TaskError(f"No {split} split can be made: too many of the {len(rows)} training rows have the same text.")
     lost = sorted(set(rows.labels) - {rows.labels[i] for i in kept} | set(rows.labels) - {rows.labels[i] for i in taken})
     if lost:
-        notes.append(f"Too few rows to be on both sides of the {split} split: {', '.join(repr(name) for name in lost[:10])}.")
+        notes.append(f"Too few rows to be on both sides of the {split} split: {listed(lost, 10)}.")
     return rows.keep(kept), rows.keep(sorted(taken))
 
 
@@ -222,7 +243,7 @@ def _balance(course: Rows) -> list[str]:
     if counts[rarest] * len(counts) * 5 > len(course):
         return []
     share = 100 * counts[rarest] / len(course)
-    return [f"The classes are out of balance: {rarest!r} has {share:.1f} % of the course rows. Look at F1 beside accuracy."]
+    return [f"The classes are out of balance: {quoted(rarest)} has {share:.1f} % of the course rows. Look at F1 beside accuracy."]
 
 
 def _as_split(rows: Rows, names: Sequence[str]) -> Split:

@@ -12,7 +12,7 @@ from ikd.errors import TaskError
 from ikd.tasks.decoding import Source
 from ikd.tasks.tables import Table, check_columns, check_size, framed, left_out
 
-DEEPEST = 6
+DEEPEST = 8
 """Names have at most so many parts; what lies deeper stays in its cell."""
 SPACE = re.compile(r"[ \t\r\n\ufeff]*")
 HALF_PAIR = re.compile(r"[\ud800-\udfff]")
@@ -162,7 +162,7 @@ def _as_table(name: str, rows: Iterable[tuple[int, Any]], one: str, most: Limits
     check_columns(name, len(names), most)
     check_size(name, len(kept), len(kept) * len(names), most)
     columns = with_parts({key: [row.get(key) for row in kept] for key in names}, most)
-    return Table(framed(list(columns), list(columns.values())), notes)
+    return Table(framed(list(columns), list(columns.values())), notes, layout="json")
 
 
 def _fault(row: object, one: str, most: Limits) -> str:
@@ -191,6 +191,7 @@ def _texts(value: object) -> Iterator[str]:
 def with_parts(columns: Mapping[str, Sequence[Any]], most: Limits) -> dict[str, Sequence[Any]]:
     """Return columns, and after each that holds objects one for each of their fields: `example`, `example.premise`, ...
 
+    Of lists of objects, and of lists of lists, it is the first element: `annotations.0`, `annotations.0.value`.
     Objects that have more fields than a table may have columns, as counts by name may, stay whole.
     """
     parted: dict[str, Sequence[Any]] = {}
@@ -204,11 +205,14 @@ def with_parts(columns: Mapping[str, Sequence[Any]], most: Limits) -> dict[str, 
 
 def _parts(name: str, cells: Sequence[Any], room: int, depth: int) -> dict[str, Sequence[Any]]:
     keys = dict.fromkeys(key for cell in cells if isinstance(cell, dict) for key in cell)
+    if any(isinstance(cell, list) and cell and isinstance(cell[0], (dict, list)) for cell in cells):
+        keys.setdefault("0")
     if depth >= DEEPEST or len(keys) > room:
         return {}
     parts: dict[str, Sequence[Any]] = {}
     for key in keys:
-        values = [cell.get(key) if isinstance(cell, dict) else None for cell in cells]
+        values = [cell.get(key) if isinstance(cell, dict) else cell[0] if isinstance(cell, list) and cell and key == "0" else None
+                  for cell in cells]  # fmt: skip
         parts[f"{name}.{key}"] = values
         parts |= _parts(f"{name}.{key}", values, room - len(keys), depth + 1)
     return parts

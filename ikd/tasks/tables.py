@@ -44,12 +44,14 @@ class Table(NamedTuple):
         notes: plain sentences on what was odd about the file.
         class_names: by column, the names of whole-number classes where the file knows them.
         header: whether the file names its columns; if not they are called "column 1", "column 2", ...
+        layout: "delimited", "json" or "parquet"; empty where it is no file.
     """
 
     frame: pd.DataFrame
     notes: tuple[str, ...] = ()
     class_names: Mapping[str, dict[int, str]] = MappingProxyType({})
     header: bool = True
+    layout: str = ""
 
 
 def framed(names: Sequence[str], columns: Sequence[Sequence[object]]) -> pd.DataFrame:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from typing import Any
 
 import pandas as pd
@@ -58,7 +59,7 @@ def draw_labels(found: Inspection, task: TaskSettings) -> None:
         st.caption(f"The {MOST_LABELS:,} most frequent of {len(found.labels):,} labels: this many are hardly classes.")
     wanted = {word: name.strip() if isinstance(name, str) else "" for (word, _, _), name in zip(rows, edited["class"], strict=True)}
     if wanted != {word: name for word, _, name in rows}:
-        changed = {word: name for word, name in wanted.items() if name != word}
+        changed = changed_names({word: name for word, _, name in rows}, wanted)
         put("task.label_map", json.dumps(changed, ensure_ascii=False) if changed else None)
         st.rerun()
     if task.label_map and st.button("Labels as they stand", icon=":material/undo:", key="labels-back"):
@@ -66,3 +67,15 @@ def draw_labels(found: Inspection, task: TaskSettings) -> None:
         st.rerun()
     if found.truth_is:
         st.caption("The truth: " + ("people's votes, of the soft label column." if found.truth_is == "votes" else "exactly known."))
+
+
+def changed_names(shown: Mapping[str, str], wanted: Mapping[str, str]) -> dict[str, str]:
+    """Return the names that must be given to labels: those unlike the label, and a label's own where another class is shown for it.
+
+    A word such as NA, left out unless it is named, becomes a class called NA so.
+
+    Args:
+        shown: label to the class that it has now; "" for none.
+        wanted: label to the class that it should have.
+    """
+    return {word: name for word, name in wanted.items() if name != word or shown[word] != word}

@@ -1,0 +1,24 @@
+"""Settings of the task that are named and have no effect: each is told."""
+
+from __future__ import annotations
+
+from ikd.config import TaskSettings, applies, settings_of
+from ikd.tasks.known import KNOWN
+
+COLUMNS = ("text_column", "text_pair_column", "label_column")
+"""Read from known data sets too, though pages do not offer them there."""
+
+
+def unused_note(setting: str, why: str) -> str:
+    """Return the sentence on a setting of the task that is named and has no effect."""
+    return f"task.{setting} is set and has no effect: {why}."
+
+
+def idle_settings(settings: TaskSettings) -> tuple[str, ...]:
+    """Return a sentence on each setting that is not at its default and is not read for this task."""
+    values = {f"task.{name}": value for name, value in settings.model_dump().items()}
+    why = f"it is not read for the task {settings.name!r}"
+    return tuple(
+        unused_note(one.name, why) for one in settings_of("task")
+        if values[one.path] != one.default and not applies(one, values) and not (settings.name in KNOWN and one.name in COLUMNS)
+    )  # fmt: skip

@@ -101,9 +101,14 @@ def test_what_is_named_is_used_or_said(path: str, place: Path) -> None:
         assert named.startswith("["), named
 
 
+@pytest.mark.parametrize("path", ["task.train_file", "task.hub_name", "task.label_map", "task.encoding"])
+def test_what_has_no_effect_on_a_built_in_task_is_said_with_its_data(path: str) -> None:
+    notes = load_task(build_config({path: "utf-8", "task.train_size": 20}).task).notes
+    assert any(one.startswith(f"{path} is set and has no effect") for one in notes)
+
+
 @pytest.mark.parametrize(("values", "unused"), [
-    ({"task.train_file": "rows.csv"}, "task.train_file"), ({"task.hub_name": "owner/name"}, "task.hub_name"),
-    ({"task.label_map": "a=b"}, "task.label_map"), ({"policy.name": "fixed", "policy.exam_every": 4}, "policy.exam_every"),
+    ({"policy.name": "fixed", "policy.exam_every": 4}, "policy.exam_every"),
     ({"student.layers": 2}, "student.layers"), ({"teacher.revision": "main"}, "teacher.revision"),
     ({"student.revision": "main"}, "student.revision"), ({"teacher.label_order": "a,b,c"}, "teacher.label_order"),
 ])  # fmt: skip

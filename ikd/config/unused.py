@@ -9,18 +9,16 @@ from ikd.config.run import RunConfig, all_settings, applies
 
 
 def without_effect(config: RunConfig) -> Iterator[str]:
-    """Yield a sentence for each setting that was given and is not used."""
+    """Yield a sentence for each setting that was given and is not used; those of the task are told in the notes on its data."""
     tree = config.model_dump()
     values = {one.path: tree[one.group][one.name] if one.group else tree[one.name] for one in all_settings()}
     for one in all_settings():
-        if values[one.path] != one.default and not applies(one, values):
+        if one.group != "task" and values[one.path] != one.default and not applies(one, values):
             yield f"{one.path} has no effect in this run: it counts only where {one.condition()}."
     for role, name, revision in (("teacher", config.teacher.name, config.teacher.revision),
                                  ("student", config.student.checkpoint or config.student.name, config.student.revision)):  # fmt: skip
         kind = "a built-in model" if name.startswith("builtin/") else "the teacher's" if name == "teacher" else "a local folder"
         if revision and (kind != "a local folder" or Path(name).is_dir()):
             yield f"{role}.revision has no effect in this run: the {role} is {kind}, and only hub models have revisions."
-    if config.task.hub_revision and config.task.name == "hub" and Path(config.task.hub_name or "").is_dir():
-        yield "task.hub_revision has no effect in this run: the data are a local folder, and only hub data sets have revisions."
     if config.teacher.label_order and config.teacher.name.startswith("builtin/"):
         yield "teacher.label_order has no effect in this run: a built-in teacher learns the classes in the task's order."

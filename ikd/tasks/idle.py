@@ -3,10 +3,6 @@
 from __future__ import annotations
 
 from ikd.config import TaskSettings, applies, settings_of
-from ikd.tasks.known import KNOWN
-
-COLUMNS = ("text_column", "text_pair_column", "label_column")
-"""Read from known data sets too, though pages do not offer them there."""
 
 
 def unused_note(setting: str, why: str) -> str:
@@ -20,5 +16,5 @@ def idle_settings(settings: TaskSettings) -> tuple[str, ...]:
     why = f"it is not read for the task {settings.name!r}"
     return tuple(
         unused_note(one.name, why) for one in settings_of("task")
-        if values[one.path] != one.default and not applies(one, values) and not (settings.name in KNOWN and one.name in COLUMNS)
+        if values[one.path] != one.default and not applies(one, values)
     )  # fmt: skip

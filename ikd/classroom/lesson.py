@@ -5,6 +5,8 @@ from __future__ import annotations
 import copy
 from dataclasses import replace
 
+from torch import nn
+
 from ikd.classroom.objective import LayersShown, course_objective, layers_shown, tapped
 from ikd.classroom.room import Classroom
 from ikd.config import MOVING_POLICIES, RunConfig, student_rate, teacher_rate
@@ -29,7 +31,7 @@ def build_lesson(room: Classroom, config: RunConfig, *, anchored: bool = False) 
     policy, training = config.policy, config.training
     shown = layers_shown(room, config)
     keeps_initial = policy.name == "exam" and (anchored or policy.anchor != "none")
-    initial = copy.deepcopy(room.teacher) if keeps_initial else None
+    initial = frozen_copy(room.teacher) if keeps_initial else None
     student, teacher = tapped(room, shown, seed=config.seed + 2)
     theta = trained_parameters(student)
     optimizer = build_optimizer(
@@ -52,6 +54,11 @@ def build_lesson(room: Classroom, config: RunConfig, *, anchored: bool = False) 
         initial_teacher=initial,
     )  # fmt: skip
     return changed_lesson(lesson, config, shown, room=room)
+
+
+def frozen_copy(model: nn.Module) -> nn.Module:
+    """Return a copy that only answers: dropout off, and no weight that learns."""
+    return copy.deepcopy(model).eval().requires_grad_(False)
 
 
 def changed_lesson(lesson: Lesson, config: RunConfig, shown: LayersShown, *, room: Classroom, step: int = 0) -> Lesson:

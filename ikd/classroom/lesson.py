@@ -30,7 +30,7 @@ def build_lesson(room: Classroom, config: RunConfig, *, anchored: bool = False) 
     """
     policy, training = config.policy, config.training
     shown = layers_shown(room, config)
-    keeps_initial = policy.name == "exam" and (anchored or policy.anchor != "none")
+    keeps_initial = policy.name == "exam" and (anchored or policy.anchor in LOOKS_BACK)
     initial = frozen_copy(room.teacher) if keeps_initial else None
     student, teacher = tapped(room, shown, seed=config.seed + 2)
     theta = trained_parameters(student)
@@ -66,11 +66,10 @@ def changed_lesson(lesson: Lesson, config: RunConfig, shown: LayersShown, *, roo
     policy = config.policy
     lesson.update.max_gradient_norm = config.training.max_gradient_norm
     anchoring = None
-    if lesson.initial_teacher is not None and policy.anchor != "none":
-        anchoring = Anchoring(
-            loss=ANCHORS[policy.anchor], weight=policy.anchor_weight,
-            initial_teacher=lesson.initial_teacher if policy.anchor in LOOKS_BACK else None,
-        )
+    if policy.name == "exam" and policy.anchor != "none":
+        initial = lesson.initial_teacher if policy.anchor in LOOKS_BACK else None
+        assert initial is not None or policy.anchor not in LOOKS_BACK, "kept since the lesson was built"
+        anchoring = Anchoring(loss=ANCHORS[policy.anchor], weight=policy.anchor_weight, initial_teacher=initial)
     online = policy.name == "online"
     return replace(
         lesson,

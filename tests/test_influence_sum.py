@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 import torch
 from torch import Tensor
 
+from ikd.config import build_config
+from ikd.events import RunStarted, StepTaken
 from ikd.protocols import Feedback
 from ikd.teaching.exam import exam_on
 from ikd.teaching.forward import mode
@@ -13,7 +17,11 @@ from ikd.teaching.hypergradients import HYPERGRADIENTS
 from ikd.teaching.lesson import Lesson
 from ikd.teaching.policies import exam_step
 from ikd.teaching.student_update import StudentUpdate, global_norm
+from ikd.trace.recorder import Recorder
+from ikd.ui.run_step import CLIPPED, was_clipped
+from tests.synthetic import synthetic_run
 from tests.test_hypergradients import CLIP, COURSE, EXAM, course_of, lesson_of
+from tests.test_pages_run import opened, words
 
 METHODS = sorted(HYPERGRADIENTS)
 
@@ -90,3 +98,23 @@ def test_an_update_taken_for_plain_sgd_knows_of_no_clipping(method: str) -> None
 def test_both_sums_are_recorded() -> None:
     scalars = exam_step(lesson_of("bert", optimizer="adamw", warm=5, clip=CLIP, dropout=False), COURSE, EXAM).scalars
     assert abs(scalars["influence_sum"]) < 1e-3 * abs(scalars["influence_sum_unclipped"])
+
+
+@pytest.mark.parametrize(("norm", "settings", "clipped"), [
+    (2.0, {}, True), (0.5, {}, False), (2.0, {"training.max_gradient_norm": None}, False), (2.0, {"policy.inner_update": "sgd"}, False),
+])  # fmt: skip
+def test_the_page_says_where_clipping_takes_the_sum_away(norm: float, settings: dict[str, object], clipped: bool) -> None:
+    config = build_config({"training.steps": 60, "training.max_gradient_norm": 1.0, **settings})
+    assert was_clipped({"course_gradient_norm": norm}, config) == clipped and not was_clipped({"course_gradient_norm": norm}, None)
+
+
+def test_a_paused_run_shows_both_sums() -> None:
+    folder = synthetic_run(3, n_steps=60, stop_before=30, state="running")
+    folder.write_state(replace(folder.state(), state="paused"))
+    with Recorder(folder, resume=True) as recorder:
+        recorder.record(RunStarted(label_names=["a", "b", "c"], n_steps=60, temperature=2.0, probe=[], facts={}))
+        recorder.record(StepTaken(step=30, scalars={"course_loss": 1.0, "course_gradient_norm": 7.0, "exam_loss": 0.5,
+                                                    "influence_sum": 1e-12, "influence_sum_unclipped": -0.25}))  # fmt: skip
+    page = opened(folder)
+    shown = {one.label: one.value for one in page.metric}
+    assert shown["Sum of influences"] == "1e-12" and shown["Sum before clipping"] == "-0.25" and CLIPPED in words(page)

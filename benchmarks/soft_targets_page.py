@@ -52,7 +52,7 @@ def events(readings: int, n_probe: int, n_classes: int) -> Iterator[Any]:
             reading=Reading(teacher_logits=teacher, student_logits=student, feedback=0.01 * noise[(step + 3) % 16]),
             course=Course(examples=batch, teacher_logits=np.zeros(row, np.float32), student_logits=np.zeros(row, np.float32),
                           feedback=0.01 * noise[0][:8], influence=noise[0][:8, 0]),
-            new_examples=course if step == 0 else (),
+            seconds=0.01, new_examples=course if step == 0 else (),
         )  # fmt: skip
     yield RunFinished(scores={})
 

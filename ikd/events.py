@@ -130,6 +130,7 @@ class StepTaken:
 
     Attributes:
         scalars: name to value; the names are listed in `ikd.trace.schema.SCALARS`.
+        seconds: spent on computing this step and its reading; a pause, a wait and the recording are not part of it.
         new_examples: course examples issued a soft target for the first time at this step.
     """
 
@@ -137,6 +138,7 @@ class StepTaken:
     scalars: Mapping[str, float]
     course: Course | None = None
     reading: Reading | None = None
+    seconds: float = 0.0
     new_examples: Sequence[Example] = field(default_factory=tuple)
 
 

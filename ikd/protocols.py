@@ -221,6 +221,7 @@ class Feedback:
     Attributes:
         cotangent: dL_e / d(teacher outputs) divided by `scale`; the structure and shapes of the teacher's outputs.
         influence: (B,) marginal effect of each course example's gradient on the exam loss (negative helps).
+        unclipped_sum: sum of the influences with the clip factor held constant; their own sum where clipping is not active.
         exam_loss: scalar, after the course step.
         direction: w = (dU/dg)^T v by parameter name, divided by `scale`; None where the method does not form it.
         scale: the student's learning rate, left out of `cotangent` and `direction` so that neither sinks under
@@ -229,6 +230,7 @@ class Feedback:
 
     cotangent: Outputs
     influence: Tensor
+    unclipped_sum: float
     exam_loss: Tensor
     direction: Parameters | None
     scale: float

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Sequence
+import time
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 
 import numpy as np
@@ -45,6 +46,7 @@ from ikd.teaching.probe import ProbeAsked, ProbeReading, hidden_norms
 from ikd.teaching.reading import on_device, read_probe, read_split, whole_split
 from ikd.teaching.schedule import Sampler, learning_rate_factor
 from ikd.teaching.snapshot import Snapshot, gather, restore
+from ikd.teaching.teacher_update import LOOKS_BACK
 
 SCORED = ("validation", "test")
 PEERS = MOVING_POLICIES - {"exam"}
@@ -62,17 +64,21 @@ class Training:
         step: completed student updates.
     """
 
-    def __init__(self, room: Classroom, timeline: Timeline, *, start: Snapshot | None = None) -> None:
+    def __init__(
+        self, room: Classroom, timeline: Timeline, *, start: Snapshot | None = None, clock: Callable[[], float] = time.monotonic
+    ) -> None:
         """Build the lesson; nothing is computed yet.
 
         Args:
             room: both models as they were before the first step, even where the run goes on from a snapshot.
             timeline: the settings at each step; changes may be added while the run goes on.
             start: where to go on.
+            clock: returns seconds; read while a step is computed, so that what is done between two events does not count.
         """
+        self._clock = clock
         self._room, self._timeline, self._start = room, timeline, start
         self._config = timeline.at(0)
-        anchored = any(one.path == "policy.anchor" and one.value == "initial_teacher" for one in timeline.changes)
+        anchored = any(one.path == "policy.anchor" and one.value in LOOKS_BACK for one in timeline.changes)
         self._lesson, self._shown = build_lesson(room, self._config, anchored=anchored), layers_shown(room, self._config)
         self.step = 0
         seed, splits = self._config.seed, room.splits
@@ -96,14 +102,20 @@ class Training:
         yield _started(self._room, self._config, n_steps=self._timeline.last.training.steps, shown=self._shown.names)
         yield from (scored_split(self._room.splits[name], name) for name in SCORED if name in self._room.splits)
         yield from self._begin()
+        before_step_0 = 0.0
         if caches_soft_targets(self._config, len(self._room.splits["course"])):
             yield Stage(name="soft targets of the whole course split")
+            began = self._clock()
             self._lesson = replace(self._lesson, soft_targets=self._said_once())
+            before_step_0 = self._clock() - began
         yield Stage(name="teaching", total=self._timeline.at(self.step).training.steps)
         while self.step < self._config_now().training.steps:
-            yield self._next_step(probe_batches)
-        last = self._read(probe_batches)
-        yield StepTaken(step=self.step, scalars={}, reading=_reading(last, None))
+            began = self._clock()
+            taken = self._next_step(probe_batches)
+            yield replace(taken, seconds=self._clock() - began + (before_step_0 if taken.step == 0 else 0.0))
+        began = self._clock()
+        last = _reading(self._read(probe_batches), None)
+        yield StepTaken(step=self.step, scalars={}, reading=last, seconds=self._clock() - began)
         yield Stage(name="final scores")
         yield from self._predictions("teacher", self._lesson.teacher)
         yield from self._predictions("student", self._lesson.student)

@@ -5,6 +5,8 @@ from __future__ import annotations
 import copy
 from dataclasses import replace
 
+from torch import nn
+
 from ikd.classroom.objective import LayersShown, course_objective, layers_shown, tapped
 from ikd.classroom.room import Classroom
 from ikd.config import MOVING_POLICIES, RunConfig, student_rate, teacher_rate
@@ -28,8 +30,8 @@ def build_lesson(room: Classroom, config: RunConfig, *, anchored: bool = False) 
     """
     policy, training = config.policy, config.training
     shown = layers_shown(room, config)
-    keeps_initial = policy.name == "exam" and (anchored or policy.anchor != "none")
-    initial = copy.deepcopy(room.teacher) if keeps_initial else None
+    keeps_initial = policy.name == "exam" and (anchored or policy.anchor in LOOKS_BACK)
+    initial = frozen_copy(room.teacher) if keeps_initial else None
     student, teacher = tapped(room, shown, seed=config.seed + 2)
     theta = trained_parameters(student)
     optimizer = build_optimizer(
@@ -54,16 +56,20 @@ def build_lesson(room: Classroom, config: RunConfig, *, anchored: bool = False) 
     return changed_lesson(lesson, config, shown, room=room)
 
 
+def frozen_copy(model: nn.Module) -> nn.Module:
+    """Return a copy that only answers: dropout off, and no weight that learns."""
+    return copy.deepcopy(model).eval().requires_grad_(False)
+
+
 def changed_lesson(lesson: Lesson, config: RunConfig, shown: LayersShown, *, room: Classroom, step: int = 0) -> Lesson:
     """Return the lesson with the settings of another config: those that may change on the way (`AT_A_FORK`)."""
     policy = config.policy
     lesson.update.max_gradient_norm = config.training.max_gradient_norm
     anchoring = None
-    if lesson.initial_teacher is not None and policy.anchor != "none":
-        anchoring = Anchoring(
-            loss=ANCHORS[policy.anchor], weight=policy.anchor_weight,
-            initial_teacher=lesson.initial_teacher if policy.anchor in LOOKS_BACK else None,
-        )
+    if policy.name == "exam" and policy.anchor != "none":
+        initial = lesson.initial_teacher if policy.anchor in LOOKS_BACK else None
+        assert initial is not None or policy.anchor not in LOOKS_BACK, "kept since the lesson was built"
+        anchoring = Anchoring(loss=ANCHORS[policy.anchor], weight=policy.anchor_weight, initial_teacher=initial)
     online = policy.name == "online"
     return replace(
         lesson,

@@ -24,7 +24,7 @@ from ikd.protocols import ExamLoss, Feedback, Inputs, Objective, Outputs, Parame
 from ikd.teaching.course import CoursePart, CourseStep
 from ikd.teaching.forward import Randomness, autocast, course_attention, forward_mode_attention, outputs_of
 from ikd.teaching.products import Products, products_known
-from ikd.teaching.student_update import global_norm
+from ikd.teaching.student_update import PulledBack, global_norm
 
 RELATIVE_STEP = 0.01
 """Length of the finite-difference step in weight space, however long w is."""
@@ -81,9 +81,13 @@ def unrolled(course: CourseStep, exam: ExamLoss, *, inner_update: str = "exact")
     slopes = torch.autograd.grad(exam_loss, [*leaves, *shares], allow_unused=True, materialize_grads=True)
     rate, found = course.update.learning_rate, iter(slopes)
     cotangent = joined([teacher.replaced([next(found) / rate for _ in teacher.leaves]) for teacher in teachers])
+    influence = torch.cat(list(found))
+    # No w is formed on this way, so what clipping takes from its sum is computed as in the others.
+    along = course.update.transposed(course.gradients, exam_gradient(course, exam)[1]).along_gradient
     return Feedback(
-        cotangent=cotangent, influence=torch.cat(list(found)), exam_loss=exam_loss.detach(), direction=None, scale=rate
-    )
+        cotangent=cotangent, influence=influence, unclipped_sum=float(influence.sum()) if along is None else -rate * along,
+        exam_loss=exam_loss.detach(), direction=None, scale=rate,
+    )  # fmt: skip
 
 
 def _gradient_scaled(outputs: Outputs, shares: Tensor) -> Outputs:
@@ -151,7 +155,7 @@ def feedback_through(
 
 def _along(course: CourseStep, exam: ExamLoss, *, inner_update: str, tangent: Tangent) -> Feedback:
     exam_loss, v = exam_gradient(course, exam)
-    w = v if inner_update == "sgd" else course.update.transposed(course.gradients, v)
+    w, along = PulledBack(v, None) if inner_update == "sgd" else course.update.transposed(course.gradients, v)
     del v
     cotangents, influences, share = [], [], 1 / len(course.labels)
     with course.randomness.replayed():
@@ -162,9 +166,11 @@ def _along(course: CourseStep, exam: ExamLoss, *, inner_update: str, tangent: Ta
             cotangents.append(through[0].replaced([share * leaf for leaf in through[0].leaves]))
             influences.append(share * through[1])
     rate = course.update.learning_rate
+    influence = rate * torch.cat(influences)
     return Feedback(
-        cotangent=joined(cotangents), influence=rate * torch.cat(influences), exam_loss=exam_loss, direction=w, scale=rate
-    )
+        cotangent=joined(cotangents), influence=influence, unclipped_sum=float(influence.sum()) if along is None else -rate * along,
+        exam_loss=exam_loss, direction=w, scale=rate,
+    )  # fmt: skip
 
 
 def _course_tangent(course: CourseStep, part: CoursePart, w: Parameters) -> Outputs:

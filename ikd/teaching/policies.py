@@ -136,7 +136,7 @@ def _probe_asked(
         return None
     direction = feedback.direction
     if direction is None:  # unrolled forms no w
-        direction = course.update.transposed(course.gradients, exam_gradient(course, exam)[1])
+        direction = course.update.transposed(course.gradients, exam_gradient(course, exam)[1]).direction
     return ask_of_probe(course, direction, probe, teacher=lesson.teacher)
 
 
@@ -145,6 +145,7 @@ def _exam_scalars(course: CourseStep, exam: ExamLoss, feedback: Feedback | None,
     if feedback is not None:
         scalars["exam_loss"] = float(feedback.exam_loss)
         scalars["influence_sum"] = float(feedback.influence.sum())
+        scalars["influence_sum_unclipped"] = feedback.unclipped_sum
     if measured:
         before, change = predicted_change(course, exam)
         scalars["exam_loss_before"], scalars["exam_loss_predicted_change"] = float(before), float(change)

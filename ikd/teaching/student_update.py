@@ -59,8 +59,8 @@ class StudentUpdate:
         factor = self._factor(gradients)
         return _whole(gradients, ((pack, self._updated(pack, pack.flat(gradients) * factor)) for pack in self._packs(gradients)))
 
-    def transposed(self, gradients: Parameters, cotangents: Parameters) -> Parameters:
-        """Return w = (dU/dg)^T v, divided by `learning_rate`.
+    def transposed(self, gradients: Parameters, cotangents: Parameters) -> PulledBack:
+        """Return w = (dU/dg)^T v, and w . g with the clip factor held constant.
 
         Args:
             gradients: g, before clipping.
@@ -71,12 +71,12 @@ class StudentUpdate:
             (pack, self._transposed(pack, pack.flat(gradients) * factor, pack.flat(cotangents))) for pack in self._packs(gradients)
         ))  # fmt: skip
         if factor == 1.0:
-            return inner
+            return PulledBack(inner, None)
         # d(c g)/dg with c = bound / (|g| + eps): c (v - g <g, v> / (|g| (|g| + eps)))
         along = sum(float(torch.sum(gradients[name] * w)) for name, w in inner.items())
         norm = float(global_norm(gradients))
         share = along / (norm * (norm + CLIP_EPSILON))
-        return {name: factor * (w - share * gradients[name]) for name, w in inner.items()}
+        return PulledBack({name: factor * (w - share * gradients[name]) for name, w in inner.items()}, factor * along)
 
     def take(self, gradients: Parameters) -> None:
         """Take the real optimizer step: theta becomes theta'."""
@@ -142,6 +142,18 @@ class StudentUpdate:
             first = first + beta1 * pack.flat({name: state["exp_avg"] for name, state in states.items()})
             second = second + beta2 * pack.flat({name: state["exp_avg_sq"] for name, state in states.items()})
         return first, second, 1 - beta1**pack.count, 1 - beta2**pack.count
+
+
+class PulledBack(NamedTuple):
+    """The transpose of an update's derivative applied to a cotangent; both divided by the update's learning rate.
+
+    Attributes:
+        direction: w = (dU/dg)^T v, by parameter name.
+        along_gradient: w . g with the clip factor held constant; None where clipping is not active, as it is w . g itself.
+    """
+
+    direction: Parameters
+    along_gradient: float | None
 
 
 class Piece(NamedTuple):

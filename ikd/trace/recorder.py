@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import sqlite3
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import replace
 from types import TracebackType
 from typing import Literal, Self, assert_never
 
@@ -85,11 +83,11 @@ class Recorder:
         self._temperature = 1.0
         self._frozen: Floats | None = None
         self._binner: Binner | None = None
-        self._started = time.monotonic()
         self._teacher_losses: list[tuple[int, float]] = []
         self._clipped, self._closed = False, False
         self._connection, notice = old_trace(folder) if resume else new_trace(folder)
         self._kept = kept_in(self._connection, folder.id) if resume else Kept(last_step=-1, seconds=0.0)
+        self._seconds = self._kept.seconds
         if notice:
             folder.append_log(notice, warning=True)
 
@@ -184,7 +182,6 @@ class Recorder:
         self._long = bool(self._connection.execute("SELECT 1 FROM bands").fetchone()) if self._kept.last_step >= 0 else is_long(
             event.n_steps // self._readings_every() + 1, self._n_probe, self._n_classes)  # fmt: skip
         self._take_up()
-        self._started = time.monotonic() - self._kept.seconds
 
     def _take_up(self) -> None:
         """Be where a recorder would be that had written all that is in the trace."""
@@ -215,7 +212,7 @@ class Recorder:
             self._last_step = step
             return
         with self._transaction(f"step {step}") as cursor:
-            cursor.execute("INSERT INTO steps VALUES (?, ?)", (step, time.monotonic() - self._started))
+            cursor.execute("INSERT INTO steps VALUES (?, ?)", (step, self._seconds + float(event.seconds)))
             cursor.executemany("INSERT INTO scalars VALUES (?, ?, ?)",
                                [(name, step, float(value)) for name, value in scalars.items()])
             write_examples(cursor, event.new_examples)
@@ -225,6 +222,7 @@ class Recorder:
                 self._write_reading(cursor, step, event.reading, logits)
             cursor.executemany("INSERT INTO hidden_feedback VALUES (?, ?, ?)", hidden_rows(event))
         self._last_step = step
+        self._seconds += float(event.seconds)
 
     def _is_the_same(self, step: int, event: StepTaken, scalars: dict[str, float], logits: dict[str, Array]) -> bool:
         """Return whether a step computed again is the recorded one; where it is not, forget it and what followed."""
@@ -235,7 +233,8 @@ class Recorder:
                                 "On one machine with one number of threads it would be the same.", warning=True)  # fmt: skip
         with self._transaction(f"step {step}") as cursor:
             forget_from(cursor, step, bin_steps=self._bin_steps)
-        self._kept = replace(self._kept, last_step=step - 1)
+        self._kept = kept_in(self._connection, self._folder.id)
+        self._seconds = self._kept.seconds
         self._take_up()
         return False
 

@@ -22,7 +22,8 @@ TABLES: dict[str, dict[str, str]] = {
     },
     "steps": {
         "step": "completed student updates when this was measured",
-        "seconds": "seconds since the run started training",
+        "seconds": "seconds of computing spent on teaching so far, readings included; pauses, waits, what was computed again after a "
+        "resume and the recording left out",
     },
     "scalars": {
         "name": "one of the scalar names",
@@ -102,7 +103,10 @@ SCALARS: dict[str, str] = {
     "exam_loss": "cross-entropy of the exam batch after the course step",
     "exam_loss_before": "cross-entropy of the same exam batch before the course step (at readings)",
     "exam_loss_predicted_change": "-v . U(g): first-order change of the exam loss, v taken before the step (at readings)",
-    "influence_sum": "sum of the influences of the course batch, equal to -w . g",
+    "influence_sum": "sum of the influences of the course batch, equal to -w . g; zero, but for rounding, where clipping is active: "
+    "scaling the whole gradient then changes nothing",
+    "influence_sum_unclipped": "the same sum with the clip factor held constant, before clipping takes the part along g away; equal to "
+    "influence_sum where clipping is not active",
     "teacher_loss": "the teacher's own loss on the course batch, where it learns without exams",
     "temperature": "temperature of the soft targets, where it follows a schedule",
     "alpha": "weight of the teacher against the labels, where temperature or alpha follows a schedule",

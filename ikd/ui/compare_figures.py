@@ -27,7 +27,7 @@ SPLITS = ("test", "validation")
 OF_AXIS = {
     "flops": " Operations are counted on the run's own models and added up by the cost model of the Method page; readings, fine-tuning and "
              "final scores are left out.",
-    "seconds": " Seconds are those of the machine and of what else it did.",
+    "seconds": " Seconds are of teaching alone, pauses left out, on its machine and beside whatever ran there.",
 }  # fmt: skip
 
 

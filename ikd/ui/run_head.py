@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import time
 
-import numpy as np
 import pandas as pd
 import streamlit as st
 
@@ -24,7 +23,7 @@ BADGES = {
     "failed": ("red", "failed", ":material/error:"),
     "lost": ("red", "lost", ":material/link_off:"),
 }
-RECENT_STEPS, PAUSE_FACTOR = 50, 20
+RECENT_STEPS = 50
 NEWEST = ("student_accuracy", "teacher_accuracy", "student_nll", "agreement", "drift_median")
 
 
@@ -79,8 +78,10 @@ def _number(label: str, value: float | None, meaning: str, *, than: float | None
 
 
 def _times(run: RunState, tail: Tail) -> list[str]:
-    words = [f"{duration((run.ended or time.time()) - run.started)} elapsed"]
-    speed = steps_per_second(tail, run.step)
+    recent = tail.reader.steps(after=run.step - RECENT_STEPS)
+    whole = f"{duration((run.ended or time.time()) - run.started)} since the start"
+    words = [f"{duration(recent['seconds'].max())} of teaching", whole] if len(recent) else [whole]
+    speed = steps_per_second(recent)
     if run.stage == "teaching" and run.state != "paused" and speed:
         end = run.total if run.stop_at is None else min(run.total, run.stop_at)
         words += [f"about {duration((end - run.step) / speed)} remaining", f"{speed:.1f} steps/s"]
@@ -91,11 +92,9 @@ def _times(run: RunState, tail: Tail) -> list[str]:
     return words
 
 
-def steps_per_second(tail: Tail, step: int) -> float | None:
-    """Return the speed of most of the newest steps, None before there are two: a pause among them does not count."""
-    table = tail.reader.steps(after=step - RECENT_STEPS)
-    if len(table) < 2:
+def steps_per_second(recent: pd.DataFrame) -> float | None:
+    """Return the speed of some recorded steps, readings included; None before there are two."""
+    if len(recent) < 2:
         return None
-    taken = np.diff(table["seconds"].to_numpy()) / np.diff(table["step"].to_numpy())
-    ordinary = taken[taken <= PAUSE_FACTOR * np.median(taken)]  # readings, which take longer, do count
-    return float(1 / ordinary.mean()) if ordinary.mean() > 0 else None
+    taken = float(recent["seconds"].iloc[-1] - recent["seconds"].iloc[0])
+    return float(recent["step"].iloc[-1] - recent["step"].iloc[0]) / taken if taken > 0 else None

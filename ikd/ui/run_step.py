@@ -13,9 +13,11 @@ from ikd.ui.timeline import RunTimeline
 COURSE = {"course_loss": "Course loss", "course_gradient_norm": "Gradient norm", "student_learning_rate": "Student's rate"}
 SCHEDULED = {"temperature": "Temperature", "alpha": "Alpha"}
 UPDATE = {"teacher_gradient_norm": "Teacher's gradient", "teacher_update_ratio": "Update ratio", "teacher_learning_rate": "Teacher's rate"}
-EXAM = {"influence_sum": "Sum of influences", **UPDATE}
+EXAM = {"influence_sum": "Sum of influences", "influence_sum_unclipped": "Sum before clipping", **UPDATE}
 PEER = {"teacher_loss": "Teacher's loss", "anchor_loss": "Anchor", **UPDATE}
 ANCHORED = "The inner update is off (policy.inner_update), so the exam does not reach the teacher: the anchor alone has moved it."
+CLIPPED = ("Clipping was active, so the influences sum to zero: scaling the whole gradient changes nothing. Before clipping they sum to "
+           "the number beside.")  # fmt: skip
 ISSUED = "Soft targets the teacher issued to this step's batch, one an example."
 
 
@@ -41,7 +43,7 @@ def draw_step(tail: Tail, timeline: RunTimeline | None) -> None:
     with right, st.container(border=True, key="exam-card"):
         config = None if timeline is None else timeline.at(step)
         if "exam_loss" in values:
-            _draw_exam(step, values)
+            _draw_exam(step, values, config)
         elif "teacher_update_ratio" in values:
             _draw_peer(step, values, config)
         else:
@@ -69,7 +71,14 @@ def why_no_exam(step: int, config: RunConfig | None) -> str:
     return "The trace has no exam of this step."
 
 
-def _draw_exam(step: int, values: dict[str, float]) -> None:
+def was_clipped(values: dict[str, float], config: RunConfig | None) -> bool:
+    """Return whether a step's scalars say that the student's gradient was clipped, and the exam was differentiated through that."""
+    if config is None or config.training.max_gradient_norm is None or config.policy.inner_update != "exact":
+        return False
+    return values.get("course_gradient_norm", 0.0) > config.training.max_gradient_norm
+
+
+def _draw_exam(step: int, values: dict[str, float], config: RunConfig | None) -> None:
     st.markdown(f"**Exam step {step}**")
     before, after = values.get("exam_loss_before"), values["exam_loss"]
     with st.container(horizontal=True):
@@ -78,6 +87,8 @@ def _draw_exam(step: int, values: dict[str, float]) -> None:
         st.metric("Exam loss before → after" if before is not None else "Exam loss after", both, help=words, width="content")
         for name, label in EXAM.items():
             _number(label, values.get(name), SCALARS[name])
+    if was_clipped(values, config):
+        st.caption(CLIPPED)
 
 
 def _draw_peer(step: int, values: dict[str, float], config: RunConfig | None) -> None:

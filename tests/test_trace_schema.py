@@ -14,8 +14,8 @@ from ikd.trace.store import new_run
 from ikd.trace.tables import CREATE_TABLES
 from tests.rehearsal import rehearsal
 
-# How version 6 lies on disk. A change here is a change of format: raise SCHEMA_VERSION and keep the old one readable.
-VERSION_6 = {
+# How version 7 lies on disk. A change here is a change of format: raise SCHEMA_VERSION and keep the old one readable.
+VERSION_7 = {
     "meta": "key TEXT, value TEXT",
     "examples": "split TEXT, id INTEGER, text TEXT, text_pair TEXT, label INTEGER, truth BLOB",
     "steps": "step INTEGER, seconds REAL",
@@ -30,6 +30,7 @@ VERSION_6 = {
     "digest": "bin INTEGER, first_step INTEGER, last_step INTEGER, readings INTEGER, measures BLOB, classes BLOB, sums BLOB, counts BLOB",
     "interventions": "number INTEGER, step INTEGER, path TEXT, value TEXT, previous TEXT, command TEXT, given REAL",
     "teacher_training": "step INTEGER, loss REAL",
+    "sums": "part TEXT, number INTEGER, digest BLOB",
 }
 
 
@@ -46,7 +47,7 @@ def test_a_recorded_trace_has_the_documented_tables_and_columns(tmp_path):
     found = columns(sqlite3.connect(folder.trace_path))
     assert {name: [column for column, _ in kinds] for name, kinds in found.items()} == {
         name: list(words) for name, words in TABLES.items()}
-    assert {name: ", ".join(map(" ".join, kinds)) for name, kinds in found.items()} == VERSION_6
+    assert {name: ", ".join(map(" ".join, kinds)) for name, kinds in found.items()} == VERSION_7
 
 
 def test_logits_are_little_endian_rows(tmp_path):

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, NoReturn
 
-from ikd.cli.carrying import carry_out
+from ikd.cli.carrying import add_carrying, carry_out
 from ikd.cli.looking import look_at_data
 from ikd.cli.scores import add_scores
 from ikd.cli.steering import add_steering
@@ -108,8 +108,7 @@ def _train_parser(commands: Any) -> None:
         description="Every setting is a flag of the same name, for example --policy.exam-every 4. "
         f"Short: {', '.join(f'--{short} = --{path}' for short, path in SHORT.items())}.",
     )  # fmt: skip
-    train.add_argument("--quiet", action="store_true", help="no progress bar")
-    train.add_argument("--share-device", action="store_true", help="run beside another run on the same device")
+    add_carrying(train)
     _add_settings(train, all_settings())
     train.set_defaults(command=_train, parser=train)
 
@@ -139,7 +138,7 @@ def _train(chosen: argparse.Namespace) -> int:
     print(f"Run {folder.id} in {folder.path}")
     for remark in remarks_on(config, n_classes=N_CLASSES.get(config.task.name)):
         print(f"Note: {remark}")
-    return carry_out(folder.id, quiet=chosen.quiet, share_device=chosen.share_device)
+    return carry_out(folder.id, chosen)
 
 
 def _config(chosen: argparse.Namespace) -> RunConfig:

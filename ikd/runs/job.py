@@ -34,7 +34,9 @@ from ikd.runs.desk import Desk
 from ikd.runs.devices import device_lock, hold_run, resolve_device, use_threads
 from ikd.runs.facts import facts_of
 from ikd.runs.heart import Heart, beginning
+from ikd.runs.sameness import require_same_models, require_same_texts
 from ikd.runs.teachers import prepare_teacher
+from ikd.runs.waiting import StoppedWaiting, Waiting
 from ikd.tasks import load_task
 from ikd.teaching.snapshot import Snapshot
 from ikd.trace.commands import clear, clear_spent
@@ -46,7 +48,8 @@ Watcher = Callable[[Event], None]
 
 
 def run_job(
-    folder: RunFolder, config: RunConfig, *, watch: Watcher | None = None, share_device: bool = False, score_test: bool = True
+    folder: RunFolder, config: RunConfig, *, watch: Watcher | None = None, share_device: bool = False, score_test: bool = True,
+    on_busy: Callable[[str], None] | None = None,
 ) -> None:
     """Carry out a run in this thread. Once begun, it never raises but for KeyboardInterrupt: the end is in the run's state.
 
@@ -55,6 +58,7 @@ def run_job(
         config: its config.
         watch: called with every event after it was recorded.
         share_device: run beside another run on the same device.
+        on_busy: told in a sentence who has the device, once for each holder; the run then waits for it. None: a busy device ends it.
         score_test: False where the run is only to choose settings: its test texts are left alone, now and whenever it is resumed.
 
     Raises:
@@ -65,21 +69,25 @@ def run_job(
         if folder.trace_path.exists():
             clear_spent(folder.path)
         with Heart(folder, beginning(folder, config)) as heart:
-            carry_out(folder, config, heart=heart, watch=watch, share_device=share_device, score_test=score_test)
+            carry_out(folder, config, heart=heart, watch=watch, share_device=share_device, score_test=score_test, on_busy=on_busy)
 
 
 def carry_out(
     folder: RunFolder, config: RunConfig, *, heart: Heart, watch: Watcher | None = None, share_device: bool = False,
-    score_test: bool = True,
+    score_test: bool = True, on_busy: Callable[[str], None] | None = None,
 ) -> None:  # fmt: skip
     """Carry out a run whose heart beats already; otherwise as `run_job`."""
     try:
         if not score_test:
             (folder.path / TEST_LEFT_ALONE).touch()
         device = resolve_device(config.machine.device)
-        with device_lock(folder.path.parent, str(device), run_id=folder.id, share=share_device):
-            heart.now(device=str(device))
+        waiting = None if on_busy is None else Waiting(folder, heart, on_busy)
+        with device_lock(folder.path.parent, str(device), run_id=folder.id, share=share_device, waiting=waiting):
+            heart.now(device=str(device), stage="loading")
             _work(folder, config, device, heart=heart, watch=watch)
+    except StoppedWaiting as stopped:
+        folder.append_log(str(stopped))
+        _end(heart, folder, stopped.state, None)
     except KeyboardInterrupt:
         _end(heart, folder, "interrupted", "Interrupted from the keyboard. What it recorded is kept: resume it to go on.")
         raise
@@ -119,6 +127,7 @@ def _events(
     for name in _asked_of_the_hub(config):
         yield Notice(text=f"Asking the hub for {name}, where it is not in the local cache: out of reach, that takes up to a minute.")
     data = load_task(config.task)
+    require_same_texts(folder, config, data)
     for note in data.notes:
         yield Notice(text=note)
     if (folder.path / TEST_LEFT_ALONE).exists():
@@ -127,6 +136,7 @@ def _events(
     teacher = build_teacher(config, data)
     nn.Module.to(teacher.model, device)
     student = build_student(config, data, teacher)  # refuses early what cannot be matched
+    require_same_models(folder, config, teacher, student)
     lessons = {name: encode(data, name, config, teacher=teacher, student=student) for name in data.splits}
     yield from prepare_teacher(
         teacher, lessons["course"], config, device=device, root=folder.path.parent, fingerprint=data.fingerprint

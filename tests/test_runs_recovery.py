@@ -243,8 +243,11 @@ def test_a_crashed_run_is_found_lost_and_goes_on(sign: str) -> None:
     child = subprocess.Popen([sys.executable, "-c", ""])
     child.wait()
     alive = replace(folder.state(), state="running", ended=None, error=None)
-    folder.write_state(replace(alive, pid=child.pid, heartbeat=time.time()) if sign == "a dead process"
-                       else replace(alive, heartbeat=time.time() - 60))  # fmt: skip
+    if sign == "a dead process":
+        folder.write_state(replace(alive, pid=child.pid))
+    else:
+        folder.write_state(alive)
+        os.utime(folder.path / "state.json", (time.time() - 60,) * 2)
     ended(folder, "lost", "resume")
     goes_on(folder)
 

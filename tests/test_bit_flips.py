@@ -4,10 +4,7 @@ from __future__ import annotations
 
 import random
 import shutil
-import sqlite3
-from collections.abc import Callable, Iterator
-from contextlib import closing
-from dataclasses import replace
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +12,6 @@ import pytest
 
 from ikd.errors import IKDError
 from ikd.runs.control import require_resumable
-from ikd.trace.branching import make_fork
 from ikd.trace.folder import RunFolder
 from ikd.trace.kept import FACTS, WEIGHTS, checkpoint_path, checkpoints_of
 from ikd.trace.store import open_run

@@ -146,7 +146,7 @@ def test_a_setting_changed_in_config_json_is_refused_by_name_and_a_fork_takes_it
     assert stopped.state().state == "finished" and not stopped.warnings()
 
 
-@pytest.mark.parametrize("content", [None, b"{", b"\xff\xfe", b'{"sede": 3}', b"[]"], ids=["gone", "cut", "no text", "no setting", "a list"])
+@pytest.mark.parametrize("content", [None, b"{", b"\xff\xfe", b'{"sede": 3}', b"[]"], ids=["gone", "cut", "bytes", "no setting", "list"])
 def test_a_config_json_that_cannot_be_read_is_written_again_from_the_trace(content: bytes | None, stopped: RunFolder) -> None:
     path = stopped.path / "config.json"
     was = config_from_json(path.read_text())
@@ -177,8 +177,7 @@ def as_older_lab(folder: RunFolder) -> None:
 def test_a_run_of_an_older_lab_goes_on_with_a_notice_and_is_checked_from_then_on(stopped: RunFolder) -> None:
     as_older_lab(stopped)
     again(stopped, at_step(12, stop))
-    assert stopped.warnings() == [UNSUMMED]
-    assert any("before checkpoints had checksums" in line for line in stopped.log_tail(100))
+    assert stopped.warnings()[0] == UNSUMMED and "before checkpoints had checksums" in stopped.warnings()[1]
     (stopped.path / "config.json").unlink()
     with closing(sqlite3.connect(stopped.trace_path)) as trace:
         assert trace.execute("SELECT count(*) FROM sums WHERE part = 'step'").fetchone()[0] == 13

@@ -25,7 +25,7 @@ from ikd.trace.kept import FACTS, WEIGHTS, checkpoint_path, checkpoints_of, newe
 from ikd.trace.opening import require_sound_run
 from ikd.trace.packing import pack_run
 from ikd.trace.recorder import Recorder
-from ikd.trace.store import new_run, open_run, runs_root
+from ikd.trace.store import list_runs, new_run, open_run, runs_root
 from ikd.trace.sums import damaged_places, seal
 from ikd.trace.unpacking import unpack_run
 from tests.rehearsal import rehearsal
@@ -62,9 +62,9 @@ def test_the_sums_kept_while_recording_are_those_of_what_was_recorded(sound: Run
     """The running sums, by triggers, are compared with those of a pass over all rows."""
     with closing(sqlite3.connect(sound.trace_path)) as trace:
         assert damaged_places(trace) == set()
-        kept = dict(((part, number), digest) for part, number, digest in trace.execute("SELECT * FROM sums"))
+        kept = {(part, number): digest for part, number, digest in trace.execute("SELECT * FROM sums")}
         seal(trace.cursor())
-        assert kept == dict(((part, number), digest) for part, number, digest in trace.execute("SELECT * FROM sums"))
+        assert kept == {(part, number): digest for part, number, digest in trace.execute("SELECT * FROM sums")}
         assert {("step", step) for step in range(12)} <= kept.keys()
         parts = {part for part, _ in kept}
         trace.rollback()
@@ -183,8 +183,7 @@ def test_a_damaged_run_is_refused_on_the_command_line_and_its_fork_is_the_run_un
     assert f"python -m ikd fork {broken.id} 8" in capsys.readouterr().err
     assert facts(broken) == before
     assert main(["fork", broken.id, "8", "--quiet"]) == 0
-    child = next(one for one in (open_run(path.name) for path in sorted(runs_root().glob("2*"))[::-1]) if one.id not in (whole.id, broken.id))
-    assert_same(whole, child)
+    assert_same(whole, list_runs()[0])
 
 
 @pytest.mark.parametrize("name", [WEIGHTS, FACTS])

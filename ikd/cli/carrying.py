@@ -7,7 +7,10 @@ import sys
 import threading
 from argparse import Namespace
 from collections.abc import Mapping
-from typing import Any, NoReturn
+from typing import TYPE_CHECKING, Any, NoReturn
+
+if TYPE_CHECKING:
+    from ikd.trace.folder import RunFolder
 
 FAILED = 1
 
@@ -56,6 +59,11 @@ def carry_out(run_id: str, chosen: Namespace) -> int:
         run_job(folder, folder.config(), watch=show, share_device=chosen.share_device, on_busy=None if chosen.no_wait else say_busy)
     finally:
         bar.close()
+    return print_end(folder)
+
+
+def print_end(folder: RunFolder) -> int:
+    """Print how a run has ended, and return the exit code."""
     state = folder.state()
     if state.error:
         print(state.error, file=sys.stderr)

@@ -6,7 +6,7 @@ import errno
 import sqlite3
 import time
 import traceback
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Generator, Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
 
@@ -150,16 +150,20 @@ def _events(
     for remark in remarks_on(config, n_classes=len(data.label_names)):
         yield Notice(text=remark)
     room = _room(config, data, teacher, student, device=device, splits=lessons, n_threads=n_threads)
-    start: Snapshot | None = None
-    for found in newest_checkpoint(folder, at_most=recorded + 1):
-        if isinstance(found, str):
-            yield Notice(text=found, warning=True)
-        else:
-            start = found
-            yield Notice(text=f"Going on from the checkpoint at step {found.step}.")
+    start = yield from _start_of(folder, recorded)
     desk.training = Training(room, desk.timeline, start=start)
     yield from desk.training.events()
     save_student(folder.path / "student", student, data)
+
+
+def _start_of(folder: RunFolder, recorded: int) -> Generator[Notice, None, Snapshot | None]:
+    """Return the newest sound checkpoint, if any, and yield a notice for it and for each that is damaged."""
+    for found in newest_checkpoint(folder, at_most=recorded + 1):
+        if not isinstance(found, str):
+            yield Notice(text=f"Going on from the checkpoint at step {found.step}.")
+            return found
+        yield Notice(text=found, warning=True)
+    return None
 
 
 def _room(

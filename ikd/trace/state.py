@@ -193,13 +193,14 @@ def _within(number: object, most: float) -> bool:
 def _or_lost(state: RunState, path: Path, mark: Mark) -> RunState:
     if not state.live:
         return state
+    heard = state.heartbeat
     if state.host == platform.node() and _process_gone(state.pid):
         why = "ended without a word: its process is gone"
     elif (silence := seconds_silent(str(path), mark)) > HEARTBEAT_LIMIT_SECONDS:
-        why = f"has not been heard from for {_duration(silence)}"
+        why, heard = f"has not been heard from for {_duration(silence)}", time.time() - silence  # by the clock of this machine
     else:
         return state
-    return replace(state, state="lost", ended=state.heartbeat,
+    return replace(state, state="lost", heartbeat=heard, ended=state.heartbeat,
                    error=f"The run {why}. What it recorded is kept: resume it to have the rest.")
 
 

@@ -22,10 +22,9 @@ from ikd.runs import start_run
 from ikd.runs.control import require_resumable, resume_run
 from ikd.runs.devices import device_lock, hold_run
 from ikd.runs.job import run_job
-from ikd.runs.waiting import STAGE
 from ikd.trace import liveness
 from ikd.trace.folder import RunFolder
-from ikd.trace.state import RunState, read_state, replace_state
+from ikd.trace.state import WAITING, RunState, read_state, replace_state
 from ikd.trace.store import list_runs, new_run, open_run, runs_root
 from tests.browser.training import _hears_interrupts
 from tests.conftest import REPOSITORY
@@ -56,13 +55,14 @@ def in_a_thread(folder: RunFolder, told: list[str]) -> threading.Thread:
     return worker
 
 
-def test_a_run_waits_for_its_device_says_for_whom_and_is_the_run_that_never_waited() -> None:
+def test_a_run_waits_for_its_device_says_for_whom_and_is_the_run_that_never_waited(capsys: pytest.CaptureFixture[str]) -> None:
     folder, told = new_run(small()), list[str]()
     with device_in_use():
         worker = in_a_thread(folder, told)
-        wait_until(lambda: folder.state().stage == STAGE)
+        wait_until(lambda: folder.state().stage == WAITING)
         assert folder.state().live and not folder.trace_path.exists()
         time.sleep(0.5)
+        assert main(["runs"]) == 0 and WAITING in capsys.readouterr().out
         assert told == ["The device is in use by run another-run: this run waits for it."]
     worker.join(60)
     assert folder.state().state == "finished" and not folder.warnings()
@@ -74,7 +74,7 @@ def test_a_run_that_waits_can_be_ended_and_started_later(kind: str, state: str) 
     folder = new_run(small())
     with device_in_use():
         worker = in_a_thread(folder, [])
-        wait_until(lambda: folder.state().stage == STAGE)
+        wait_until(lambda: folder.state().stage == WAITING)
         folder.ask(kind)
         worker.join(30)
     assert not worker.is_alive() and folder.state().state == state and folder.state().resumable and not folder.trace_path.exists()
@@ -98,7 +98,7 @@ def test_no_wait_fails_at_once_with_exit_code_1(command: str, capsys: pytest.Cap
 def test_a_run_of_the_app_waits_for_one_of_the_command_line_that_was_quicker() -> None:
     with device_in_use():
         folder = open_run(start_run(small()))
-        wait_until(lambda: folder.state().stage == STAGE)
+        wait_until(lambda: folder.state().stage == WAITING)
     wait_until(lambda: not folder.state().live)
     assert folder.state().state == "finished", folder.state().error
 
@@ -109,7 +109,7 @@ def test_train_waits_in_its_own_program_and_ctrl_c_leaves_a_run_that_was_never_b
     with device_in_use():
         programs = [subprocess.Popen(words, cwd=REPOSITORY, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
                                      preexec_fn=_hears_interrupts) for _ in range(2)]
-        wait_until(lambda: [one.state().stage for one in list_runs()] == [STAGE] * 2)
+        wait_until(lambda: [one.state().stage for one in list_runs()] == [WAITING] * 2)
         first = next(one for one in programs if one.pid == list_runs()[1].state().pid)
         second = next(one for one in programs if one is not first)
         given_up, goes_on = list_runs()[1], list_runs()[0]

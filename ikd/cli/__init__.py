@@ -161,6 +161,7 @@ def _config(chosen: argparse.Namespace) -> RunConfig:
 def _runs(chosen: argparse.Namespace) -> int:
     from ikd.runs import queued_runs
     from ikd.trace.notes import read_notes
+    from ikd.trace.state import WAITING
     from ikd.trace.store import list_runs
 
     waiting = [folder.id for folder in queued_runs()]
@@ -169,6 +170,7 @@ def _runs(chosen: argparse.Namespace) -> int:
         known = [(split, state.scores.get(f"student/{split}/accuracy")) for split in ("test", "validation")]
         accuracy = next((f"  student's {split} accuracy {value:.3f}" for split, value in known if value is not None), "")
         place = f"  position {waiting.index(folder.id) + 1} in the queue" if folder.id in waiting else ""
+        place = f"  {WAITING}" if state.live and state.stage == WAITING else place
         named = f"  “{notes.label}”" if notes.label else ""
         fork = f"  forked from {notes.parent} at step {notes.parent_step}" if notes.parent else ""
         error = f"  {state.error}" if state.error else ""

@@ -29,7 +29,8 @@ def require_same_texts(folder: RunFolder, config: RunConfig, data: TaskData) -> 
         return
     raise RunError(f"The texts or labels of run {folder.id} are not those it was recorded with: {_source(config.task)} now has the "
                    f"content {data.fingerprint[:12]}, and {str(recorded)[:12]} was recorded. {_NOTHING_CHANGED} Put the old data back "
-                   "and resume, or start a new run with the new data.")  # fmt: skip
+                   "and resume, or start a new run with the new data. If nothing was changed there, this version of the lab reads the "
+                   "data otherwise than the one that recorded the run.")  # fmt: skip
 
 
 def require_same_models(folder: RunFolder, config: RunConfig, teacher: TeacherModel, student: StudentModel) -> None:
@@ -90,8 +91,7 @@ def _recorded_facts(folder: RunFolder) -> dict[str, Any]:
 def _source(task: TaskSettings) -> str:
     if task.name == "files":
         files = (task.train_file, task.validation_file, task.test_file, task.unlabelled_file)
-        mapped = " (as task.label_map and the columns read it)"
-        return ", ".join(str(one) for one in files if one) + mapped
+        return " with ".join(str(one) for one in files if one)
     if task.name == "hub":
         return f"the hub data set {task.hub_name}"
     return f"the task {task.name}"

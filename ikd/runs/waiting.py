@@ -8,9 +8,7 @@ from ikd.errors import RunError
 from ikd.runs.heart import Heart
 from ikd.trace.commands import done, waiting
 from ikd.trace.folder import RunFolder
-from ikd.trace.state import StateName
-
-STAGE = "waiting for the device"
+from ikd.trace.state import WAITING, StateName
 
 
 class StoppedWaiting(Exception):
@@ -40,7 +38,7 @@ class Waiting:
             raise RunError(f"The folder of run {self._folder.id} was deleted while it waited for its device: start the run again.")
         if holder != self._told:
             self._told = holder
-            self._heart.now(stage=STAGE)
+            self._heart.now(stage=WAITING)
             sentence = f"The device is in use by run {holder}: this run waits for it."
             self._folder.append_log(sentence)
             self._tell(sentence)

@@ -18,6 +18,7 @@ from ikd.trace.liveness import HEARTBEAT_LIMIT_SECONDS, Mark, mark_of, seconds_s
 
 StateName = Literal["queued", "preparing", "running", "paused", "finished", "stopped", "interrupted", "failed", "lost"]
 STATE_NAMES: tuple[StateName, ...] = get_args(StateName)
+WAITING = "waiting for the device"
 RESUMABLE = ("stopped", "interrupted", "failed", "lost")
 LARGEST_NUMBER = 1e30
 MOST_ATTEMPTS = 1_000_000

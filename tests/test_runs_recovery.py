@@ -26,6 +26,7 @@ from ikd.events import Event, RunStarted, Stage, StepTaken
 from ikd.runs import active_run, start_run
 from ikd.runs.devices import hold_run
 from ikd.runs.job import run_job
+from ikd.trace import liveness
 from ikd.trace.branching import make_fork
 from ikd.trace.folder import RunFolder
 from ikd.trace.kept import checkpoints_of
@@ -243,8 +244,12 @@ def test_a_crashed_run_is_found_lost_and_goes_on(sign: str) -> None:
     child = subprocess.Popen([sys.executable, "-c", ""])
     child.wait()
     alive = replace(folder.state(), state="running", ended=None, error=None)
-    folder.write_state(replace(alive, pid=child.pid, heartbeat=time.time()) if sign == "a dead process"
-                       else replace(alive, heartbeat=time.time() - 60))  # fmt: skip
+    if sign == "a dead process":
+        folder.write_state(replace(alive, pid=child.pid))
+    else:
+        folder.write_state(alive)
+        os.utime(folder.path / "state.json", (time.time() - 60,) * 2)
+        liveness._seen.clear()  # as for a program that looks at it for the first time
     ended(folder, "lost", "resume")
     goes_on(folder)
 

@@ -23,6 +23,7 @@ from ikd.trace.folder import RunFolder
 from ikd.trace.kept import checkpoint_path, checkpoints_of, kept_steps
 from ikd.trace.reader import TraceReader
 from ikd.trace.store import new_run, open_run, runs_root
+from ikd.trace.sums import seal
 from tests.small_runs import again, assert_same, at_step, carried_out, facts, small, student_of
 
 SWITCHES: list[dict[str, Any]] = [
@@ -97,6 +98,7 @@ def test_a_step_that_differs_when_computed_again_is_recorded_anew_from_there() -
     shutil.rmtree(checkpoint_path(broken, 12))
     trace = sqlite3.connect(broken.trace_path)
     trace.execute("UPDATE scalars SET value = value + 1 WHERE name = 'course_loss' AND step = 11")
+    seal(trace.cursor())  # as another machine would have recorded it
     trace.commit()
     trace.close()
     again(broken)

@@ -68,6 +68,7 @@ def test_a_fork_of_a_trace_before_version_5_has_room_for_it(tmp_path: Path) -> N
     trace = sqlite3.connect(old.trace_path)
     trace.execute("DROP TABLE hidden_feedback")
     trace.execute("DROP TABLE final")
+    trace.execute("DROP TABLE sums")
     trace.execute("UPDATE meta SET value = '4' WHERE key = 'schema_version'")
     trace.commit()
     trace.close()

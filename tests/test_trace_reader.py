@@ -13,7 +13,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from ikd.config import build_config
+from ikd.config import build_config, config_from_json
 from ikd.errors import RunError
 from ikd.events import RunFinished, RunStarted, StepTaken, TeacherProgress
 from ikd.trace import store
@@ -49,7 +49,9 @@ def test_meta_and_examples_come_back(run):
     reader, events = run
     begun = next(one for one in events if isinstance(one, RunStarted))
     scores = next(one for one in events if isinstance(one, RunFinished)).scores
-    assert reader.meta() == {"schema_version": SCHEMA_VERSION, "probe_dtype": "float32", "n_steps": 23,
+    meta = reader.meta()
+    assert config_from_json(meta.pop("config")) == build_config({})
+    assert meta == {"schema_version": SCHEMA_VERSION, "probe_dtype": "float32", "n_steps": 23,
                              "label_names": list(begun.label_names), "temperature": 2.0, "bin_steps": 1, "facts": {"rehearsal": 1},
                              "shown": list(SHOWN), "scores": scores}
     probe = reader.examples("probe")

@@ -13,11 +13,18 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ikd.errors import RunError
+from ikd.trace import liveness
 from ikd.trace.state import RunState, read_state, replace_state
 
 
 def running(**values):
     return RunState(**{"state": "running", "stage": "teaching", "step": 5, "total": 10, **values})
+
+
+def silent(path, seconds):
+    """Make a file look as if it had not been written for so long, to a process that has not seen it before."""
+    os.utime(path, (time.time() - seconds,) * 2)
+    liveness._seen.clear()
 
 
 def test_a_state_comes_back_as_it_was_written(tmp_path):
@@ -39,9 +46,11 @@ def test_the_fraction_stays_below_one_until_the_run_is_finished():
 
 def test_a_run_that_fell_silent_is_lost(tmp_path):
     path = tmp_path / "state.json"
-    replace_state(path, running(heartbeat=time.time() - 19, host="elsewhere"))
+    replace_state(path, running(host="elsewhere"))
+    silent(path, 15)
     assert read_state(path).state == "running"
-    replace_state(path, running(heartbeat=time.time() - 200, host="elsewhere"))
+    replace_state(path, running(host="elsewhere"))
+    silent(path, 200)
     lost = read_state(path)
     assert lost.state == "lost" and not lost.live and "3 minutes" in lost.error and lost.step == 5
     assert json.loads(path.read_text())["state"] == "running"

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, NoReturn
 
-from ikd.cli.carrying import carry_out
+from ikd.cli.carrying import add_carrying, carry_out
 from ikd.cli.looking import look_at_data
 from ikd.cli.scores import add_scores
 from ikd.cli.steering import add_steering
@@ -108,8 +108,7 @@ def _train_parser(commands: Any) -> None:
         description="Every setting is a flag of the same name, for example --policy.exam-every 4. "
         f"Short: {', '.join(f'--{short} = --{path}' for short, path in SHORT.items())}.",
     )  # fmt: skip
-    train.add_argument("--quiet", action="store_true", help="no progress bar")
-    train.add_argument("--share-device", action="store_true", help="run beside another run on the same device")
+    add_carrying(train)
     _add_settings(train, all_settings())
     train.set_defaults(command=_train, parser=train)
 
@@ -138,7 +137,7 @@ def _train(chosen: argparse.Namespace) -> int:
     print(f"Run {folder.id} in {folder.path}")
     for remark in remarks_on(config, n_classes=N_CLASSES.get(config.task.name)):
         print(f"Note: {remark}")
-    return carry_out(folder.id, quiet=chosen.quiet, share_device=chosen.share_device)
+    return carry_out(folder.id, chosen)
 
 
 def _config(chosen: argparse.Namespace) -> RunConfig:
@@ -161,6 +160,7 @@ def _config(chosen: argparse.Namespace) -> RunConfig:
 def _runs(chosen: argparse.Namespace) -> int:
     from ikd.runs import queued_runs
     from ikd.trace.notes import read_notes
+    from ikd.trace.state import WAITING
     from ikd.trace.store import list_runs
 
     waiting = [folder.id for folder in queued_runs()]
@@ -169,6 +169,7 @@ def _runs(chosen: argparse.Namespace) -> int:
         known = [(split, state.scores.get(f"student/{split}/accuracy")) for split in ("test", "validation")]
         accuracy = next((f"  student's {split} accuracy {value:.3f}" for split, value in known if value is not None), "")
         place = f"  position {waiting.index(folder.id) + 1} in the queue" if folder.id in waiting else ""
+        place = f"  {WAITING}" if state.live and state.stage == WAITING else place
         named = f"  “{notes.label}”" if notes.label else ""
         fork = f"  forked from {notes.parent} at step {notes.parent_step}" if notes.parent else ""
         error = f"  {state.error}" if state.error else ""

@@ -5,14 +5,30 @@ from __future__ import annotations
 import signal
 import sys
 import threading
+from argparse import Namespace
 from collections.abc import Mapping
-from typing import Any, NoReturn
+from typing import TYPE_CHECKING, Any, NoReturn
+
+if TYPE_CHECKING:
+    from ikd.trace.folder import RunFolder
 
 FAILED = 1
 
 
-def carry_out(run_id: str, *, quiet: bool, share_device: bool = False) -> int:
-    """Carry out a run, new or resumed, and return the exit code: 0 where it finished or was stopped."""
+def add_carrying(parser: Any) -> None:
+    """Add the flags of every command that carries out a run."""
+    parser.add_argument("--quiet", action="store_true", help="no progress bar")
+    parser.add_argument("--share-device", action="store_true", help="run beside another run on the same device")
+    parser.add_argument("--no-wait", action="store_true", help="fail at once where another run has the device, instead of waiting for it")
+
+
+def carry_out(run_id: str, chosen: Namespace) -> int:
+    """Carry out a run, new or resumed, and return the exit code: 0 where it finished or was stopped.
+
+    Args:
+        run_id: of the run.
+        chosen: with the flags of `add_carrying`.
+    """
     from tqdm import tqdm
 
     from ikd.events import Event, Notice, RunFinished, Stage, StepTaken, TeacherProgress
@@ -20,7 +36,7 @@ def carry_out(run_id: str, *, quiet: bool, share_device: bool = False) -> int:
     from ikd.trace.store import open_run
 
     folder = open_run(run_id)
-    bar: tqdm[NoReturn] = tqdm(disable=quiet, unit="step", dynamic_ncols=True)
+    bar: tqdm[NoReturn] = tqdm(disable=chosen.quiet, unit="step", dynamic_ncols=True)
 
     def show(event: Event) -> None:
         if isinstance(event, Stage):
@@ -36,11 +52,20 @@ def carry_out(run_id: str, *, quiet: bool, share_device: bool = False) -> int:
             bar.close()
             print_scores(event.scores)
 
+    def say_busy(sentence: str) -> None:
+        bar.clear()
+        print(f"{sentence} Ctrl-C gives up; --no-wait does not wait.", file=sys.stderr)
+
     end_as_by_keyboard()
     try:
-        run_job(folder, folder.config(), watch=show, share_device=share_device)
+        run_job(folder, folder.config(), watch=show, share_device=chosen.share_device, on_busy=None if chosen.no_wait else say_busy)
     finally:
         bar.close()
+    return print_end(folder)
+
+
+def print_end(folder: RunFolder) -> int:
+    """Print how a run has ended, and return the exit code."""
     state = folder.state()
     if state.error:
         print(state.error, file=sys.stderr)

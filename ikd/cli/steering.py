@@ -8,7 +8,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from ikd.cli.carrying import carry_out
+from ikd.cli.carrying import add_carrying, carry_out
 from ikd.config import AT_A_FORK, IN_FLIGHT
 from ikd.errors import ConfigError, RunError
 
@@ -17,8 +17,7 @@ def add_steering(commands: Any) -> None:
     """Add the commands to the parser's."""
     _add(commands, "pause", "let a run wait after its present step, with a checkpoint", _pause)
     resume = _add(commands, "resume", "let a paused run go on; carry out here the rest of one that has ended early", _resume)
-    resume.add_argument("--quiet", action="store_true", help="no progress bar")
-    resume.add_argument("--share-device", action="store_true", help="run beside another run on the same device")
+    add_carrying(resume)
     _add(commands, "step", "let a paused run take one step, and one at work pause after its next", _step)
     stop = _add(commands, "stop", "end a run after its present step; it can be resumed", _stop)
     stop.add_argument("--at", type=int, metavar="STEP", help="end it when it has completed so many steps")
@@ -30,7 +29,7 @@ def add_steering(commands: Any) -> None:
     fork.add_argument("--set", action="append", default=[], metavar="SETTING=VALUE",
                       help="a changed setting, any of: " + ", ".join(AT_A_FORK))
     fork.add_argument("--label", default="", help="a name of your own for the fork")
-    fork.add_argument("--quiet", action="store_true", help="no progress bar")
+    add_carrying(fork)
     rename = _add(commands, "rename", "give a run another name, or a note", _rename)
     rename.add_argument("name", nargs="?", help="its new name")
     rename.add_argument("--note", help="a note of any length up to 2000 characters")
@@ -92,7 +91,7 @@ def _resume(chosen: argparse.Namespace) -> int:
         return 0
     require_writable()
     require_resumable(folder)
-    return carry_out(folder.id, quiet=chosen.quiet, share_device=chosen.share_device)
+    return carry_out(folder.id, chosen)
 
 
 def _change(chosen: argparse.Namespace) -> int:
@@ -119,7 +118,7 @@ def _fork(chosen: argparse.Namespace) -> int:
     require_room()
     folder = make_fork(open_run(chosen.run), chosen.step, changes, root=runs_root(), label=chosen.label)
     print(f"Run {folder.id} in {folder.path}")
-    return carry_out(folder.id, quiet=chosen.quiet)
+    return carry_out(folder.id, chosen)
 
 
 def _rename(chosen: argparse.Namespace) -> int:

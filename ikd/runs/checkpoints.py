@@ -16,11 +16,21 @@ from ikd.config import RecordSettings
 from ikd.errors import RunError
 from ikd.teaching.snapshot import Snapshot
 from ikd.trace.folder import RunFolder
-from ikd.trace.kept import FACTS, WEIGHTS, checkpoint_path, checkpoints_of, kept_steps
+from ikd.trace.kept import (
+    FACTS,
+    FORMAT,
+    WEIGHTS,
+    UnsoundCheckpoint,
+    checkpoint_path,
+    checkpoints_of,
+    has_sums,
+    kept_steps,
+    sealed_facts,
+    sound_facts,
+)
 from ikd.trace.state import cannot_write
 
 MOST_CHECKPOINTS = 40
-FORMAT = 1
 
 
 def save_checkpoint(folder: RunFolder, snapshot: Snapshot, settings: RecordSettings) -> None:
@@ -44,20 +54,24 @@ def save_checkpoint(folder: RunFolder, snapshot: Snapshot, settings: RecordSetti
 
 
 def newest_checkpoint(folder: RunFolder, *, at_most: int) -> Iterator[Snapshot | str]:
-    """Yield the newest readable snapshot up to a step, if there is one; before it a sentence for each that cannot be read."""
+    """Yield the newest sound snapshot up to a step, if there is one; before it a sentence for each that is damaged."""
     for step in reversed([one for one in checkpoints_of(folder) if one <= at_most]):
         place = checkpoint_path(folder, step)
         try:
-            facts = json.loads((place / FACTS).read_text(encoding="utf-8"))
-            if facts["format"] != FORMAT or facts["step"] != step:
-                raise ValueError("of another format")
-            yield Snapshot(
+            facts = sound_facts(place, step)
+            found = Snapshot(
                 step=step, tensors=load_file(place / WEIGHTS), course_drawn=int(facts["course_drawn"]),
                 exam_drawn=int(facts["exam_drawn"]), scores={str(name): float(one) for name, one in facts["scores"].items()},
             )  # fmt: skip
-            return
+        except UnsoundCheckpoint as fault:
+            yield f"The checkpoint at step {step} cannot be read ({fault}): an earlier one is taken."
         except (OSError, ValueError, KeyError, TypeError, AttributeError, SafetensorError) as fault:
             yield f"The checkpoint at step {step} cannot be read ({type(fault).__name__}): an earlier one is taken."
+        else:
+            if not has_sums(facts):
+                yield f"The checkpoint at step {step} was written before checkpoints had checksums: it is taken as it is."
+            yield found
+            return
 
 
 def _written(waiting: Path, snapshot: Snapshot) -> None:
@@ -65,7 +79,7 @@ def _written(waiting: Path, snapshot: Snapshot) -> None:
     save_file(dict(snapshot.tensors), waiting / WEIGHTS)
     facts = {"format": FORMAT, "step": snapshot.step, "course_drawn": snapshot.course_drawn, "exam_drawn": snapshot.exam_drawn,
              "scores": dict(snapshot.scores)}  # fmt: skip
-    (waiting / FACTS).write_text(json.dumps(facts, indent=1), encoding="utf-8")
+    (waiting / FACTS).write_text(json.dumps(sealed_facts(facts, waiting / WEIGHTS), indent=1), encoding="utf-8")
     for path in (waiting / WEIGHTS, waiting / FACTS, waiting):
         _flush(path)
 

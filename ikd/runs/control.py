@@ -6,12 +6,15 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from ikd.config import IN_FLIGHT, PlannedChange
-from ikd.errors import RunError, unknown_name
-from ikd.runs.launch import start_folder
+from ikd.errors import BusyError, RunError, unknown_name
+from ikd.runs.devices import at_work
+from ikd.runs.launch import queued_runs, start_folder
 from ikd.runs.permission import require_room, require_writable
 from ikd.trace.branching import make_fork, recorded_timeline
-from ikd.trace.commands import Value
+from ikd.trace.commands import Value, waiting
 from ikd.trace.folder import RunFolder
+from ikd.trace.rebuilding import has_scores
+from ikd.trace.state import RunState
 from ikd.trace.store import open_run, runs_root
 
 
@@ -59,12 +62,15 @@ def resume_run(run_id: str, root: Path | None = None) -> None:
     """Let a paused run go on; start one that has ended before its time again, from its newest checkpoint.
 
     Raises:
-        RunError: no such run, it is at work or finished, or the lab is read-only.
-        BusyError: its device is busy and the queue is full.
+        RunError: no such run, it is finished, or the lab is read-only.
+        BusyError: it is at work, not paused; or its device is busy and the queue is full.
     """
     require_writable()
     folder = open_run(run_id, root)
-    if folder.state().live:
+    state = folder.state()
+    if state.live:
+        if state.state != "paused" and not any(one.kind in ("pause", "step") for one in waiting(folder.path)):
+            raise BusyError(at_work(folder.id, state))
         folder.ask("resume")
         return
     require_resumable(folder)
@@ -91,13 +97,24 @@ def require_resumable(folder: RunFolder) -> None:
 
     Raises:
         RunError: it cannot; it says why.
+        BusyError: it is at work.
     """
     state = folder.state()
     if folder.recorded:
         raise RunError(f"{folder.id} is a recorded run and cannot be resumed: fork it, or start a new run with its settings.")
-    if not state.resumable:
-        why = {"finished": "is finished", "queued": "waits in the queue"}.get(state.state, "is damaged")
-        raise RunError(f"Run {folder.id} {why} and cannot be resumed: fork it to go another way.")
+    if state.live:
+        raise BusyError(at_work(folder.id, state))
+    if state.resumable or _contradicted(folder, state):
+        return
+    why = {"finished": "is finished", "queued": "waits in the queue"}.get(state.state, "is damaged")
+    raise RunError(f"Run {folder.id} {why} and cannot be resumed: fork it to go another way.")
+
+
+def _contradicted(folder: RunFolder, state: RunState) -> bool:
+    """Return whether a state.json says that a run is finished or waits, and its trace or the queue says that it is not so."""
+    if state.state == "finished":
+        return folder.trace_path.exists() and has_scores(folder.path) is False
+    return state.state == "queued" and folder.id not in [one.id for one in queued_runs(folder.path.parent)]
 
 
 def _live(run_id: str, root: Path | None, word: str) -> RunFolder:

@@ -10,6 +10,7 @@ from ikd.config import MOVING_POLICIES, RunConfig, fine_tune_rate, student_rate,
 from ikd.models import StudentModel, TeacherModel
 from ikd.models.flops import forward_flops
 from ikd.protocols import TaskData, to_device
+from ikd.runs.sameness import model_hashes
 from ikd.trainer import caches_soft_targets
 
 COUNTED_TEXTS = 32
@@ -26,7 +27,7 @@ def facts_of(
     moves = config.policy.name in MOVING_POLICIES
     batch = course.batch(range(min(COUNTED_TEXTS, len(course))))
     return {
-        "task": data.name, "fingerprint": data.fingerprint, "truth_is": data.truth_is,
+        "task": data.name, "fingerprint": data.fingerprint, "truth_is": data.truth_is, **model_hashes(config, teacher, student),
         **{f"{name}_examples": len(split) for name, split in data.splits.items()},
         "teacher_weights": sum(weight.numel() for weight in teacher.model.parameters()),
         "student_weights": sum(weight.numel() for weight in student.model.parameters()),

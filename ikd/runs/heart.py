@@ -14,7 +14,7 @@ import psutil
 from ikd.config import RunConfig, Timeline
 from ikd.errors import RunError
 from ikd.trace.folder import RunFolder
-from ikd.trace.state import RunState
+from ikd.trace.state import RunState, read_state
 
 BEAT_SECONDS = 1.0
 
@@ -23,6 +23,8 @@ def beginning(folder: RunFolder, config: RunConfig) -> RunState:
     """Return the state of a run that has just been given to its thread: a new one, or one that is resumed."""
     before = folder.state()
     again = folder.trace_path.exists()
+    if again and not read_state(folder.path / "state.json").stage:
+        folder.append_log("state.json was missing or damaged: it was written again from what the trace says.", warning=True)
     return RunState(
         state="preparing", stage="loading", total=Timeline(config).last.training.steps, step=before.step if again else 0,
         started=before.started if again else time.time(), attempt=before.attempt + 1 if again else 1,

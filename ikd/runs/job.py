@@ -6,7 +6,7 @@ import errno
 import sqlite3
 import time
 import traceback
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
 from pathlib import Path
 
 import torch
@@ -22,6 +22,7 @@ from ikd.runs.desk import Desk
 from ikd.runs.devices import device_lock, hold_run, resolve_device, use_threads
 from ikd.runs.heart import Heart, beginning
 from ikd.runs.preparation import prepare
+from ikd.runs.waiting import StoppedWaiting, Waiting
 from ikd.teaching.snapshot import Snapshot
 from ikd.trace.commands import clear, clear_spent
 from ikd.trace.folder import TEST_LEFT_ALONE, RunFolder
@@ -32,7 +33,8 @@ Watcher = Callable[[Event], None]
 
 
 def run_job(
-    folder: RunFolder, config: RunConfig, *, watch: Watcher | None = None, share_device: bool = False, score_test: bool = True
+    folder: RunFolder, config: RunConfig, *, watch: Watcher | None = None, share_device: bool = False, score_test: bool = True,
+    on_busy: Callable[[str], None] | None = None,
 ) -> None:
     """Carry out a run in this thread. Once begun, it never raises but for KeyboardInterrupt: the end is in the run's state.
 
@@ -41,6 +43,7 @@ def run_job(
         config: its config.
         watch: called with every event after it was recorded.
         share_device: run beside another run on the same device.
+        on_busy: told in a sentence who has the device, once for each holder; the run then waits for it. None: a busy device ends it.
         score_test: False where the run is only to choose settings: its test texts are left alone, now and whenever it is resumed.
 
     Raises:
@@ -51,21 +54,25 @@ def run_job(
         if folder.trace_path.exists():
             clear_spent(folder.path)
         with Heart(folder, beginning(folder, config)) as heart:
-            carry_out(folder, config, heart=heart, watch=watch, share_device=share_device, score_test=score_test)
+            carry_out(folder, config, heart=heart, watch=watch, share_device=share_device, score_test=score_test, on_busy=on_busy)
 
 
 def carry_out(
     folder: RunFolder, config: RunConfig, *, heart: Heart, watch: Watcher | None = None, share_device: bool = False,
-    score_test: bool = True,
+    score_test: bool = True, on_busy: Callable[[str], None] | None = None,
 ) -> None:  # fmt: skip
     """Carry out a run whose heart beats already; otherwise as `run_job`."""
     try:
         if not score_test:
             (folder.path / TEST_LEFT_ALONE).touch()
         device = resolve_device(config.machine.device)
-        with device_lock(folder.path.parent, str(device), run_id=folder.id, share=share_device):
-            heart.now(device=str(device))
+        waiting = None if on_busy is None else Waiting(folder, heart, on_busy)
+        with device_lock(folder.path.parent, str(device), run_id=folder.id, share=share_device, waiting=waiting):
+            heart.now(device=str(device), stage="loading")
             _work(folder, config, device, heart=heart, watch=watch)
+    except StoppedWaiting as stopped:
+        folder.append_log(str(stopped))
+        _end(heart, folder, stopped.state, None)
     except KeyboardInterrupt:
         _end(heart, folder, "interrupted", "Interrupted from the keyboard. What it recorded is kept: resume it to go on.")
         raise
@@ -102,16 +109,20 @@ def _events(
 ) -> Iterator[Event]:
     """Yield the whole run's events: loading, fine-tuning the teacher, teaching (from a checkpoint, if any), final scores."""
     prepared = yield from prepare(folder, config, device, n_threads)
-    start: Snapshot | None = None
-    for found in newest_checkpoint(folder, at_most=recorded + 1):
-        if isinstance(found, str):
-            yield Notice(text=found, warning=True)
-        else:
-            start = found
-            yield Notice(text=f"Going on from the checkpoint at step {found.step}.")
+    start = yield from _start_of(folder, recorded)
     desk.training = Training(prepared.room, desk.timeline, start=start)
     yield from desk.training.events()
     save_student(folder.path / "student", prepared.student, prepared.data)
+
+
+def _start_of(folder: RunFolder, recorded: int) -> Generator[Notice, None, Snapshot | None]:
+    """Return the newest sound checkpoint, if any, and yield a notice for it and for each that is damaged."""
+    for found in newest_checkpoint(folder, at_most=recorded + 1):
+        if not isinstance(found, str):
+            yield Notice(text=f"Going on from the checkpoint at step {found.step}.")
+            return found
+        yield Notice(text=found, warning=True)
+    return None
 
 
 def save_student(folder: Path, student: StudentModel, data: TaskData) -> None:

@@ -21,7 +21,7 @@ from filelock import FileLock, Timeout
 
 from ikd.config import RunConfig, Timeline
 from ikd.errors import BusyError, IKDError, RunError
-from ikd.runs.devices import hold_run
+from ikd.runs.devices import at_work, hold_run
 from ikd.runs.heart import Heart, beginning
 from ikd.runs.loading import load_job
 from ikd.runs.permission import MOST_QUEUED, read_only, require_room, require_steps, require_writable
@@ -68,8 +68,8 @@ def start_folder(folder: RunFolder, *, queue: bool = True) -> str:
     with _one_at_a_time(folder.path.parent):
         state = folder.state()
         if state.live:  # another tab was quicker
-            raise BusyError(f"Run {folder.id} is at work already: open it, stop it, or wait for its end.")
-        if state.state == "queued":
+            raise BusyError(at_work(folder.id, state))
+        if folder.id in [one.id for one in queued_runs(folder.path.parent)]:
             return folder.id
         return _begin(lambda: folder, config, folder.path.parent, queue=queue)
 
@@ -199,8 +199,12 @@ def _work(folder: RunFolder, config: RunConfig, state: RunState, held: ExitStack
             with suppress(RunError):
                 heart.now(state="failed", stage="done", ended=time.time(), error=sentence)
         else:
-            job.carry_out(folder, config, heart=heart)
+            job.carry_out(folder, config, heart=heart, on_busy=_say_nothing)  # its log says whom it waits for
     threading.Thread(target=_next, args=(folder.path.parent, threading.current_thread()), name="ikd-next", daemon=True).start()
+
+
+def _say_nothing(sentence: str) -> None:
+    return
 
 
 def _next(root: Path, ended: threading.Thread) -> None:

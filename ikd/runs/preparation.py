@@ -20,6 +20,7 @@ from ikd.models.adapters import add_adapters
 from ikd.models.initialisation import layer_stack
 from ikd.protocols import Split, TaskData
 from ikd.runs.facts import facts_of
+from ikd.runs.sameness import require_same_models, require_same_texts
 from ikd.runs.teacher_test import self_test
 from ikd.runs.teachers import prepare_teacher
 from ikd.runs.trial import blamed_on, try_model
@@ -45,6 +46,7 @@ def prepare(folder: RunFolder, config: RunConfig, device: torch.device, n_thread
     for name in _asked_of_the_hub(config):
         yield Notice(text=f"Asking the hub for {name}, where it is not in the local cache: out of reach, that takes up to a minute.")
     data = load_task(config.task)
+    require_same_texts(folder, config, data)
     for note in data.notes:
         yield Notice(text=note)
     if (folder.path / TEST_LEFT_ALONE).exists():
@@ -53,6 +55,7 @@ def prepare(folder: RunFolder, config: RunConfig, device: torch.device, n_thread
     teacher = build_teacher(config, data)
     nn.Module.to(teacher.model, device)
     student = build_student(config, data, teacher)  # refuses early what cannot be matched
+    require_same_models(folder, config, teacher, student)
     for note in (*teacher.notes, *student.notes):
         yield Notice(text=note)
     with blamed_on("model", config.teacher.name, doing="be given the task's texts"):

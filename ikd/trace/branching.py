@@ -9,18 +9,22 @@ from collections.abc import Mapping
 from contextlib import closing
 from pathlib import Path
 
-from ikd.config import AT_A_FORK, PlannedChange, RunConfig, Timeline, build_config
+from ikd.config import AT_A_FORK, PlannedChange, RunConfig, Timeline, build_config, config_from_json
 from ikd.errors import RunError
 from ikd.trace.commands import Value
 from ikd.trace.connection import disk_full, reading
 from ikd.trace.continuing import forget_from
 from ikd.trace.folder import RunFolder
-from ikd.trace.kept import checkpoint_path, checkpoints_of
+from ikd.trace.kept import checkpoint_path, newest_sound_checkpoint
 from ikd.trace.notes import Notes, read_notes, write_notes
-from ikd.trace.opening import bring_up_to_date
+from ikd.trace.opening import bring_up_to_date, config_fact
 from ikd.trace.reader import TraceReader
+from ikd.trace.rows import write_meta
+from ikd.trace.soundness import require_sound
 from ikd.trace.state import RunState, cannot_write
 from ikd.trace.store import new_run, open_run
+from ikd.trace.sums import seal
+from ikd.trace.written_config import recorded_config_text, require_same_config
 
 
 def recorded_config(folder: RunFolder) -> RunConfig:
@@ -47,7 +51,7 @@ def fork_config(folder: RunFolder, step: int, changes: Mapping[str, Value], *, l
     """Return the config of a fork: as the parent up to a step, from there on with changed settings.
 
     Raises:
-        RunError: a step that the parent has not reached, or a damaged parent.
+        RunError: a step that the parent has not reached, a damaged parent, or one whose config.json is not that of its record.
         ConfigError: a setting that a fork cannot change, or a value that it cannot have.
     """
     most = completed_steps(folder)
@@ -76,10 +80,11 @@ def make_fork(parent: RunFolder, step: int, changes: Mapping[str, Value], *, roo
     Raises:
         RunError, ConfigError: as `fork_config`; or the disk is full.
     """
+    _require_recorded_config(parent)
     config = fork_config(parent, step, changes, label=label)
     folder = new_run(config, root)
     try:
-        _copy_trace(parent.trace_path, folder.trace_path, before=step, immutable=parent.recorded)
+        _copy_trace(parent, folder, before=step)
         owner, start = _nearest_checkpoint(parent, step)
         if start:
             _copy_checkpoint(checkpoint_path(owner, start), checkpoint_path(folder, start))
@@ -107,11 +112,11 @@ def recorded_timeline(folder: RunFolder) -> Timeline:
 
 
 def _nearest_checkpoint(parent: RunFolder, step: int) -> tuple[RunFolder, int]:
-    """Return the newest checkpoint up to a step, of a run or of those it was forked from itself, and whose it is; 0 where none is."""
+    """Return the newest sound checkpoint up to a step, of a run or of those it was forked from, and whose it is; 0 where none is."""
     owner, known = parent, set[str]()
     while owner.id not in known:
         known.add(owner.id)
-        start = max((one for one in checkpoints_of(owner) if one <= step), default=0)
+        start = newest_sound_checkpoint(owner, at_most=step)
         notes = read_notes(owner.path)
         if start or not notes.parent or step > (notes.parent_step or 0):
             return owner, start
@@ -122,19 +127,28 @@ def _nearest_checkpoint(parent: RunFolder, step: int) -> tuple[RunFolder, int]:
     return parent, 0
 
 
-def _copy_trace(source: Path, target: Path, *, before: int, immutable: bool) -> None:
-    with closing(sqlite3.connect(target, isolation_level=None)) as copy:
-        with reading(source, immutable=immutable) as trace:
+def _require_recorded_config(parent: RunFolder) -> None:
+    recorded = recorded_config_text(parent.trace_path, immutable=parent.recorded)
+    if recorded is not None:
+        require_same_config(config_from_json(recorded), parent.config(), parent.id)
+
+
+def _copy_trace(parent: RunFolder, child: RunFolder, *, before: int) -> None:
+    with closing(sqlite3.connect(child.trace_path, isolation_level=None)) as copy:
+        with reading(parent.trace_path, immutable=parent.recorded) as trace:
             assert trace is not None, "a run with a recorded step has a trace"
             trace.backup(copy)
         copy.execute("PRAGMA journal_mode=DELETE")
-        bring_up_to_date(copy)
+        require_sound(copy, child.trace_path, parent.id, before=before)
+        bring_up_to_date(copy, child)
         width = copy.execute("SELECT value FROM meta WHERE key = 'bin_steps'").fetchone()
         cursor = copy.cursor()
         cursor.execute("BEGIN IMMEDIATE")
         forget_from(cursor, before, bin_steps=int(width[0]) if width else 1)
         # What the parent changed in flight before the fork stands in the fork's plan.
         cursor.execute("DELETE FROM interventions")
+        write_meta(cursor, config_fact(child))
+        seal(cursor)
         cursor.execute("COMMIT")
         copy.execute("VACUUM")
 

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import time
+from contextlib import suppress
 from pathlib import Path
 
 from ikd.config import RunConfig, config_from_json
 from ikd.errors import ConfigError, RunError
 from ikd.trace.commands import Value, post, waiting
+from ikd.trace.rebuilding import rebuilt_state
 from ikd.trace.state import RunState, read_state, replace_state
+from ikd.trace.written_config import CONFIG, recorded_config_text
 
 LOG_LIMIT_BYTES = 2_000_000
 TEST_LEFT_ALONE = "test-left-alone"
@@ -45,24 +48,32 @@ class RunFolder:
         return self.path / "log.txt"
 
     def config(self) -> RunConfig:
-        """Return the configuration the run was started with.
+        """Return the configuration the run was started with; where config.json is gone or damaged, as the trace keeps it.
 
         Raises:
-            RunError: config.json is missing or damaged.
+            RunError: config.json is missing or damaged, and the trace does not keep it either.
         """
         try:
-            return config_from_json((self.path / "config.json").read_text(encoding="utf-8"))
+            return config_from_json((self.path / CONFIG).read_text(encoding="utf-8"))
         except FileNotFoundError:
-            why = "is missing"
+            why = "is missing: delete the run, or put the file back."
         except (OSError, UnicodeDecodeError) as fault:
-            why = f"cannot be read ({type(fault).__name__})"
+            why = f"cannot be read ({type(fault).__name__}): delete the run, or put the file back."
         except ConfigError as fault:
-            raise RunError(f"The config.json of run {self.id} is damaged or of another version. {fault}") from None
-        raise RunError(f"The config.json of run {self.id} {why}: delete the run, or put the file back.")
+            why = f"is damaged or of another version. {fault}"
+        recorded = recorded_config_text(self.trace_path, immutable=self.recorded)
+        if recorded is not None:
+            with suppress(ConfigError):
+                return config_from_json(recorded)
+        raise RunError(f"The config.json of run {self.id} {why}")
 
     def state(self) -> RunState:
-        """Return where the run stands; never raises. A live run that fell silent is given as "lost"."""
-        return read_state(self.path / "state.json")
+        """Return where the run stands; never raises. A live run that fell silent is given as "lost".
+
+        A state.json that is missing or cannot be read is made up for by what the trace says.
+        """
+        state = read_state(self.path / "state.json")
+        return state if state.stage else rebuilt_state(self.path, state)
 
     def write_state(self, state: RunState) -> None:
         """Replace the state as a whole.

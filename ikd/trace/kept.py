@@ -2,14 +2,24 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 import os
 import re
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 from ikd.trace.folder import RunFolder
 
 WEIGHTS, FACTS = "weights.safetensors", "checkpoint.json"
+FORMAT, FORMAT_WITHOUT_SUMS = 2, 1
+WEIGHTS_SUM, FACTS_SUM = "weights_sum", "facts_sum"
 _STEP = re.compile(r"\d{8}")
+
+
+class UnsoundCheckpoint(Exception):
+    """A checkpoint that is not what was written, with the reason."""
 
 
 def checkpoints_of(folder: RunFolder) -> list[int]:
@@ -25,6 +35,59 @@ def checkpoints_of(folder: RunFolder) -> list[int]:
 def checkpoint_path(folder: RunFolder, step: int) -> Path:
     """Return the folder of a checkpoint, whether it is there or not."""
     return folder.path / "checkpoints" / f"{step:08d}"
+
+
+def sealed_facts(facts: Mapping[str, Any], weights: Path) -> dict[str, Any]:
+    """Return the facts of a checkpoint with the checksums of its weights and of themselves."""
+    known = {**facts, WEIGHTS_SUM: _sum_of_file(weights)}
+    return {**known, FACTS_SUM: _sum_of_facts(known)}
+
+
+def sound_facts(place: Path, step: int) -> dict[str, Any]:
+    """Return the facts of a checkpoint whose files are what was written; one written before there were checksums is taken as it is.
+
+    Raises:
+        UnsoundCheckpoint: they are not, or cannot be read.
+    """
+    try:
+        facts = json.loads((place / FACTS).read_text(encoding="utf-8"))
+        if facts["step"] != step or facts["format"] not in (FORMAT, FORMAT_WITHOUT_SUMS):
+            raise UnsoundCheckpoint("it is of another step or format")
+        if facts["format"] == FORMAT:
+            rest = {name: value for name, value in facts.items() if name != FACTS_SUM}
+            if facts[FACTS_SUM] != _sum_of_facts(rest):
+                raise UnsoundCheckpoint(f"the checksum of {FACTS} does not fit")
+            if facts[WEIGHTS_SUM] != _sum_of_file(place / WEIGHTS):
+                raise UnsoundCheckpoint(f"the checksum of {WEIGHTS} does not fit")
+    except (OSError, ValueError, KeyError, TypeError, RecursionError) as fault:
+        raise UnsoundCheckpoint(f"{FACTS} or {WEIGHTS} cannot be read: {type(fault).__name__}") from fault
+    assert isinstance(facts, dict)
+    return facts
+
+
+def has_sums(facts: Mapping[str, Any]) -> bool:
+    """Return whether a checkpoint was written with checksums."""
+    return bool(facts["format"] == FORMAT)
+
+
+def newest_sound_checkpoint(folder: RunFolder, *, at_most: int) -> int:
+    """Return the step of the newest checkpoint up to a step whose files are what was written, 0 where there is none."""
+    for step in reversed([one for one in checkpoints_of(folder) if one <= at_most]):
+        try:
+            sound_facts(checkpoint_path(folder, step), step)
+        except UnsoundCheckpoint:
+            continue
+        return step
+    return 0
+
+
+def _sum_of_file(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, lambda: hashlib.blake2b(digest_size=16)).hexdigest()
+
+
+def _sum_of_facts(facts: Mapping[str, Any]) -> str:
+    return hashlib.blake2b(json.dumps(facts, sort_keys=True).encode(), digest_size=16).hexdigest()
 
 
 def kept_steps(steps: list[int], *, every: int, newest: int, keep_every: int, most: int) -> list[int]:

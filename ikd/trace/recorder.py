@@ -38,6 +38,7 @@ from ikd.trace.rows import (
     hidden_rows,
     interventions_in,
     probe_rows,
+    started_facts,
     write_bin,
     write_course,
     write_examples,
@@ -45,9 +46,9 @@ from ikd.trace.rows import (
     write_meta,
     write_quantiles,
 )
-from ikd.trace.schema import SCHEMA_VERSION
 from ikd.trace.storing import Array, check_step, stored_logits
 from ikd.trace.summary import reading_scalars
+from ikd.trace.sums import RunningSums
 
 _TEACHER_BATCH = 10
 
@@ -85,10 +86,11 @@ class Recorder:
         self._binner: Binner | None = None
         self._teacher_losses: list[tuple[int, float]] = []
         self._clipped, self._closed = False, False
-        self._connection, notice = old_trace(folder) if resume else new_trace(folder)
+        self._connection, notices = old_trace(folder) if resume else new_trace(folder)
         self._kept = kept_in(self._connection, folder.id) if resume else Kept(last_step=-1, seconds=0.0)
         self._seconds = self._kept.seconds
-        if notice:
+        self._sums = RunningSums(self._connection)
+        for notice in notices:
             folder.append_log(notice, warning=True)
 
     def __enter__(self) -> Self:
@@ -162,18 +164,8 @@ class Recorder:
         before = TraceReader(self._folder).meta()
         # A fork may have other steps than its parent: its bins stay as wide as those it began with.
         self._bin_steps = int(before.get("bin_steps") or steps_of_a_bin(event.n_steps))
-        meta = {
-            "schema_version": SCHEMA_VERSION,
-            "probe_dtype": self._dtype_name,
-            "label_names": list(event.label_names),
-            "n_steps": event.n_steps,
-            "temperature": event.temperature,
-            "bin_steps": self._bin_steps,
-            "facts": dict(event.facts),
-            **({"shown": list(event.shown)} if event.shown else {}),
-        }
         with self._transaction("the start of the run") as cursor:
-            write_meta(cursor, meta)
+            write_meta(cursor, started_facts(event, probe_dtype=self._dtype_name, bin_steps=self._bin_steps))
             if "label_names" not in before:
                 write_examples(cursor, event.probe)
         self._n_classes, self._n_probe, self._n_shown = len(event.label_names), len(event.probe), len(event.shown)
@@ -289,8 +281,10 @@ class Recorder:
         try:
             cursor.execute("BEGIN IMMEDIATE")
             yield cursor
+            self._sums.write(cursor)
             cursor.execute("COMMIT")
         except BaseException as fault:
+            self._sums.forget()
             undo(self._connection)
             if isinstance(fault, sqlite3.Error):
                 raise RunError(not_written(what, fault, last_step=self._last_step)) from fault

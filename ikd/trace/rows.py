@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ikd.events import Course, Example, Floats, Intervened, StepTaken
+from ikd.events import Course, Example, Floats, Intervened, RunStarted, StepTaken
 from ikd.trace.binning import Bin
 from ikd.trace.decoding import has_table
 from ikd.trace.schema import PROBE_BLOCK
@@ -21,6 +21,13 @@ def write_meta(cursor: sqlite3.Cursor, facts: Mapping[str, Any]) -> None:
     """Write facts of the run, each as JSON."""
     rows = [(key, json.dumps(value, default=_plain_number)) for key, value in facts.items()]
     cursor.executemany("INSERT OR REPLACE INTO meta VALUES (?, ?)", rows)
+
+
+def started_facts(event: RunStarted, *, probe_dtype: str, bin_steps: int) -> dict[str, Any]:
+    """Return the facts of a run that has started, as `meta` keeps them."""
+    facts = {"probe_dtype": probe_dtype, "label_names": list(event.label_names), "n_steps": event.n_steps,
+             "temperature": event.temperature, "bin_steps": bin_steps, "facts": dict(event.facts)}  # fmt: skip
+    return {**facts, "shown": list(event.shown)} if event.shown else facts
 
 
 def write_examples(cursor: sqlite3.Cursor, examples: Iterable[Example]) -> None:

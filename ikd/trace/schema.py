@@ -5,11 +5,11 @@ One SQLite file a run, one writer, readers read-only. All arrays are little-endi
 
 from __future__ import annotations
 
-SCHEMA_VERSION = 6
+SCHEMA_VERSION = 7
 
 TABLES: dict[str, dict[str, str]] = {
     "meta": {
-        "key": "name of a fact fixed for the whole run",
+        "key": "name of a fact fixed for the whole run; under config, since version 7, the text of config.json",
         "value": "its value as JSON",
     },
     "examples": {
@@ -93,6 +93,12 @@ TABLES: dict[str, dict[str, str]] = {
     "teacher_training": {
         "step": "step of the teacher's own fine-tuning before distillation",
         "loss": "cross-entropy of its batch, or null where it was not a number",
+    },
+    "sums": {
+        "part": "step, bin (of digest), the name of another table, with split or role of examples and final, or schema; traces before "
+        "version 7 have no such table",
+        "number": "of the step or bin, else 0",
+        "digest": "blob (16,): sum of the hashes of all rows there, checked before a run is resumed or forked",
     },
 }
 

@@ -14,12 +14,14 @@ from pathlib import Path
 from typing import Any, Literal, get_args
 
 from ikd.errors import RunError
+from ikd.trace.liveness import HEARTBEAT_LIMIT_SECONDS, Mark, mark_of, seconds_silent
 
 StateName = Literal["queued", "preparing", "running", "paused", "finished", "stopped", "interrupted", "failed", "lost"]
 STATE_NAMES: tuple[StateName, ...] = get_args(StateName)
+WAITING = "waiting for the device"
 RESUMABLE = ("stopped", "interrupted", "failed", "lost")
-HEARTBEAT_LIMIT_SECONDS = 20.0
 LARGEST_NUMBER = 1e30
+MOST_ATTEMPTS = 1_000_000
 LAST_SECOND = 253_402_300_799.0
 """The last second of the year 9999: no page can write a later date."""
 
@@ -31,12 +33,13 @@ class RunState:
     Attributes:
         state: "queued" waits for the device, "interrupted" was ended by nobody's wish (the server or the machine stopped), "lost"
             has crashed: its heart beats no more.
-        stage: "queued", "loading", "fine-tuning the teacher", "catching up" (computing again, after a resume, what was recorded
-            already), "teaching", "final scores" or "done".
+        stage: "queued", "waiting for the device", "loading", "fine-tuning the teacher", "catching up" (computing again, after a
+            resume, what was recorded already), "teaching", "final scores" or "done".
         stage_step, stage_total: progress within the stage; the total is 0 where it is not known.
         step: completed student updates, of `total`.
         pid, host: the process that computes the run.
-        started, heartbeat, ended: seconds since the epoch.
+        started, heartbeat, ended: seconds since the epoch, by the clock of the machine that computes the run.
+        begun: the same, when its present attempt began.
         error: plain sentence, where the run failed or was lost.
         scores: final scores, e.g. `student/test/accuracy`.
         attempt: 1, and one more for each time it was resumed.
@@ -53,6 +56,7 @@ class RunState:
     host: str = field(default_factory=platform.node)
     started: float = field(default_factory=time.time)
     heartbeat: float = field(default_factory=time.time)
+    begun: float = field(default_factory=time.time)
     ended: float | None = None
     error: str | None = None
     device: str = ""
@@ -71,6 +75,11 @@ class RunState:
         """Whether the run has ended before its time and can go on."""
         return self.state in RESUMABLE and bool(self.stage)  # none where state.json is damaged
 
+    def carried_out_by(self) -> str:
+        """Return in words which process computes the run, where and since when."""
+        since = time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(self.begun))
+        return f"process {self.pid} on {self.host or 'an unknown machine'} since {since}"
+
     def fraction(self) -> float:
         """Return the completed share of the student's steps, at most 0.99 until the run is finished."""
         if self.state == "finished":
@@ -85,7 +94,9 @@ def read_state(path: Path) -> RunState:
         # A file copied or written by other means can be caught half-written: look again before believing it.
         time.sleep(0.02 * attempt)
         try:
-            return _or_lost(_parsed(path.read_text(encoding="utf-8")))
+            with path.open(encoding="utf-8") as file:
+                state, mark = _parsed(file.read()), mark_of(os.fstat(file.fileno()))
+            return _or_lost(state, path, mark)
         except FileNotFoundError:
             return _unreadable("has no state.json")
         except (OSError, ValueError, TypeError, RecursionError) as one:
@@ -156,7 +167,7 @@ def _parsed(text: str) -> RunState:
     known = {one.name for one in fields(RunState)}
     # A newer version may say more than this one knows: its extra facts are left out.
     values = {name: value for name, value in tree.items() if name in known}
-    state = RunState(**{"pid": 0, "host": "", "started": 0.0, "heartbeat": 0.0, **values})
+    state = RunState(**{"pid": 0, "host": "", "started": 0.0, "heartbeat": 0.0, "begun": 0.0, **values})
     _check_types(state)
     return state
 
@@ -164,11 +175,13 @@ def _parsed(text: str) -> RunState:
 def _check_types(state: RunState) -> None:
     numbers = (state.stage_step, state.stage_total, state.step, state.total, state.pid, state.peak_memory_bytes, state.attempt,
                *([] if state.stop_at is None else [state.stop_at]))
-    times = (state.started, state.heartbeat, *([] if state.ended is None else [state.ended]))
+    times = (state.started, state.heartbeat, state.begun, *([] if state.ended is None else [state.ended]))
     texts = (state.stage, state.host, state.device, *([] if state.error is None else [state.error]))
     if not (all(_within(one, LARGEST_NUMBER) for one in numbers) and all(_within(one, LAST_SECOND) for one in times)
             and all(isinstance(one, str) for one in texts)):
         raise TypeError("a fact of the wrong type or beyond all bounds")
+    if not isinstance(state.attempt, int) or not 0 <= state.attempt <= MOST_ATTEMPTS:
+        raise TypeError("no number of an attempt")
     if not isinstance(state.scores, dict) or not all(isinstance(one, int | float) for one in state.scores.values()):
         raise TypeError("scores must be numbers by name")
 
@@ -178,17 +191,17 @@ def _within(number: object, most: float) -> bool:
     return isinstance(number, int | float) and abs(number) <= most
 
 
-def _or_lost(state: RunState) -> RunState:
+def _or_lost(state: RunState, path: Path, mark: Mark) -> RunState:
     if not state.live:
         return state
-    silence = time.time() - state.heartbeat
-    if silence > HEARTBEAT_LIMIT_SECONDS:
-        why = f"has not been heard from for {_duration(silence)}"
-    elif state.host == platform.node() and _process_gone(state.pid):
+    heard = state.heartbeat
+    if state.host == platform.node() and _process_gone(state.pid):
         why = "ended without a word: its process is gone"
+    elif (silence := seconds_silent(str(path), mark)) > HEARTBEAT_LIMIT_SECONDS:
+        why, heard = f"has not been heard from for {_duration(silence)}", time.time() - silence  # by the clock of this machine
     else:
         return state
-    return replace(state, state="lost", ended=state.heartbeat,
+    return replace(state, state="lost", heartbeat=heard, ended=state.heartbeat,
                    error=f"The run {why}. What it recorded is kept: resume it to have the rest.")
 
 
@@ -208,8 +221,9 @@ def _process_gone(pid: int) -> bool:
 
 
 def _unreadable(what: str) -> RunState:
-    sentence = f"The run folder {what}: it is damaged or incomplete. Delete it, or put the missing file back."
-    return RunState(state="failed", stage="", pid=0, host="", started=0.0, heartbeat=0.0, error=sentence)
+    sentence = (f"The run folder {what}, and no trace that tells where the run stands: it is damaged or incomplete. Put the file back, "
+                "or delete the run and start it again.")  # fmt: skip
+    return RunState(state="failed", stage="", pid=0, host="", started=0.0, heartbeat=0.0, begun=0.0, error=sentence)
 
 
 def _duration(seconds: float) -> str:

@@ -34,4 +34,5 @@ CREATE TABLE interventions (
     number INTEGER PRIMARY KEY, step INTEGER NOT NULL, path TEXT NOT NULL, value TEXT NOT NULL, previous TEXT NOT NULL,
     command TEXT NOT NULL, given REAL NOT NULL);
 CREATE TABLE teacher_training (step INTEGER PRIMARY KEY, loss REAL);
+CREATE TABLE sums (part TEXT NOT NULL, number INTEGER NOT NULL, digest BLOB NOT NULL, PRIMARY KEY (part, number)) WITHOUT ROWID;
 """.strip().removesuffix(";").split(";")

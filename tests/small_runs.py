@@ -56,6 +56,11 @@ def at_step(wanted: int, act: Callable[[RunFolder], Any]) -> Callable[[RunFolder
     return watch
 
 
+def told(folder: RunFolder) -> list[str]:
+    """Return a run's warnings but for the one that its teacher, fine-tuned for a few steps, has hardly learned anything."""
+    return [one for one in folder.warnings() if "better than guessing" not in one]
+
+
 def facts(folder: RunFolder) -> dict[str, list[Any]]:
     """Return every recorded row that does not tell the time."""
     with closing(sqlite3.connect(folder.trace_path)) as trace:

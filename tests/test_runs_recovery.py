@@ -33,7 +33,7 @@ from ikd.trace.kept import checkpoints_of
 from ikd.trace.reader import TraceReader
 from ikd.trace.store import list_runs, new_run, open_run, runs_root
 from tests.browser.training import Training
-from tests.small_runs import SMALL, again, assert_same, at_step, carried_out, facts, small
+from tests.small_runs import SMALL, again, assert_same, at_step, carried_out, facts, small, told
 
 
 def is_kept(before: dict[str, list[Any]], folder: RunFolder) -> bool:
@@ -294,7 +294,7 @@ def test_a_change_given_while_a_resumed_run_prepares_waits_for_its_place() -> No
     before = facts(folder)
     again(folder, change)
     assert [(one.step, one.path) for one in TraceReader(folder).interventions()] == [(12, "objective.alpha")]
-    assert is_kept(before, folder) and not folder.warnings()
+    assert is_kept(before, folder) and not told(folder)
 
 
 def test_a_change_after_the_last_step_is_refused() -> None:
@@ -303,7 +303,7 @@ def test_a_change_after_the_last_step_is_refused() -> None:
             one.ask("change", path="objective.alpha", value=0.2)
 
     folder = carried_out(small(), change)
-    assert "came after the last step" in folder.warnings()[0] and not TraceReader(folder).interventions()
+    assert "came after the last step" in told(folder)[0] and not TraceReader(folder).interventions()
     assert_same(carried_out(small()), folder)
 
 

@@ -24,7 +24,7 @@ from ikd.trace.kept import checkpoint_path, checkpoints_of, kept_steps
 from ikd.trace.reader import TraceReader
 from ikd.trace.store import new_run, open_run, runs_root
 from ikd.trace.sums import seal
-from tests.small_runs import again, assert_same, at_step, carried_out, facts, small, student_of
+from tests.small_runs import again, assert_same, at_step, carried_out, facts, small, student_of, told
 
 SWITCHES: list[dict[str, Any]] = [
     {},
@@ -79,7 +79,7 @@ def test_steps_after_the_checkpoint_are_computed_again_and_left_as_they_are(lost
     again(broken, watch)
     assert seen[0][0] == {(): 12, (10, 12): 5, (5, 10, 12): 0}[lost]
     assert_same(whole, broken)
-    assert not broken.warnings()
+    assert not told(broken)
 
 
 def test_a_damaged_checkpoint_is_said_and_an_earlier_one_taken() -> None:
@@ -87,7 +87,7 @@ def test_a_damaged_checkpoint_is_said_and_an_earlier_one_taken() -> None:
     weights = checkpoint_path(broken, 12) / "weights.safetensors"
     weights.write_bytes(weights.read_bytes()[:1000])
     again(broken)
-    assert "checkpoint at step 12 cannot be read" in broken.warnings()[0]
+    assert "checkpoint at step 12 cannot be read" in told(broken)[0]
     assert_same(whole, broken)
 
 
@@ -102,7 +102,7 @@ def test_a_step_that_differs_when_computed_again_is_recorded_anew_from_there() -
     trace.commit()
     trace.close()
     again(broken)
-    assert "Step 11, computed again after a resume, differs" in broken.warnings()[0]
+    assert "Step 11, computed again after a resume, differs" in told(broken)[0]
     assert_same(whole, broken)
 
 
@@ -187,7 +187,7 @@ def test_a_changed_run_that_is_stopped_and_resumed_is_the_same() -> None:
 ])  # fmt: skip
 def test_a_change_that_cannot_be_is_refused_in_a_sentence_and_loses_nothing(path: str, value: Any, words: str) -> None:
     folder = carried_out(small(), at_step(7, lambda one: one.ask("change", path=path, value=value)))
-    assert words in folder.warnings()[0]
+    assert words in told(folder)[0]
     assert_same(carried_out(small()), folder)
 
 
@@ -197,7 +197,7 @@ def test_a_fork_is_its_parent_up_to_its_step_and_its_config_alone_gives_it_again
     child = make_fork(parent, step, {"policy.teacher_freeze_at": step, "objective.alpha": 0.5}, root=runs_root(), label="what if")
     assert TraceReader(child).last_step() == step - 1
     again(child)
-    assert child.state().state == "finished" and not child.warnings()
+    assert child.state().state == "finished" and not told(child)
     ours, theirs = facts(child), facts(parent)
     for name in ("course", "probe"):
         column = 0 if name == "course" else 2

@@ -23,7 +23,7 @@ from ikd.trace.opening import UNSUMMED
 from ikd.trace.reader import TraceReader
 from ikd.trace.store import runs_root
 from ikd.trace.written_config import DAMAGED
-from tests.small_runs import again, assert_same, at_step, carried_out, facts, small
+from tests.small_runs import again, assert_same, at_step, carried_out, facts, small, told
 from tests.test_models import save_encoder
 
 NOTHING = "Nothing of the run was changed"
@@ -143,7 +143,7 @@ def test_a_setting_changed_in_config_json_is_refused_by_name_and_a_fork_takes_it
     again(child := make_fork(stopped, 5, {"objective.alpha": 0.25}, root=runs_root()))
     assert child.state().state == "finished", child.state().error
     again(stopped)
-    assert stopped.state().state == "finished" and not stopped.warnings()
+    assert stopped.state().state == "finished" and not told(stopped)
 
 
 @pytest.mark.parametrize("content", [None, b"{", b"\xff\xfe", b'{"sede": 3}', b"[]"], ids=["gone", "cut", "bytes", "no setting", "list"])
@@ -156,7 +156,7 @@ def test_a_config_json_that_cannot_be_read_is_written_again_from_the_trace(conte
     assert stopped.config() == was
     again(stopped)
     assert stopped.state().state == "finished" and config_from_json(path.read_text()) == was
-    assert "written again from the trace" in stopped.warnings()[0]
+    assert "written again from the trace" in told(stopped)[0]
     assert content is None or (stopped.path / DAMAGED).read_bytes() == content
     assert_same(carried_out(small()), stopped)
 
@@ -177,7 +177,7 @@ def as_older_lab(folder: RunFolder) -> None:
 def test_a_run_of_an_older_lab_goes_on_with_a_notice_and_is_checked_from_then_on(stopped: RunFolder) -> None:
     as_older_lab(stopped)
     again(stopped, at_step(12, stop))
-    assert stopped.warnings()[0] == UNSUMMED and "before checkpoints had checksums" in stopped.warnings()[1]
+    assert told(stopped)[0] == UNSUMMED and "before checkpoints had checksums" in told(stopped)[1]
     (stopped.path / "config.json").unlink()
     with closing(sqlite3.connect(stopped.trace_path)) as trace:
         assert trace.execute("SELECT count(*) FROM sums WHERE part = 'step'").fetchone()[0] == 13

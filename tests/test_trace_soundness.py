@@ -29,7 +29,7 @@ from ikd.trace.store import list_runs, new_run, open_run, runs_root
 from ikd.trace.sums import damaged_places, seal
 from ikd.trace.unpacking import unpack_run
 from tests.rehearsal import rehearsal
-from tests.small_runs import again, assert_same, at_step, carried_out, facts, small
+from tests.small_runs import again, assert_same, at_step, carried_out, facts, small, told
 
 
 def recorded(n_steps: int = 12, root: Path | None = None, *, upto: int = 99) -> RunFolder:
@@ -200,7 +200,7 @@ def test_a_checkpoint_with_one_flipped_bit_is_passed_over_with_a_notice(name: st
     assert checkpoints_of(child) == [10]
     again(child)
     again(broken)
-    assert "step 12 cannot be read" in broken.warnings()[0] and not child.warnings()
+    assert "step 12 cannot be read" in told(broken)[0] and not told(child)
     assert_same(whole, broken)
     assert_same(whole, child)
 
@@ -216,7 +216,7 @@ def test_a_lost_state_is_told_from_trace_and_checkpoints(content: str | None) ->
     assert "told from its trace" in str(state.error)
     require_resumable(broken)
     again(broken)
-    assert "state.json was missing or damaged" in broken.warnings()[0]
+    assert "state.json was missing or damaged" in told(broken)[0]
     assert broken.state().state == "finished" and broken.state().attempt == 2
     assert_same(whole, broken)
     (broken.path / "state.json").unlink()

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import sqlite3
 from collections.abc import Iterator, Sequence
+from contextlib import closing
 from dataclasses import replace
 
 import numpy as np
@@ -73,6 +75,14 @@ def synthetic_run(
                                ended=None if state == "running" else now.started + 12.0, device="cpu",
                                scores=scores if state == "finished" else {}))  # type: ignore[arg-type]  # fmt: skip
     return folder
+
+
+def without_config(folder: RunFolder) -> None:
+    """Take the settings away from a run: its config.json, and the copy that its trace keeps."""
+    (folder.path / "config.json").unlink()
+    with closing(sqlite3.connect(folder.trace_path)) as trace:
+        trace.execute("DELETE FROM meta WHERE key = 'config'")
+        trace.commit()
 
 
 def events(config: RunConfig, n_classes: int, *, texts: Sequence[str] = (), seed: int = 0) -> Iterator[Event]:

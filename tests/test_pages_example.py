@@ -23,7 +23,7 @@ from ikd.ui.example_words import FIGURES
 from tests.conftest import REPOSITORY
 from tests.course_run import ALPHA, T, course_run
 from tests.small_runs import at_step, carried_out, small
-from tests.synthetic import HOSTILE, synthetic_run
+from tests.synthetic import HOSTILE, synthetic_run, without_config
 
 SECONDS = 30
 RECORDED = "recorded:reviews-exam"
@@ -177,7 +177,7 @@ def test_no_run_in_the_address_offers_the_newest() -> None:
 
 def test_a_run_without_its_config_shows_all_but_the_loss() -> None:
     folder = course_run(3)
-    (folder.path / "config.json").unlink()
+    without_config(folder)
     page = opened(folder, split="course", ex="1")
     assert faultless(page) and len(charts(page)) == 4 and page.warning
     assert "alpha is not known" in words(page)

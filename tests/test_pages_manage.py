@@ -90,6 +90,8 @@ def test_an_empty_name_gives_back_the_one_of_the_settings(folder: RunFolder) -> 
 
 def test_a_damaged_run_is_called_by_its_note(folder: RunFolder) -> None:
     (folder.path / "config.json").unlink()
+    assert name_of(folder) == "From its settings"  # the trace keeps them too
+    folder.trace_path.unlink()
     assert name_of(folder) == "damaged run"
     write_notes(folder.path, Notes(label="The broken one"))
     assert name_of(folder) == "The broken one"

@@ -21,7 +21,7 @@ from ikd.ui.shell import OWN_FAULT, PAGES
 from ikd.ui.start import labelled
 from ikd.ui.uploads import keep_upload
 from tests.conftest import REPOSITORY
-from tests.synthetic import synthetic_run
+from tests.synthetic import synthetic_run, without_config
 
 SECONDS = 30
 ESTIMATE = Estimate(kd_units=5.0, step_units=15.0, step_milliseconds=40.0, seconds=16.0, teacher_seconds=9.0, explanation="Guessed.")
@@ -72,6 +72,7 @@ def test_page_files_are_thin_and_named_in_the_menu(path: Path) -> None:
 def test_home_and_runs_list_runs_whatever_their_state() -> None:
     synthetic_run(3, n_steps=12, settings={"label": "My <b>run</b>"})
     damaged = synthetic_run(2, n_steps=12, state="failed")
+    without_config(damaged)
     (damaged.path / "config.json").write_text("{", "utf-8")
     for name in ("home", "runs"):
         page = opened(name)

@@ -13,7 +13,7 @@ from streamlit.testing.v1 import AppTest
 from ikd.trace.folder import RunFolder
 from ikd.ui import pace
 from tests.conftest import REPOSITORY
-from tests.synthetic import HOSTILE, synthetic_run
+from tests.synthetic import HOSTILE, synthetic_run, without_config
 
 SECONDS = 30
 
@@ -118,7 +118,7 @@ def test_a_damaged_trace_is_a_sentence() -> None:
 
 def test_a_run_without_its_config_still_shows_its_trace() -> None:
     folder = synthetic_run(3, n_steps=12)
-    (folder.path / "config.json").unlink()
+    without_config(folder)
     page = opened(folder)
     assert not page.exception and not page.error and page.warning and len(charts(page)) > 2
 

@@ -66,6 +66,8 @@ def folder_hash(folder: Path) -> str:
 
 
 def _hash_of(name: str, model_config: Any) -> str:
+    if name == "teacher" or name.startswith("builtin/"):
+        return ""
     if Path(name).is_dir():
         return folder_hash(Path(name))
     return str(getattr(model_config, "_commit_hash", None) or "")

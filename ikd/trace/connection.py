@@ -53,7 +53,7 @@ def _one_file(connection: sqlite3.Connection) -> bool:
     try:
         connection.execute("PRAGMA journal_mode=DELETE")
     except sqlite3.OperationalError as fault:
-        if _code(fault) in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED):
+        if is_busy(fault):
             return False
         raise  # a full disk, say: the log simply stays, and it is readable
     return True
@@ -83,6 +83,11 @@ def reading(path: Path, *, immutable: bool = False) -> Iterator[sqlite3.Connecti
 def disk_full(fault: sqlite3.Error) -> bool:
     """Return whether a write failed because the disk, or the file's quota, is full."""
     return _code(fault) == sqlite3.SQLITE_FULL
+
+
+def is_busy(fault: BaseException) -> bool:
+    """Return whether a trace could not be read or written because another connection holds it."""
+    return isinstance(fault, sqlite3.Error) and _code(fault) in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED)
 
 
 def not_written(what: str, fault: sqlite3.Error, *, last_step: int) -> str:
@@ -150,7 +155,7 @@ def _begun(connection: sqlite3.Connection) -> sqlite3.Connection:
 
 def _unreadable(path: Path, fault: sqlite3.DatabaseError) -> str:
     name = path.parent.name
-    if _code(fault) in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED):
+    if is_busy(fault):
         return f"The trace of run {name} is being written and could not be read for {BUSY_SECONDS:.0f} seconds: try again."
     return (f"The trace of run {name} is damaged ({fault}): what it recorded cannot be read. "
             "Restore trace.sqlite from a copy, or delete the run and start it again.")

@@ -7,6 +7,7 @@ from collections.abc import Collection
 from pathlib import Path
 
 from ikd.errors import RunError
+from ikd.trace.connection import is_busy
 from ikd.trace.decoding import decoded_meta, has_table, probe_count
 from ikd.trace.schema import PROBE_BLOCK, SCHEMA_VERSION
 from ikd.trace.sums import BIN, STEP, SUMS, Place, damaged_places
@@ -34,13 +35,13 @@ def require_sound(connection: sqlite3.Connection, path: Path, run_id: str, *, be
         fault = str(connection.execute("PRAGMA integrity_check(1)").fetchone()[0])
         if fault != "ok":
             raise _Unsound(f"SQLite says: {' '.join(fault.split())[:120]}")
-        if _is_summed(connection):
+        if _is_summed(connection, run_id):
             _check_sums(connection, run_id, before=before)
         _check_shapes(connection)
     except _Unsound as unsound:
         why = str(unsound)
     except (sqlite3.DatabaseError, RunError, ValueError, TypeError, AttributeError) as other:
-        if isinstance(other, _Located):
+        if isinstance(other, _Located) or is_busy(other):
             raise
         why = (str(other).strip().splitlines() or [""])[0][:160].rstrip(".")
     else:
@@ -64,7 +65,7 @@ class _Unsound(Exception):
 
 
 class _Located(RunError):
-    """A trace that is damaged at known steps."""
+    """A fault with a sentence of its own: damage at known steps, or another version of the lab."""
 
 
 def _check_header(path: Path) -> None:
@@ -75,14 +76,14 @@ def _check_header(path: Path) -> None:
         raise _Unsound("its first bytes are not those of a trace")
 
 
-def _is_summed(connection: sqlite3.Connection) -> bool:
+def _is_summed(connection: sqlite3.Connection, run_id: str) -> bool:
     row = connection.execute("SELECT value FROM meta WHERE key = 'schema_version'").fetchone()
     if row is None:
         raise _Unsound("its version is missing")
     version = int(row[0])
     if version > SCHEMA_VERSION:
-        raise _Located("It was recorded by a newer version of the lab and cannot be resumed or forked here: what it recorded is kept. "
-                       "Update the lab, or start the run again with its config.json.")  # fmt: skip
+        raise _Located(f"Run {run_id} was recorded by a newer version of the lab and cannot be resumed or forked here: what it recorded "
+                       "is kept. Update the lab, or start the run again with its config.json.")  # fmt: skip
     summed = has_table(connection, SUMS)
     if version >= FIRST_WITH_SUMS and not summed:
         raise _Unsound("its table of checksums is missing")

@@ -12,6 +12,7 @@ from ikd.runs.permission import require_room, require_writable
 from ikd.trace.branching import make_fork, recorded_timeline
 from ikd.trace.commands import Value
 from ikd.trace.folder import RunFolder
+from ikd.trace.imported import require_trusted
 from ikd.trace.store import open_run, runs_root
 
 
@@ -98,6 +99,7 @@ def require_resumable(folder: RunFolder) -> None:
     if not state.resumable:
         why = {"finished": "is finished", "queued": "waits in the queue"}.get(state.state, "is damaged")
         raise RunError(f"Run {folder.id} {why} and cannot be resumed: fork it to go another way.")
+    require_trusted(folder)
 
 
 def _live(run_id: str, root: Path | None, word: str) -> RunFolder:

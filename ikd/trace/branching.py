@@ -15,6 +15,7 @@ from ikd.trace.commands import Value
 from ikd.trace.connection import disk_full, reading
 from ikd.trace.continuing import forget_from
 from ikd.trace.folder import RunFolder
+from ikd.trace.imported import require_trusted
 from ikd.trace.kept import checkpoint_path, checkpoints_of
 from ikd.trace.notes import Notes, read_notes, write_notes
 from ikd.trace.opening import bring_up_to_date
@@ -74,8 +75,9 @@ def make_fork(parent: RunFolder, step: int, changes: Mapping[str, Value], *, roo
         label: name of the fork.
 
     Raises:
-        RunError, ConfigError: as `fork_config`; or the disk is full.
+        RunError, ConfigError: as `fork_config`; the disk is full, or the parent was imported and names files nobody has agreed to.
     """
+    require_trusted(parent, command="fork")
     config = fork_config(parent, step, changes, label=label)
     folder = new_run(config, root)
     try:

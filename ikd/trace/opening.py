@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sqlite3
 
+from ikd.config.permission import require_writable
 from ikd.errors import RunError
 from ikd.trace.connection import connect_writer, disk_full
 from ikd.trace.folder import RunFolder
@@ -70,6 +71,7 @@ def bring_up_to_date(connection: sqlite3.Connection) -> None:
 
 
 def _require_folder(folder: RunFolder) -> None:
+    require_writable()
     if folder.recorded or not folder.path.is_dir():
         raise RunError(f"Run {folder.id} cannot be recorded: it is not a folder of a new run.")
 

@@ -24,6 +24,7 @@ from ikd.ui.run_fork import draw_fork
 from ikd.ui.run_head import badge, draw_newest, draw_progress
 from ikd.ui.run_steer import draw_steer
 from ikd.ui.run_step import draw_step
+from ikd.ui.run_trust import draw_trust
 from ikd.ui.shell import notice, page_link, sentences
 from ikd.ui.tail import Tail, tail_of
 from ikd.ui.timeline import draw_changes, timeline_of
@@ -133,6 +134,7 @@ def _title(folder: RunFolder, run: RunState, config: RunConfig | None, *, starte
                 first = {state.EXAMPLES: shown[state.EXAMPLES].split(",")[0]} if state.EXAMPLES in shown else {}
                 page_link("targets", label="Soft targets", icon=":material/scatter_plot:", run=folder.id, more={**shown, **first})
     draw_steer(folder, config)
+    draw_trust(folder, config)
     when = [f"`{folder.id}`"] + ([f"started {moment(run.started)}"] if run.started and not folder.recorded else [])
     if config is not None:
         when += [plain(task_title(config.task)), f"{plain(config.teacher.name)} teaches {plain(config.student.name)}",

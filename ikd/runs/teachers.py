@@ -14,6 +14,7 @@ from safetensors.torch import load_file, save_file
 from torch import nn
 
 from ikd.config import RunConfig, fine_tune_rate
+from ikd.config.permission import require_writable
 from ikd.events import Event, Notice, Stage
 from ikd.models import EncodedSplit, TeacherModel
 from ikd.teaching.fine_tuning import fine_tune
@@ -79,6 +80,7 @@ def _key(model: nn.Module, config: RunConfig, *, fingerprint: str, device: torch
 
 def _save(model: nn.Module, path: Path) -> None:
     """Write the weights beside their place and move them there, so that no half-written teacher is ever found."""
+    require_writable()
     path.parent.parent.mkdir(parents=True, exist_ok=True)
     waiting = Path(tempfile.mkdtemp(prefix=".", dir=path.parent.parent))
     try:

@@ -10,6 +10,7 @@ from contextlib import closing
 from pathlib import Path
 
 from ikd.config import AT_A_FORK, PlannedChange, RunConfig, Timeline, build_config
+from ikd.config.permission import require_writable
 from ikd.errors import RunError
 from ikd.trace.commands import Value
 from ikd.trace.connection import disk_full, reading
@@ -77,6 +78,7 @@ def make_fork(parent: RunFolder, step: int, changes: Mapping[str, Value], *, roo
     Raises:
         RunError, ConfigError: as `fork_config`; the disk is full, or the parent was imported and names files nobody has agreed to.
     """
+    require_writable()
     require_trusted(parent, command="fork")
     config = fork_config(parent, step, changes, label=label)
     folder = new_run(config, root)

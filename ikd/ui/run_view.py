@@ -77,7 +77,8 @@ def _progress_part(folder: RunFolder, drawn: tuple[str, bool, bool], config: Run
             # Something new stands on the page, or its timers end: once, the whole page is drawn.
             st.rerun()
         if run.live or (run.state == "finished" and not folder.recorded):
-            draw_progress(run, tail)
+            end = _end(run, tail, int(tail.meta.get("n_steps", 0)) or run.total)
+            draw_progress(run, tail, replayed=(replay.cursor(end), end) if replay.under_way() and not run.live else None)
         if run.state == "paused" and started:
             draw_step(tail, timeline_of(tail, config))
         if started:
@@ -88,6 +89,8 @@ def _progress_part(folder: RunFolder, drawn: tuple[str, bool, bool], config: Run
 
 def _figures_part(folder: RunFolder, n_steps: int, config: RunConfig | None) -> None:
     with sentences(), pace.timed("curves"):
+        if not tail_of(folder).started():  # forked or resumed a moment ago: the whole page is drawn anew once it has begun
+            return
         scene = _scene(folder, n_steps, config)
         draw_curves(scene)
         draw_another(scene)
@@ -96,6 +99,8 @@ def _figures_part(folder: RunFolder, n_steps: int, config: RunConfig | None) -> 
 
 def _board_part(folder: RunFolder, n_steps: int, config: RunConfig | None, ids: Sequence[int]) -> None:
     with sentences(), pace.timed("board"):
+        if not tail_of(folder).started():
+            return
         draw_board(_scene(folder, n_steps, config), ids)
 
 

@@ -20,7 +20,7 @@ from ikd.ui.shell import PAGES
 from tests.conftest import REPOSITORY
 from tests.test_tasks_files import BAD, DATA, EXPECTATIONS, needs_data
 
-SECONDS = 60
+SECONDS = 180
 ROWS = [(f"A sentence, number {i}.", "yes" if i % 2 else "no") for i in range(60)]
 
 

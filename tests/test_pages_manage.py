@@ -25,7 +25,7 @@ from ikd.ui.shell import OWN_FAULT, PAGES
 from tests.conftest import REPOSITORY
 from tests.synthetic import synthetic_run
 
-SECONDS = 30
+SECONDS = 180
 
 
 def opened(page: str = "runs", **address: str) -> AppTest:

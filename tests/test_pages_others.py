@@ -23,7 +23,7 @@ from ikd.ui.start import labelled
 from tests.conftest import REPOSITORY
 from tests.synthetic import synthetic_run
 
-SECONDS = 30
+SECONDS = 180
 ESTIMATE = Estimate(kd_units=5.0, step_units=15.0, step_milliseconds=40.0, seconds=16.0, teacher_seconds=9.0, explanation="Guessed.")
 
 

@@ -40,7 +40,7 @@ from tests.synthetic import synthetic_run
 from tests.test_pages_compare import Seen, words
 from tests.written_studies import hand_row, hand_study, written_study
 
-SECONDS = 60
+SECONDS = 180
 
 
 def opened(study: str | None = None) -> AppTest:

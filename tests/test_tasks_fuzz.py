@@ -152,7 +152,7 @@ def check_files(seeds: range, folder: Path) -> tuple[int, int]:
     n_loaded = n_refused = 0
     for seed in seeds:
         path = broken_file(seed, folder)
-        start = time.monotonic()
+        start = time.process_time()  # not the time on the wall: a busy machine is no fault of the reader
         try:
             data = load_task(TaskSettings(name="files", train_file=str(path)))
         except IKDError as refusal:
@@ -162,7 +162,7 @@ def check_files(seeds: range, folder: Path) -> tuple[int, int]:
         else:
             assert all(isinstance(text, str) for split in data.splits.values() for text in split.texts), path.name
             n_loaded += 1
-        assert time.monotonic() - start < LONGEST_SECONDS, path.name
+        assert time.process_time() - start < LONGEST_SECONDS, path.name
         assert process.memory_info().rss - before < MOST_GROWTH_BYTES, path.name
         path.unlink()
     return n_loaded, n_refused

@@ -57,7 +57,7 @@ def hostile(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Hostile]:
     files = {"task.train_file": _write_rows(home / "train.csv", range(90)),
              "task.validation_file": _write_rows(home / "validation.csv", range(90, 108))}  # fmt: skip
     with Training(home, {**SMALL, **files}) as training:
-        assert training.process.wait(120) == 0, training.said()
+        assert training.process.wait(240) == 0, training.said()
     with Server(environment={"IKD_HOME": str(home)}) as server, open_browser() as page:
         yield Hostile(page=page, url=server.url, folder=training.folder)
 

@@ -75,7 +75,8 @@ def nearest_names(got: str, names: Iterable[str]) -> list[str]:
     Alike is a name with a slip or two of the keyboard, in other capitals, with its letters in another order, or cut short to
     three letters or more.
     """
-    given, known = got.strip().casefold(), {}
+    given = got.strip().casefold()
+    known: dict[str, str] = {}
     for name in names:
         known.setdefault(name.casefold(), name)
     near = get_close_matches(given, known, n=3, cutoff=LIKENESS)

@@ -17,6 +17,9 @@ from __future__ import annotations
 from collections.abc import Iterable
 from difflib import get_close_matches
 
+LIKENESS = 0.7
+"""Share of letters, in their order, that two names must have in common: "reviws" and "reviews" have 0.92, "nope" and "anchored" 0.5."""
+
 
 class IKDError(Exception):
     """A fault stated as a plain sentence that tells a person what to do next."""
@@ -60,7 +63,22 @@ def unknown_name(what: str, got: str, allowed: Iterable[str], *, hint: str = "")
         hint: one more sentence saying what to do next.
     """
     names = sorted(allowed)
-    near = get_close_matches(got, names, n=3, cutoff=0.5)
+    near = nearest_names(got, names)
     nearest = f" Did you mean {' or '.join(repr(name) for name in near)}?" if near else ""
     known = f" Known: {', '.join(names)}." if names and (len(names) <= 30 or not near) else ""
     return f"Unknown {what} {got!r}.{nearest}{known}{' ' + hint if hint else ''}"
+
+
+def nearest_names(got: str, names: Iterable[str]) -> list[str]:
+    """Return up to three names that a wrong one was probably meant to be, the most likely first; none where nothing is really alike.
+
+    Alike is a name with a slip or two of the keyboard, in other capitals, with its letters in another order, or cut short to
+    three letters or more.
+    """
+    given = got.strip().casefold()
+    known: dict[str, str] = {}
+    for name in names:
+        known.setdefault(name.casefold(), name)
+    near = get_close_matches(given, known, n=3, cutoff=LIKENESS)
+    other = [name for name in known if sorted(name) == sorted(given) or (len(given) >= 3 and name.startswith(given))]
+    return [known[name] for name in dict.fromkeys([*near, *sorted(other, key=len)])][:3]

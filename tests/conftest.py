@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -28,6 +29,10 @@ def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     folder = tmp_path / "home"
     monkeypatch.setenv("IKD_HOME", str(folder))
     yield folder
+    if "streamlit" in sys.modules and os.environ.get("IKD_READ_ONLY"):  # such a lab takes no upload, as long as its process lives
+        from streamlit import config
+
+        config.set_option("server.maxUploadSize", 50)
 
 
 @pytest.fixture

@@ -166,7 +166,7 @@ class Nursery:
     def __exit__(self, kind: type[BaseException] | None, fault: BaseException | None, trace: TracebackType | None) -> None:
         assert self._process.stdin is not None and self._process.stdout is not None
         self._process.stdin.close()
-        self._process.wait(30)
+        self._process.wait(240)
         self._process.stdout.close()
 
     def attempt(self, folder: RunFolder, fault: str = "-", count: int = 1, *, seconds: float | None = None) -> bool:

@@ -8,10 +8,11 @@ import pytest
 from scipy.stats import binom
 from sklearn.metrics import accuracy_score, f1_score
 
-from ikd.config import build_config
+from ikd.config import PlannedChange, build_config
 from ikd.plots.compare import curve_chart, curve_table, frontier_chart, frontier_table
 from ikd.trace.comparing import (
     along,
+    differences_in_words,
     gap_words,
     mcnemar,
     paired_scores,
@@ -127,3 +128,42 @@ def test_each_run_has_a_colour_a_dash_and_a_shape() -> None:
     points = pd.DataFrame({"run": ["a", "b"], "cost": [1.0, 2.0], "value": [0.1, 0.2], "low": [0.0, 0.1], "high": [0.2, 0.3]})
     front = frontier_chart(frontier_table(points, larger_is_better=True), runs=["a", "b"], slots=[0, 1], x_title="x", title="y").to_dict()
     assert len(set(front["layer"][2]["encoding"]["shape"]["scale"]["range"])) == 2
+
+
+def changed(step: int, path: str, value: float | str | None) -> PlannedChange:
+    return PlannedChange(step=step, path=path, value=value)
+
+
+def test_a_fork_differs_in_what_was_changed_at_it_alone() -> None:
+    """Guards "What differs" of a fork: what its parent changed before the fork is the same in both."""
+    parent = build_config({"training.steps": 100})
+    early, late = changed(10, "objective.alpha", 0.3), changed(60, "training.learning_rate", 0.001)
+    fork = parent.model_copy(update={"plan": (early, changed(40, "objective.temperature", 4.0))})
+    table = settings_that_differ({"parent": parent, "fork": fork}, {"parent": [early]})
+    assert differences_in_words(table) == ["Temperature, from step 40 on: 2 vs 4"]
+    assert table["setting"].tolist() == ["objective.temperature"]
+    both = settings_that_differ({"parent": parent, "fork": fork}, {"parent": [early, late], "fork": []})
+    assert differences_in_words(both) == ["Temperature, from step 40 on: 2 vs 4", "Student learning rate, from step 60 on: 0.001 vs empty"]
+
+
+def test_the_same_run_forked_without_a_change_differs_in_nothing() -> None:
+    parent, early = build_config({}), changed(10, "objective.alpha", 0.3)
+    fork = parent.model_copy(update={"plan": (early,)})
+    assert settings_that_differ({"parent": parent, "fork": fork}, {"parent": [early]}).empty
+
+
+def test_settings_that_move_are_told_with_their_steps() -> None:
+    one = build_config({"training.steps": 100})
+    other = one.model_copy(update={"plan": (changed(20, "objective.alpha", 0.3), changed(50, "objective.alpha", 0.9))})
+    words = differences_in_words(settings_that_differ({"one": one, "other": other}))
+    assert words == [f"Alpha, from step 20 on: {one.objective.alpha:g} vs 0.3, then 0.9 from step 50"]
+    freeze = one.model_copy(update={"plan": (changed(30, "policy.teacher_freeze_at", 30),)})
+    assert "empty vs 30" in differences_in_words(settings_that_differ({"one": one, "other": freeze}))[0]
+    three = settings_that_differ({"a": one, "b": build_config({"policy.name": "fixed"}, one), "c": one})
+    assert differences_in_words(three) == ["Teacher policy: exam vs fixed vs exam"]
+
+
+def test_a_plan_that_cannot_be_carried_out_is_left_out() -> None:
+    one = build_config({})
+    broken = one.model_copy(update={"plan": (changed(10, "task.name", "irony"),)})
+    assert settings_that_differ({"one": one, "broken": broken}).empty

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import io
 import json
+from csv import reader
 
 import numpy as np
 import pandas as pd
 import pytest
 
+from ikd.study.writing import csv
 from ikd.ui.downloads import csv_bytes, parquet_bytes
 
 TABLE = pd.DataFrame({
@@ -16,15 +18,20 @@ TABLE = pd.DataFrame({
     "influence": [-0.25, np.nan], "pair": [None, "-x"], "truth": [(0.25, 0.75), (np.nan, 1.0)],
 })  # fmt: skip
 
+INVISIBLE = [" ", "\t", "  ", "\u00a0", "\u2003", "\u3000", "\ufeff", "\u200b", "\u2060", "\u00ad", "\u202e", "\u3164", "\u2800", "\x1f",
+             "\x00", "\ufe0f", " \u200b\t"]  # fmt: skip
+SIGNS = ["=", "+", "-", "@", "＝", "＋", "－", "＠", "﹦", "﹢", "﹣", "﹫"]
+BEHIND = [f"{unseen}{sign}cmd|' /C calc'!A0" for unseen in INVISIBLE for sign in SIGNS]
 
-@pytest.mark.parametrize("text", ["=1+1", "+1", "-1", "@SUM(A1)", "\tx", "\rx", "\nx", "＝1"])
+
+@pytest.mark.parametrize("text", ["=1+1", "+1", "-1", "@SUM(A1)", "\tx", "\rx", "\nx", "＝1", *BEHIND])
 def test_texts_that_look_like_formulas_get_an_apostrophe(text: str) -> None:
-    read = pd.read_csv(io.BytesIO(csv_bytes(pd.DataFrame({"text": [text], text: ["x"]}))), dtype=str)
-    assert read["text"][0].startswith("'")
-    assert all(not str(name).startswith(("=", "+", "-", "@", "\t", "\r", "\n", "＝")) for name in read.columns)
+    for written in (csv_bytes(pd.DataFrame({"text": [text], text: ["x"]})), csv(pd.DataFrame({"text": [text], text: ["x"]})).encode()):
+        head, row = list(reader(io.StringIO(written.decode("utf-8"), newline="")))
+        assert head[1] == row[0] == f"'{text}"
 
 
-@pytest.mark.parametrize("text", ["a=b", "2 - 1", "'quoted'", "", "√"])
+@pytest.mark.parametrize("text", ["a=b", "2 - 1", "'quoted'", "", "√", " a", "日本", "a\t=1", "−1"])
 def test_other_texts_stay_as_they_are(text: str) -> None:
     read = pd.read_csv(io.BytesIO(csv_bytes(pd.DataFrame({"text": [text, "end"]}))), keep_default_na=False)
     assert read["text"][0] == text

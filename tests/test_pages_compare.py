@@ -22,7 +22,7 @@ from tests.conftest import REPOSITORY
 from tests.synthetic import synthetic_run
 from tests.test_runs import finished
 
-SECONDS = 60
+SECONDS = 180
 
 
 def opened(*runs: str) -> AppTest:

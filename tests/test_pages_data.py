@@ -14,14 +14,14 @@ from streamlit.testing.v1 import AppTest
 from ikd.config import build_config
 from ikd.runs import background
 from ikd.runs.inspecting import first_batch, inspect
+from ikd.runs.uploads import keep_upload, kept_uploads
 from ikd.ui import data_batch, data_source, data_view, state
 from ikd.ui.data_tables import changed_names
 from ikd.ui.shell import PAGES
-from ikd.ui.uploads import keep_upload, kept_uploads
 from tests.conftest import REPOSITORY
 from tests.test_tasks_files import BAD, DATA, EXPECTATIONS, needs_data
 
-SECONDS = 60
+SECONDS = 180
 ROWS = [(f"A sentence, number {i}.", "yes" if i % 2 else "no") for i in range(60)]
 
 

@@ -13,6 +13,7 @@ from streamlit.errors import StreamlitAPIException
 from streamlit.testing.v1 import AppTest
 
 from ikd.errors import RunError
+from ikd.trace import notes, removal
 from ikd.trace.folder import RunFolder
 from ikd.trace.notes import Notes, read_notes, write_notes
 from ikd.trace.packing import pack_run
@@ -24,7 +25,7 @@ from ikd.ui.shell import OWN_FAULT, PAGES
 from tests.conftest import REPOSITORY
 from tests.synthetic import synthetic_run
 
-SECONDS = 30
+SECONDS = 180
 
 
 def opened(page: str = "runs", **address: str) -> AppTest:
@@ -187,7 +188,8 @@ def test_a_lab_made_read_only_under_an_open_page_refuses(folder: RunFolder, monk
     def refuse() -> None:
         raise RunError("This lab is read-only: x")
 
-    monkeypatch.setattr(run_manage, "require_writable", refuse)
+    for door in (notes, removal):
+        monkeypatch.setattr(door, "require_writable", refuse)
     button(page, label).click().run()
     assert r"read\-only" in page.error[0].value and folder.path.is_dir() and not (folder.path / "notes.json").exists()
 

@@ -15,15 +15,15 @@ from ikd.cli import main
 from ikd.config import PRESETS, RunConfig, all_settings, build_config, settings_of
 from ikd.errors import BusyError, TaskError
 from ikd.runs import Estimate
+from ikd.runs.uploads import keep_upload
 from ikd.ui import start
 from ikd.ui.controls import applicable, chosen_first, draw_group
 from ikd.ui.shell import OWN_FAULT, PAGES
 from ikd.ui.start import labelled
-from ikd.ui.uploads import keep_upload
 from tests.conftest import REPOSITORY
 from tests.synthetic import synthetic_run, without_config
 
-SECONDS = 30
+SECONDS = 180
 ESTIMATE = Estimate(kd_units=5.0, step_units=15.0, step_milliseconds=40.0, seconds=16.0, teacher_seconds=9.0, explanation="Guessed.")
 
 

@@ -15,7 +15,7 @@ from ikd.ui import pace
 from tests.conftest import REPOSITORY
 from tests.synthetic import HOSTILE, synthetic_run, without_config
 
-SECONDS = 30
+SECONDS = 180
 
 
 def opened(folder: RunFolder | None = None, **address: str) -> AppTest:
@@ -146,13 +146,13 @@ def test_drawing_pages_never_loads_torch(home: Path) -> None:
     run = synthetic_run(3, n_steps=12).id
     script = (
         "import sys; from streamlit.testing.v1 import AppTest\n"
-        f"home = AppTest.from_file({str(REPOSITORY / 'app.py')!r}, default_timeout=60).run()\n"
-        f"page = AppTest.from_file({str(REPOSITORY / 'pages' / 'run.py')!r}, default_timeout=60)\n"
+        f"home = AppTest.from_file({str(REPOSITORY / 'app.py')!r}, default_timeout=180).run()\n"
+        f"page = AppTest.from_file({str(REPOSITORY / 'pages' / 'run.py')!r}, default_timeout=180)\n"
         f"page.query_params['run'] = {run!r}; page.run()\n"
         "assert not home.exception and not page.exception and not page.error\n"
         "print('torch' in sys.modules)"
     )
-    done = subprocess.run([sys.executable, "-c", script], cwd=REPOSITORY, capture_output=True, text=True, timeout=120)
+    done = subprocess.run([sys.executable, "-c", script], cwd=REPOSITORY, capture_output=True, text=True, timeout=300)
     assert done.stdout.strip() == "False", done.stderr[-2000:]
 
 

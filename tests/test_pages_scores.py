@@ -261,12 +261,12 @@ def test_a_page_without_final_scores_loads_no_scikit_learn() -> None:
     run = synthetic_run(3, n_steps=12, state="running", stop_before=5).id
     script = (
         "import sys; from streamlit.testing.v1 import AppTest\n"
-        f"page = AppTest.from_file({str(REPOSITORY / 'pages' / 'run.py')!r}, default_timeout=60)\n"
+        f"page = AppTest.from_file({str(REPOSITORY / 'pages' / 'run.py')!r}, default_timeout=180)\n"
         f"page.query_params['run'] = {run!r}; page.run()\n"
         "assert not page.exception and not page.error\n"
         "print('sklearn' in sys.modules)"
     )
-    done = subprocess.run([sys.executable, "-c", script], cwd=REPOSITORY, capture_output=True, text=True, timeout=120)
+    done = subprocess.run([sys.executable, "-c", script], cwd=REPOSITORY, capture_output=True, text=True, timeout=300)
     assert done.stdout.strip() == "False", done.stderr[-2000:]
 
 

@@ -40,7 +40,7 @@ from tests.synthetic import synthetic_run
 from tests.test_pages_compare import Seen, words
 from tests.written_studies import hand_row, hand_study, written_study
 
-SECONDS = 60
+SECONDS = 180
 
 
 def opened(study: str | None = None) -> AppTest:
@@ -323,8 +323,8 @@ def test_a_wrong_name_in_the_address_is_said_and_another_study_is_shown(name: st
 
 
 def test_a_read_only_lab_shows_and_starts_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("IKD_READ_ONLY", "1")
     written_study(failing=Cell("main", "irony", "exam", 3))
+    monkeypatch.setenv("IKD_READ_ONLY", "1")
     page = opened("hand")
     assert not page.exception and "read-only" in said(page) and "What is found" in heads(page)
     assert button(page, "study-start").disabled and button(page, "study-retry").disabled

@@ -25,7 +25,7 @@ from ikd.ui.targets.words import VIEWS
 from tests.conftest import REPOSITORY
 from tests.synthetic import HOSTILE, synthetic_run
 
-SECONDS = 60
+SECONDS = 180
 
 
 def opened(folder: RunFolder | str, **address: str) -> AppTest:

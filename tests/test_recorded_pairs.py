@@ -54,7 +54,7 @@ def test_recordings_stay_small() -> None:
 
 
 def test_home_leads_to_each_pair_side_by_side() -> None:
-    page = AppTest.from_file(str(REPOSITORY / "app.py"), default_timeout=60).run()
+    page = AppTest.from_file(str(REPOSITORY / "app.py"), default_timeout=180).run()
     links = {str(one.proto.label): str(one.proto.query_string) for one in page.get("page_link")}
     assert {*PAIRS} <= {*links}
     for title, name in PAIRS.items():

@@ -84,7 +84,7 @@ def test_the_page_shows_every_text_whole_with_what_cannot_be_seen_by_its_code(tm
     folder = run_on(written(tmp_path / "rows.csv", ODD * 6))
     probe = TraceReader(folder).examples("probe")
     for example in probe["id"].tolist():
-        page = AppTest.from_file(str(REPOSITORY / "app.py"), default_timeout=60)
+        page = AppTest.from_file(str(REPOSITORY / "app.py"), default_timeout=180)
         page.run()
         page.switch_page(PAGES["example"].path)
         page.query_params["run"], page.query_params["ex"] = folder.id, str(example)

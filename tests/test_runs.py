@@ -56,7 +56,7 @@ def student_of(folder: RunFolder) -> dict[str, torch.Tensor]:
     return load_file(folder.path / "student" / "model.safetensors")
 
 
-def wait_for_end(run_id: str, seconds: float = 120) -> RunFolder:
+def wait_for_end(run_id: str, seconds: float = 300) -> RunFolder:
     folder = open_run(run_id)
     end = time.monotonic() + seconds
     while folder.state().live and time.monotonic() < end:
@@ -166,7 +166,7 @@ def test_one_run_at_a_time_and_a_stop_that_stops() -> None:
         start_run(build_config(SMALL))
     assert active_run() == run_id
     folder = open_run(run_id)
-    end = time.monotonic() + 60
+    end = time.monotonic() + 300
     while folder.state().step < 3 and folder.state().live and time.monotonic() < end:
         time.sleep(0.05)
     stop_run(run_id)

@@ -27,7 +27,7 @@ from tests.small_runs import facts, small
 
 STEPS = 12
 MOST_MORE = 3
-SECONDS = 60
+SECONDS = 180
 GOOD, BAD = ("change", {"path": "objective.alpha", "value": 0.25}), ("change", {"path": "objective.alpha", "value": 9})
 Asked = tuple[str, dict[str, Any]]
 COMMANDS: list[Asked] = [

@@ -43,7 +43,7 @@ def stop(folder: RunFolder) -> None:
     folder.request_stop()
 
 
-def wait_for(folder: RunFolder, holds: Callable[[RunFolder], bool], seconds: float = 60) -> None:
+def wait_for(folder: RunFolder, holds: Callable[[RunFolder], bool], seconds: float = 300) -> None:
     end = time.monotonic() + seconds
     while not holds(folder):
         assert time.monotonic() < end, folder.state()
@@ -131,7 +131,7 @@ def test_pause_step_and_resume_change_nothing_but_the_time() -> None:
         time.sleep(0.2)
         assert TraceReader(folder).last_step() == step and folder.state().step == step + 1
     resume_run(folder.id)
-    worker.join(60)
+    worker.join(300)
     assert folder.state().state == "finished"
     assert_same(carried_out(small()), folder)
 

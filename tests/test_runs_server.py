@@ -11,7 +11,7 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 
 from ikd.errors import BusyError, IKDError
-from ikd.runs import active_run, queued_runs, start_run, stop_run, tend_queue
+from ikd.runs import active_run, launch, queued_runs, start_run, stop_run, tend_queue
 from ikd.runs.control import resume_run
 from ikd.trace.folder import RunFolder
 from ikd.trace.reader import TraceReader
@@ -19,7 +19,7 @@ from ikd.trace.store import list_runs, open_run
 from tests.small_runs import assert_same, at_step, carried_out, small
 
 
-def wait_until(holds: Callable[[], bool], seconds: float = 120) -> None:
+def wait_until(holds: Callable[[], bool], seconds: float = 300) -> None:
     end = time.monotonic() + seconds
     while not holds():
         assert time.monotonic() < end, [(one.id, one.state()) for one in list_runs()]
@@ -83,14 +83,14 @@ def test_a_damaged_run_in_line_does_not_hold_up_those_behind_it(monkeypatch: pyt
     run = start_run(small(training__steps=100_000))
     rest = [start_run(small(training__steps=6), queue=True) for _ in range(2)]
     (open_run(rest[0]).path / "config.json").write_text("{")
-    monkeypatch.setenv("IKD_READ_ONLY", "1")
+    monkeypatch.setattr(launch, "read_only", lambda: True)  # for the queue alone: the run at work is one of a lab for all
     tend_queue()
     assert [one.id for one in queued_runs()] == rest
     open_run(run).request_stop()
     wait_until(lambda: active_run() is None)
     time.sleep(0.3)
     assert len(queued_runs()) == 2, "a lab that only shows starts nothing"
-    monkeypatch.setenv("IKD_READ_ONLY", "")
+    monkeypatch.setattr(launch, "read_only", lambda: False)
     tend_queue()
     wait_until(idle)
     assert [open_run(one).state().state for one in rest] == ["failed", "finished"]

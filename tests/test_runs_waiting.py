@@ -65,7 +65,7 @@ def test_a_run_waits_for_its_device_says_for_whom_and_is_the_run_that_never_wait
         assert main(["runs"]) == 0 and WAITING in capsys.readouterr().out
         assert told == ["The device is in use by run another-run: this run waits for it."]
     worker.join(60)
-    assert folder.state().state == "finished" and not told(folder)
+    assert folder.state().state == "finished" and not warned(folder)
     assert_same(carried_out(small()), folder)
 
 

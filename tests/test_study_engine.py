@@ -390,14 +390,14 @@ def command(file: Path, *more: str, **how: Any) -> subprocess.Popen[bytes]:
 
 
 def wait_for(folder: StudyFolder, done: int) -> None:
-    end = time.monotonic() + 120
+    end = time.monotonic() + 300
     while sum(row.state == "done" for row in folder.rows().values()) < done:
         assert time.monotonic() < end, "the study does not go on"
         time.sleep(0.02)
 
 
 def wait_until_alone(folder: StudyFolder) -> None:
-    end = time.monotonic() + 60
+    end = time.monotonic() + 300
     while folder.at_work():
         assert time.monotonic() < end, "the study does not end"
         time.sleep(0.05)
@@ -425,7 +425,7 @@ def test_a_study_that_is_killed_goes_on_and_finds_the_same(
     process = command(file, "--jobs", "2", start_new_session=True)
     wait_for(folder, 2)
     os.kill(process.pid, number)
-    code = process.wait(timeout=60)
+    code = process.wait(timeout=300)
     assert code == (-9 if number == signal.SIGKILL else 130)
     if number != signal.SIGKILL:
         assert {row.state for row in folder.rows().values()} <= {"done", "interrupted"} and folder.sessions()[-1]["how"] == "interrupted"

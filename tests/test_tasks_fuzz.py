@@ -154,7 +154,7 @@ def check_files(seeds: range, folder: Path) -> tuple[int, int]:
     n_loaded = n_refused = 0
     for seed in seeds:
         path = broken_file(seed, folder)
-        start = time.process_time()
+        start = time.process_time()  # not the time on the wall: a busy machine is no fault of the reader
         try:
             data = load_task(TaskSettings(name="files", train_file=str(path)))
         except IKDError as refusal:

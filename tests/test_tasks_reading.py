@@ -21,9 +21,9 @@ from pydantic import ValidationError
 from ikd.config import TaskSettings, build_config
 from ikd.config.limits import limits
 from ikd.errors import ConfigError, TaskError
+from ikd.runs.uploads import keep_upload
 from ikd.tasks import load_task
 from ikd.tasks.reading import Reading, Table, read_table
-from ikd.ui.uploads import keep_upload
 
 DATA = Path(__file__).parents[2] / "shared" / "data"
 RAW, BAD = DATA / "raw", DATA / "bad"

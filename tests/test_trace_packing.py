@@ -72,7 +72,7 @@ def test_a_run_comes_back_as_it_went(full: RunFolder, tmp_path: Path, student: b
     made = unpack_run(tmp_path / "x.zip", tmp_path / "other")
     more = ["checkpoints/8/student.safetensors"] if checkpoints else []
     more += ["student/model.safetensors", "student/tokenizer_config.json"] if student else []
-    assert names_below(made.path) == sorted(["config.json", "log.txt", "notes.json", "state.json", "trace.sqlite", *more])
+    assert names_below(made.path) == sorted(["config.json", "imported.json", "log.txt", "notes.json", "state.json", "trace.sqlite", *more])
     assert made.id == full.id and open_run(made.id, tmp_path / "other").config() == full.config()
     assert read_notes(made.path) == read_notes(full.path) and made.log_tail() == full.log_tail()
     assert made.state() == replace(full.state(), pid=0, host="")

@@ -20,7 +20,7 @@ from ikd.ui.shell import OWN_FAULT, PAGES
 from tests.conftest import REPOSITORY
 from tests.synthetic import synthetic_run
 
-SECONDS = 60
+SECONDS = 180
 NEWEST_TABLES = {1: ("bands", "digest"), 2: ("probe_influence",), 3: ("interventions",), 4: ("hidden_feedback",), 5: ("final",),
                  6: ("sums",)}  # fmt: skip
 LATER_TABLES = {version: [name for then, names in NEWEST_TABLES.items() if then >= version for name in names] for version in NEWEST_TABLES}

@@ -12,12 +12,15 @@ from ikd.cli.carrying import add_carrying, carry_out
 from ikd.config import AT_A_FORK, IN_FLIGHT
 from ikd.errors import ConfigError, RunError
 
+TRUST = "let an imported run read the files and folders of this machine that its settings name"
+
 
 def add_steering(commands: Any) -> None:
     """Add the commands to the parser's."""
     _add(commands, "pause", "let a run wait after its present step, with a checkpoint", _pause)
     resume = _add(commands, "resume", "let a paused run go on; carry out here the rest of one that has ended early", _resume)
     add_carrying(resume)
+    resume.add_argument("--trust-files", action="store_true", help=TRUST)
     _add(commands, "step", "let a paused run take one step, and one at work pause after its next", _step)
     stop = _add(commands, "stop", "end a run after its present step; it can be resumed", _stop)
     stop.add_argument("--at", type=int, metavar="STEP", help="end it when it has completed so many steps")
@@ -30,6 +33,7 @@ def add_steering(commands: Any) -> None:
                       help="a changed setting, any of: " + ", ".join(AT_A_FORK))
     fork.add_argument("--label", default="", help="a name of your own for the fork")
     add_carrying(fork)
+    fork.add_argument("--trust-files", action="store_true", help=TRUST)
     rename = _add(commands, "rename", "give a run another name, or a note", _rename)
     rename.add_argument("name", nargs="?", help="its new name")
     rename.add_argument("--note", help="a note of any length up to 2000 characters")
@@ -82,6 +86,7 @@ def _stop(chosen: argparse.Namespace) -> int:
 def _resume(chosen: argparse.Namespace) -> int:
     from ikd.runs.control import require_resumable, resume_run
     from ikd.runs.permission import require_writable
+    from ikd.trace.imported import trust_places
     from ikd.trace.store import open_run
 
     folder = open_run(chosen.run)
@@ -90,6 +95,8 @@ def _resume(chosen: argparse.Namespace) -> int:
         print("Asked: it goes on.")
         return 0
     require_writable()
+    if chosen.trust_files:
+        trust_places(folder)
     require_resumable(folder)
     return carry_out(folder.id, chosen)
 
@@ -106,6 +113,7 @@ def _change(chosen: argparse.Namespace) -> int:
 def _fork(chosen: argparse.Namespace) -> int:
     from ikd.runs.permission import require_room, require_writable
     from ikd.trace.branching import make_fork
+    from ikd.trace.imported import trust_places
     from ikd.trace.store import open_run, runs_root
 
     changes = {}
@@ -116,7 +124,10 @@ def _fork(chosen: argparse.Namespace) -> int:
         changes[path.strip().replace("-", "_")] = _value(value)
     require_writable()
     require_room()
-    folder = make_fork(open_run(chosen.run), chosen.step, changes, root=runs_root(), label=chosen.label)
+    parent = open_run(chosen.run)
+    if chosen.trust_files:
+        trust_places(parent)
+    folder = make_fork(parent, chosen.step, changes, root=runs_root(), label=chosen.label)
     print(f"Run {folder.id} in {folder.path}")
     return carry_out(folder.id, chosen)
 
@@ -159,13 +170,9 @@ def _pack(chosen: argparse.Namespace) -> int:
 
 
 def _unpack(chosen: argparse.Namespace) -> int:
-    from ikd.runs.permission import require_room, require_writable
-    from ikd.trace.store import runs_root
-    from ikd.trace.unpacking import unpack_run
+    from ikd.runs.importing import import_run
 
-    require_writable()
-    require_room()
-    print(f"Run {unpack_run(chosen.file, runs_root()).id}")
+    print(f"Run {import_run(chosen.file).id}")
     return 0
 
 

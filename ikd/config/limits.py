@@ -22,6 +22,9 @@ class Limits:
     """The bounds of what is read; the metadata of each field holds its variable and its meaning."""
 
     upload_mb: int = _limit(50, "IKD_MAX_UPLOAD_MB", "size of an uploaded file, in MB")
+    uploads: int = _limit(200, "IKD_MOST_UPLOADS", "uploaded files that are kept")
+    uploads_mb: int = _limit(2000, "IKD_MOST_UPLOADS_MB", "size of all uploaded files that are kept, in MB")
+    imported_mb: int = _limit(20_000, "IKD_MOST_IMPORTED_MB", "size of all imported runs that are kept, in MB")
     file_mb: int = _limit(500, "IKD_MAX_FILE_MB", "size of a file named by its path, in MB")
     unpacked_mb: int = _limit(500, "IKD_MAX_UNPACKED_MB", "what a gzip or Parquet file unpacks to, in MB")
     rows: int = _limit(1_000_000, "IKD_MAX_ROWS", "rows of a file")

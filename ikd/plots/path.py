@@ -69,7 +69,7 @@ def path_chart(table: pd.DataFrame, *, n_steps: int, title: str = "probability")
     y = alt.Y("p:Q", title=title, scale=alt.Scale(domain=[0, 1]), axis=alt.Axis(values=[0, 0.5, 1], format=".1f"))
     dashes = [dash for _, dash in ROLES.values()]
     dash = alt.StrokeDash("who:N", scale=alt.Scale(domain=list(ROLES), range=dashes), legend=None)
-    wide = alt.StrokeWidth("who:N", scale=alt.Scale(domain=list(ROLES), range=[2.2, 1.6, 1.4]), legend=None)
+    wide = alt.StrokeWidth("who:O", scale=alt.Scale(domain=list(ROLES), range=[2.2, 1.6, 1.4]), legend=None)
     base = alt.Chart(table).encode(x=x, y=y)
     hover = [alt.Tooltip("name:N", title="Class"), alt.Tooltip("who:N", title="Who"), alt.Tooltip("step:Q", title="Step"),
              alt.Tooltip("p:Q", title="Probability", format=".3f")]  # fmt: skip

@@ -89,5 +89,5 @@ def _looks(roles: Sequence[str]) -> tuple[alt.Color, alt.StrokeDash, alt.Shape]:
     domain = list(roles)
     legend = alt.Legend(title=None, orient="top", symbolSize=90, symbolStrokeWidth=0)  # no dashes around the filled shapes
     return (alt.Color("who:N", scale=alt.Scale(domain=domain, range=[ROLES[one][0] for one in domain]), legend=legend),
-            alt.StrokeDash("who:N", scale=alt.Scale(domain=domain, range=[ROLES[one][1] for one in domain]), legend=None),
+            alt.StrokeDash("who:N", scale=alt.Scale(domain=domain, range=[ROLES[one][1] for one in domain]), legend=legend),
             alt.Shape("who:N", scale=alt.Scale(domain=domain, range=[ROLE_SHAPES[one] for one in domain]), legend=legend))  # fmt: skip

@@ -155,7 +155,7 @@ def _dash() -> alt.StrokeDash:
 
 
 def _width() -> alt.StrokeWidth:
-    return alt.StrokeWidth("label:N", scale=alt.Scale(domain=[True, False], range=[3.2, 1.5]), legend=None)
+    return alt.StrokeWidth("label:O", scale=alt.Scale(domain=[True, False], range=[3.2, 1.5]), legend=None)
 
 
 def _hover() -> list[alt.Tooltip]:

@@ -12,12 +12,15 @@ from pathlib import Path
 from typing import Any
 
 from ikd.config import RunConfig
+from ikd.config.permission import read_only
 from ikd.runs.inspection import FirstBatch, Inspection
 from ikd.runs.loading import load_job
 
 MOST_ANSWERS = 64
 FORGOTTEN_SECONDS = 5.0
 """A page asks again twice a second: what nobody has asked for so long is not worked out any more."""
+
+READ_ONLY = "This lab is read-only: its visitors watch runs, and bring no data of their own."
 
 Answer = Inspection | FirstBatch
 _answers: dict[str, Answer] = {}
@@ -41,6 +44,8 @@ def first_batch_later(config: RunConfig, root: Path) -> FirstBatch | None:
 
 
 def _later(key: str, work: Callable[[Any], Answer], kind: type[Answer]) -> Answer | None:
+    if read_only():  # nothing that a visitor names is read
+        return kind(refusal=READ_ONLY)
     with _lock:
         if key in _answers:
             return _answers[key]

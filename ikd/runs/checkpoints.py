@@ -13,6 +13,7 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 
 from ikd.config import RecordSettings
+from ikd.config.permission import require_writable
 from ikd.errors import RunError
 from ikd.teaching.snapshot import Snapshot
 from ikd.trace.folder import RunFolder
@@ -39,6 +40,7 @@ def save_checkpoint(folder: RunFolder, snapshot: Snapshot, settings: RecordSetti
     Raises:
         RunError: the disk is full, or the folder is gone or cannot be written; what was there before stays.
     """
+    require_writable()
     place = checkpoint_path(folder, snapshot.step)
     if not (place / FACTS).is_file():
         waiting = place.with_name(f".{place.name}-{secrets.token_hex(4)}")

@@ -13,6 +13,7 @@ from ikd.runs.permission import require_room, require_writable
 from ikd.trace.branching import make_fork, recorded_timeline
 from ikd.trace.commands import Value, waiting
 from ikd.trace.folder import RunFolder
+from ikd.trace.imported import require_trusted
 from ikd.trace.rebuilding import has_scores
 from ikd.trace.state import RunState
 from ikd.trace.store import open_run, runs_root
@@ -105,6 +106,7 @@ def require_resumable(folder: RunFolder) -> None:
     if state.live:
         raise BusyError(at_work(folder.id, state))
     if state.resumable or _contradicted(folder, state):
+        require_trusted(folder)
         return
     why = {"finished": "is finished", "queued": "waits in the queue"}.get(state.state, "is damaged")
     raise RunError(f"Run {folder.id} {why} and cannot be resumed: fork it to go another way.")

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 
 from filelock import FileLock, Timeout
 
+from ikd.config.permission import require_writable
 from ikd.errors import BusyError, ConfigError, RunError
 from ikd.trace.state import RunState, read_state
 
@@ -69,8 +70,9 @@ def hold_run(folder: Path) -> AbstractContextManager[object]:
 
     Raises:
         BusyError: another thread or process carries it out.
-        RunError: the folder is gone or cannot be written.
+        RunError: the folder is gone or cannot be written, or the lab is read-only.
     """
+    require_writable()
     if not folder.is_dir():
         raise RunError(f"The folder of run {folder.name} is not there any more: start the run again.")
     try:
@@ -97,7 +99,9 @@ def device_lock(
 
     Raises:
         BusyError: another run holds it.
+        RunError: the lab is read-only.
     """
+    require_writable()
     folder = root / "_locks"
     folder.mkdir(parents=True, exist_ok=True)
     place = folder / (re.sub(r"[^\w.-]", "_", f"{platform.node()}-{device}") + ".lock")

@@ -9,6 +9,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from ikd.config import RunConfig
+from ikd.config.names import N_CLASSES
+from ikd.config.permission import read_only
 from ikd.runs.cost import Shape, kd_units, n_exams, step_units
 from ikd.runs.launch import active_run
 from ikd.runs.loading import load_job
@@ -19,6 +21,7 @@ if TYPE_CHECKING:
     from ikd.protocols import Split
 
 GUESSED_LENGTH = 32.0
+READ_ONLY = "This lab is read-only: it reads no data and no model that its visitors name."
 _answers: dict[str, Estimate] = {}
 _known: dict[str, Texts] = {}
 _waiting: list[str] = []
@@ -58,8 +61,11 @@ class Texts(NamedTuple):
 def estimate_later(config: RunConfig, root: Path | None = None) -> Estimate | None:
     """Return the estimate for a config, or None while a background thread still works on it.
 
-    The first call on a machine measures its speed, which loads torch in that thread.
+    The first call on a machine measures its speed, which loads torch in that thread. A lab that is read-only measures nothing, and reads
+    no file, folder or hub name that a visitor gives.
     """
+    if read_only() and not _of_this_lab(config):
+        return _unknown(READ_ONLY)
     root = runs_root() if root is None else root
     key = f"{root} {config.model_dump_json(exclude={'label', 'seed'})}"
     if key in _answers:
@@ -213,9 +219,18 @@ def _speed(config: RunConfig, root: Path) -> tuple[Speed | None, str]:
     kept = kept_speed(root, str(device), n_threads)
     if kept is not None:
         return kept, ""
+    if read_only():
+        return None, "How long it takes is not measured in a lab that is read-only."
     if active_run(config.machine.device, root) is not None:
         return None, "How long it takes is measured when no run is at work."
     return measure_speed(root, str(device), n_threads), ""
+
+
+def _of_this_lab(config: RunConfig) -> bool:
+    """Return whether a config names nothing but tasks and models that come with the lab."""
+    models = (config.teacher.name, config.student.name)
+    own = all(name == "teacher" or name.startswith("builtin/") for name in models) and not config.student.checkpoint
+    return own and config.task.name in N_CLASSES
 
 
 def _unknown(explanation: str) -> Estimate:

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from ikd.errors import HubError, RunError
 from ikd.runs.loading import load_job
+from ikd.trace.imported import is_imported
 from ikd.trace.store import list_runs
 
 MOST_FOUND = 12
@@ -57,6 +58,8 @@ def used_data_sets() -> list[str]:
     """Return the hub data sets and local folders that runs were started with, the newest first."""
     found: dict[str, None] = {}
     for folder in list_runs()[:MOST_RUNS_LOOKED_AT]:
+        if is_imported(folder):  # a stranger's choice is not offered
+            continue
         try:
             task = folder.config().task
         except RunError:

@@ -27,6 +27,7 @@ from ikd.runs.loading import load_job
 from ikd.runs.permission import MOST_QUEUED, read_only, require_room, require_steps, require_writable
 from ikd.trace.commands import clear_spent
 from ikd.trace.folder import RunFolder
+from ikd.trace.imported import require_trusted
 from ikd.trace.state import RunState
 from ikd.trace.store import list_runs, new_run, open_run, runs_root
 
@@ -65,6 +66,7 @@ def start_folder(folder: RunFolder, *, queue: bool = True) -> str:
     require_writable()
     config = folder.config()
     require_steps(Timeline(config).last.training.steps)
+    require_trusted(folder)
     with _one_at_a_time(folder.path.parent):
         state = folder.state()
         if state.live:  # another tab was quicker

@@ -5,29 +5,16 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
+from ikd.config.permission import read_only, require_writable
 from ikd.errors import RunError
 from ikd.trace.store import list_runs, runs_root
+
+__all__ = ["MOST_QUEUED", "MOST_RUNS", "MOST_STEPS", "most_runs", "read_only", "require_room", "require_steps", "require_writable"]
 
 MOST_RUNS = 500
 """Runs that are kept, where IKD_MOST_RUNS says nothing else."""
 MOST_QUEUED = 20
 MOST_STEPS = 1_000_000
-
-
-def read_only() -> bool:
-    """Return whether nothing may be started or changed here: IKD_READ_ONLY is 1, true or yes."""
-    return os.environ.get("IKD_READ_ONLY", "").strip().lower() in ("1", "true", "yes")
-
-
-def require_writable() -> None:
-    """Do nothing where runs may be started and changed.
-
-    Raises:
-        RunError: the lab is read-only.
-    """
-    if read_only():
-        raise RunError("This lab is read-only: runs can be looked at, and none can be started, changed or deleted. "
-                       "To do more, run a lab of your own without IKD_READ_ONLY.")  # fmt: skip
 
 
 def most_runs() -> int:

@@ -9,6 +9,7 @@ from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
+from ikd.config.permission import require_writable
 from ikd.runs.cost import Shape
 
 SMALL, LARGE = Shape(layers=2, width=32, inner=128), Shape(layers=2, width=256, inner=1024)
@@ -46,7 +47,12 @@ def kept_speed(root: Path, device: str, n_threads: int) -> Speed | None:
 
 
 def measure_speed(root: Path, device_name: str, n_threads: int) -> Speed:
-    """Time two small encoders and keep the result. Takes about two seconds; draws no random numbers."""
+    """Time two small encoders and keep the result. Takes about two seconds; draws no random numbers.
+
+    Raises:
+        RunError: the lab is read-only.
+    """
+    require_writable()
     small = _seconds(SMALL, SMALL_BATCH, device_name)
     large = _seconds(LARGE, LARGE_BATCH, device_name)
     overhead = small / (SMALL.layers + 1)

@@ -17,6 +17,7 @@ from safetensors import SafetensorError
 from safetensors.torch import load, save
 from torch import Tensor, nn
 
+from ikd.config.permission import require_writable
 from ikd.errors import ModelError
 
 WEIGHTS, RECORD = "model.safetensors", "fine_tuning.json"
@@ -71,7 +72,9 @@ def keep_teacher(folder: Path, model: nn.Module, losses: Sequence[float]) -> Non
 
     Raises:
         OSError: the disk is full or read-only; nothing is left behind.
+        RunError: the lab is read-only.
     """
+    require_writable()
     folder.parent.mkdir(parents=True, exist_ok=True)
     waiting = Path(tempfile.mkdtemp(prefix=".", dir=folder.parent))
     try:
@@ -92,6 +95,7 @@ def keep_teacher(folder: Path, model: nn.Module, losses: Sequence[float]) -> Non
 
 def forget_teacher(folder: Path) -> None:
     """Delete a fine-tuning that cannot be used."""
+    require_writable()
     shutil.rmtree(folder, ignore_errors=True)
 
 

@@ -20,6 +20,7 @@ from typing import Any, Literal, cast, get_args
 
 from filelock import FileLock, Timeout
 
+from ikd.config.permission import require_writable
 from ikd.errors import BusyError, ConfigError, RunError, unknown_name
 from ikd.study.cells import Cell, Stage
 from ikd.study.plan import LARGEST_SEED, MOST_CELLS, NAME, Study
@@ -93,6 +94,7 @@ class StudyFolder:
 
     def write_study(self, study: Study) -> None:
         """Write what is asked, as a whole; errors as in `append`."""
+        require_writable()
         waiting = self.path / f".study.yaml.{os.getpid()}.{secrets.token_hex(4)}"
         try:
             self.path.mkdir(parents=True, exist_ok=True)
@@ -114,7 +116,7 @@ class StudyFolder:
         """Add a line on a run.
 
         Raises:
-            RunError: the disk is full or the folder cannot be written.
+            RunError: the disk is full, the folder cannot be written, or the lab is read-only.
         """
         self._append("cells.jsonl", {**asdict(row), "cell": row.cell._asdict()})
 
@@ -133,8 +135,9 @@ class StudyFolder:
 
         Raises:
             BusyError: another program does.
-            RunError: the folder cannot be written.
+            RunError: the folder cannot be written, or the lab is read-only.
         """
+        require_writable()
         try:
             self.path.mkdir(parents=True, exist_ok=True)
             # `at_work` of another program holds it for an instant.
@@ -160,6 +163,7 @@ class StudyFolder:
 
     def ask_to_end(self) -> None:
         """Ask the program that carries the study out to end; errors as in `append`."""
+        require_writable()
         try:
             (self.path / "cancel").touch()
         except OSError as fault:
@@ -171,10 +175,12 @@ class StudyFolder:
 
     def forget_the_asking(self) -> None:
         """Take the asking as answered."""
+        require_writable()
         with suppress(OSError):
             (self.path / "cancel").unlink()
 
     def _append(self, name: str, tree: Mapping[str, Any]) -> None:
+        require_writable()
         path = self.path / name
         try:
             with path.open("ab+") as file:

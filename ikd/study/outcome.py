@@ -6,6 +6,7 @@ import shutil
 from dataclasses import dataclass, field
 from typing import Literal
 
+from ikd.config.permission import require_writable
 from ikd.errors import RunError
 from ikd.runs.spent import flops_spent
 from ikd.trace.folder import RunFolder
@@ -46,6 +47,7 @@ def outcome_of(folder: RunFolder) -> Outcome:
 
 def let_go(folder: RunFolder, *, keep_student: bool) -> None:
     """Delete what a run that is over leaves beside its trace: checkpoints, which nobody resumes, and unless it is kept its student."""
+    require_writable()
     for name in ("checkpoints",) if keep_student else ("checkpoints", "student"):
         shutil.rmtree(folder.path / name, ignore_errors=True)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import re
+import unicodedata
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -12,8 +13,11 @@ import pandas as pd
 
 from ikd.errors import ConfigError
 
-FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r", "\n", "＝", "＋", "－", "＠")
-"""First characters that make a spreadsheet take a text for a formula, as OWASP lists them."""
+FORMULA_STARTS = ("=", "+", "-", "@")
+"""First visible characters that make a spreadsheet take a text for a formula, as OWASP lists them; also in their wide and small forms."""
+CUT_OFF = ("\t", "\r", "\n")
+"""First characters that some spreadsheets cut off or take for a new cell."""
+_UNSEEN = "\u115f\u1160\u2800\u3164\uffa0"  # letters by their kind, that are drawn as nothing
 
 # Behind the end of a row LaTeX takes a star or a bracket for its own; a bar is a dash in its first encoding.
 _LATEX = str.maketrans({
@@ -69,12 +73,13 @@ def plain(table: pd.DataFrame) -> str:
     return "\n".join("  ".join(f"{cell:<{width}}" for cell, width in zip(row, widths, strict=True)).rstrip() for row in rows) + "\n"
 
 
-def csv(table: pd.DataFrame, *, line_end: str = "\n") -> str:
+def csv(table: pd.DataFrame) -> str:
     """Return a table as CSV, numbers in full; a text that a spreadsheet would take for a formula has an apostrophe in front."""
     shown = pd.DataFrame({at: table.iloc[:, at].map(_harmless) if may_hold_texts(table.iloc[:, at]) else table.iloc[:, at]
                           for at in range(table.shape[1])}, index=table.index)  # fmt: skip
     shown.columns = pd.Index([_harmless(str(name)) for name in table.columns])
-    return str(shown.to_csv(index=False, lineterminator=line_end))
+    # Only with both characters at the end of a row is a text that holds one of them quoted.
+    return str(shown.to_csv(index=False, lineterminator="\r\n"))
 
 
 def may_hold_texts(column: pd.Series[Any]) -> bool:
@@ -98,13 +103,19 @@ def write_table(table: pd.DataFrame, path: Path) -> None:
         if path.suffix == ".parquet":
             table.to_parquet(path, index=False, compression="zstd")
         else:
-            path.write_text(TEXTS[path.suffix](table), encoding="utf-8")
+            path.write_text(TEXTS[path.suffix](table), encoding="utf-8", newline="")
     except OSError as fault:
         raise ConfigError(f"{path.name} cannot be written ({fault.strerror or type(fault).__name__}): choose another folder.") from None
 
 
+def looks_like_formula(text: str) -> bool:
+    """Return whether a spreadsheet could take a text for a formula: invisible characters in front of it hide none."""
+    first = next((one for one in text if unicodedata.category(one)[0] not in "CZM" and one not in _UNSEEN), "")
+    return text.startswith(CUT_OFF) or unicodedata.normalize("NFKC", first).startswith(FORMULA_STARTS)
+
+
 def _harmless(value: Any) -> Any:
-    return f"'{value}" if isinstance(value, str) and value.startswith(FORMULA_STARTS) else value
+    return f"'{value}" if isinstance(value, str) and looks_like_formula(value) else value
 
 
 def _cells(table: pd.DataFrame, escape: Callable[[str], str]) -> list[list[str]]:

@@ -5,11 +5,10 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
-from difflib import get_close_matches
 
 import pandas as pd
 
-from ikd.errors import TaskError
+from ikd.errors import TaskError, nearest_names
 
 PAIRS = {"sentence1": "sentence2", "premise": "hypothesis", "question1": "question2", "question": "sentence", "text1": "text2",
          "text_a": "text_b", "#1 string": "#2 string", "example.premise": "example.hypothesis"}  # fmt: skip
@@ -165,6 +164,6 @@ def _column(name: str | None, present: Sequence[str], *, where: str, role: str, 
         )
     if name in present:
         return name
-    near = get_close_matches(name, present, n=1, cutoff=0.5)
+    near = nearest_names(name, present)
     nearest = f" Did you mean {near[0]!r}?" if near else ""
     raise TaskError(f"{where} has no {role} column {name!r}.{nearest} Its columns are: {columns}.")

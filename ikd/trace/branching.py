@@ -10,11 +10,13 @@ from contextlib import closing
 from pathlib import Path
 
 from ikd.config import AT_A_FORK, PlannedChange, RunConfig, Timeline, build_config, config_from_json
+from ikd.config.permission import require_writable
 from ikd.errors import RunError
 from ikd.trace.commands import Value
 from ikd.trace.connection import disk_full, reading
 from ikd.trace.continuing import forget_from
 from ikd.trace.folder import RunFolder
+from ikd.trace.imported import require_trusted
 from ikd.trace.kept import checkpoint_path, newest_sound_checkpoint
 from ikd.trace.notes import Notes, read_notes, write_notes
 from ikd.trace.opening import bring_up_to_date, config_fact
@@ -78,8 +80,10 @@ def make_fork(parent: RunFolder, step: int, changes: Mapping[str, Value], *, roo
         label: name of the fork.
 
     Raises:
-        RunError, ConfigError: as `fork_config`; or the disk is full.
+        RunError, ConfigError: as `fork_config`; the disk is full, or the parent was imported and names files nobody has agreed to.
     """
+    require_writable()
+    require_trusted(parent, command="fork")
     _require_recorded_config(parent)
     config = fork_config(parent, step, changes, label=label)
     folder = new_run(config, root)

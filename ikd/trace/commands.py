@@ -14,6 +14,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
+from ikd.config.permission import read_only, require_writable
 from ikd.errors import RunError, unknown_name
 from ikd.trace.state import cannot_write
 
@@ -45,8 +46,9 @@ def post(folder: Path, kind: str, *, at: int | None = None, path: str = "", valu
     """Ask the run of a folder to do something, and return the command's id.
 
     Raises:
-        RunError: a command of no known kind, too many waiting, or a folder that cannot be written.
+        RunError: a command of no known kind, too many waiting, a folder that cannot be written, or a lab that is read-only.
     """
+    require_writable()
     if kind not in KINDS:
         raise RunError(unknown_name("command", kind, KINDS))
     if not folder.is_dir():
@@ -80,12 +82,14 @@ def waiting(folder: Path) -> list[Command]:
         except FileNotFoundError:
             continue
         except (OSError, ValueError, TypeError, AttributeError, RecursionError):
-            done(folder, name.removesuffix(".json"))
+            if not read_only():
+                done(folder, name.removesuffix(".json"))
     return found
 
 
 def done(folder: Path, command: str) -> None:
-    """Take a command away; one that is not there is no fault."""
+    """Take a command away; one that is not there is no fault. Raises RunError in a lab that is read-only."""
+    require_writable()
     with suppress(OSError):
         (folder / "commands" / f"{command}.json").unlink()
 

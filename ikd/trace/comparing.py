@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from ikd.config import RunConfig, all_settings
+from ikd.config import PlannedChange, RunConfig, Timeline, all_settings
+from ikd.config.timeline import values_of
+from ikd.errors import ConfigError
 from ikd.metrics.resampling import Estimate, difference_interval, intervals
 from ikd.metrics.scores import METRICS
 from ikd.trace.final import Final
@@ -23,27 +24,59 @@ OUTCOMES = ("both right", "first alone", "second alone", "both wrong")
 Doubles = NDArray[np.float64]
 
 
-def settings_that_differ(configs: Mapping[str, RunConfig]) -> pd.DataFrame:
-    """Return a row for each setting that is not the same in all runs: setting, label, and a column of words for each run."""
-    values = {run: _values(config) for run, config in configs.items()}
-    rows = [
-        {"setting": one.path, "meaning": one.label, **{run: _word(own[one.path]) for run, own in values.items()}}
-        for one in all_settings()
-        if one.path != "label" and len({_word(own[one.path]) for own in values.values()}) > 1
-    ]
-    plans = {run: len(config.plan) for run, config in configs.items()}
-    if len(set(plans.values())) > 1 or any(plans.values()):
-        rows.append({"setting": "plan", "meaning": "Settings changed on the way", **{run: str(n) for run, n in plans.items()}})
+def settings_that_differ(
+    configs: Mapping[str, RunConfig], changes: Mapping[str, Sequence[PlannedChange]] | None = None
+) -> pd.DataFrame:
+    """Return a row for each setting that is not the same in all runs at some step: setting, label, and a column of words for each run.
+
+    Settings that change on the way are compared step by step, so that a fork differs from its parent from its own step on, and
+    only in what was changed there.
+
+    Args:
+        configs: by run.
+        changes: those made while a run went on, by run, beside the plan of its config.
+    """
+    timelines = {run: _timeline(config, (changes or {}).get(run, ())) for run, config in configs.items()}
+    steps = sorted({0, *(one.step for timeline in timelines.values() for one in timeline.changes)})
+    values = {run: [values_of(timeline.at(step)) for step in steps] for run, timeline in timelines.items()}
+    rows = []
+    for one in all_settings():
+        own = {run: [_word(known[one.path]) for known in at_steps] for run, at_steps in values.items()}
+        apart = next((place for place in range(len(steps)) if len({words[place] for words in own.values()}) > 1), None)
+        if one.path == "label" or apart is None:
+            continue
+        meaning = f"{one.label}, from step {steps[apart]} on" if steps[apart] else one.label
+        rows.append({"setting": one.path, "meaning": meaning,
+                     **{run: _course(steps[apart:], words[apart:]) for run, words in own.items()}})  # fmt: skip
     return pd.DataFrame(rows, columns=["setting", "meaning", *configs])
 
 
-def _values(config: RunConfig) -> dict[str, Any]:
-    tree = config.model_dump()
-    return {one.path: tree[one.group][one.name] if one.group else tree[one.name] for one in all_settings()}
+def differences_in_words(table: pd.DataFrame) -> list[str]:
+    """Return the rows of `settings_that_differ` as words: "Teacher policy: fixed vs exam"."""
+    runs = list(table.columns[2:])
+    return [f"{row['meaning']}: {' vs '.join(str(row[run]) for run in runs)}" for row in table.to_dict("records")]
+
+
+def _timeline(config: RunConfig, changes: Sequence[PlannedChange]) -> Timeline:
+    try:
+        return Timeline(config, changes)
+    except ConfigError:  # written by other hands: the settings of the start are compared
+        return Timeline(config.model_copy(update={"plan": ()}))
+
+
+def _course(steps: Sequence[int], words: Sequence[str]) -> str:
+    """Return the words of a setting at steps in one line: "2, then 4 from step 60"."""
+    parts = list(words[:1])
+    parts += [f"{word} from step {step}" for step, before, word in zip(steps[1:], words, words[1:], strict=False) if word != before]
+    return ", then ".join(parts)
 
 
 def _word(value: object) -> str:
-    return "empty" if value is None else f"{value:g}" if isinstance(value, float) else str(value)
+    if value is None or value == "":
+        return "empty"
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    return f"{value:g}" if isinstance(value, float) else str(value)
 
 
 def along(reader: TraceReader, config: RunConfig | None, steps: Sequence[int] | NDArray[np.int64], axis: str) -> Doubles | None:

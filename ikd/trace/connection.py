@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 
+from ikd.config.permission import require_writable
 from ikd.errors import RunError
 
 NETWORK_FILE_SYSTEMS = frozenset((
@@ -22,6 +23,7 @@ _ONE_FILE_SECONDS = 5.0
 
 def connect_writer(path: Path) -> tuple[sqlite3.Connection, str]:
     """Return the read-write connection of a new trace, and a sentence on its journal ("" for the usual one)."""
+    require_writable()
     # A run may be built in one thread and computed in another, but never written by two at once.
     connection = sqlite3.connect(path, isolation_level=None, timeout=BUSY_SECONDS * 5, check_same_thread=False)
     kind = file_system_of(path)

@@ -7,6 +7,7 @@ from contextlib import suppress
 from pathlib import Path
 
 from ikd.config import RunConfig, config_from_json
+from ikd.config.permission import require_writable
 from ikd.errors import ConfigError, RunError
 from ikd.trace.commands import Value, post, waiting
 from ikd.trace.rebuilding import rebuilt_state
@@ -79,16 +80,16 @@ class RunFolder:
         """Replace the state as a whole.
 
         Raises:
-            RunError: the disk is full, the folder cannot be written, or the run is a recorded one.
+            RunError: the disk is full, the folder cannot be written, the run is a recorded one, or the lab is read-only.
         """
-        self._refuse_recorded()
+        self._require_changeable()
         replace_state(self.path / "state.json", state)
 
     def request_stop(self) -> None:
         """Ask the run to stop after its current step, from any process.
 
         Raises:
-            RunError: the folder cannot be written, or the run is a recorded one.
+            RunError: the folder cannot be written, the run is a recorded one, or the lab is read-only.
         """
         self.ask("stop")
 
@@ -96,9 +97,9 @@ class RunFolder:
         """Ask the run to do something between two steps, as `ikd.trace.commands.post`, and return the command's id.
 
         Raises:
-            RunError: the folder cannot be written, or the run is a recorded one.
+            RunError: the folder cannot be written, the run is a recorded one, or the lab is read-only.
         """
-        self._refuse_recorded()
+        self._require_changeable()
         return post(self.path, kind, at=at, path=path, value=value)
 
     def stop_requested(self) -> bool:
@@ -110,7 +111,7 @@ class RunFolder:
 
         A log that cannot be written is left: it must never hide the fault it was asked to note.
         """
-        self._refuse_recorded()
+        self._require_changeable()
         line = f"{time.strftime('%Y-%m-%d %H:%M:%S')} {WARNING_MARK if warning else ''}{text.rstrip()}\n"
         try:
             with self.log_path.open("ab") as log:
@@ -134,7 +135,8 @@ class RunFolder:
         except OSError:
             return []
 
-    def _refuse_recorded(self) -> None:
+    def _require_changeable(self) -> None:
+        require_writable()
         if self.recorded:
             raise RunError(f"{self.id} is a recorded run and cannot be changed: start a new run with its settings instead.")
 

@@ -9,6 +9,7 @@ import time
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
+from ikd.config.permission import require_writable
 from ikd.errors import RunError
 from ikd.trace.state import cannot_write
 from ikd.trace.store import assets_root
@@ -59,8 +60,10 @@ def write_notes(path: Path, notes: Notes) -> None:
     """Replace the notes in a run's folder as a whole, so that a reader sees the old ones or the new ones.
 
     Raises:
-        RunError: a text that is too long, a recorded run, a full disk, or a folder that is gone or cannot be written.
+        RunError: a text that is too long, a recorded run, a full disk, a folder that is gone or cannot be written, or a lab that
+            is read-only.
     """
+    require_writable()
     if path.absolute().parent == assets_root():
         raise RunError(f"recorded:{path.name} is a recorded run and cannot be changed: start a new run with its settings instead.")
     for what, text, longest in (("name", notes.label, LONGEST_LABEL), ("note", notes.text, LONGEST_TEXT),

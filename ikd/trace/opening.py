@@ -5,6 +5,7 @@ from __future__ import annotations
 import sqlite3
 from contextlib import suppress
 
+from ikd.config.permission import require_writable
 from ikd.errors import RunError
 from ikd.trace.connection import connect_writer, disk_full, reading, undo
 from ikd.trace.folder import RunFolder
@@ -112,6 +113,7 @@ def _is_empty(folder: RunFolder) -> bool:
 
 
 def _require_folder(folder: RunFolder) -> None:
+    require_writable()
     if folder.recorded or not folder.path.is_dir():
         raise RunError(f"Run {folder.id} cannot be recorded: it is not a folder of a new run.")
 

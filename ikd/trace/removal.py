@@ -8,6 +8,7 @@ import shutil
 from contextlib import suppress
 from pathlib import Path
 
+from ikd.config.permission import read_only, require_writable
 from ikd.errors import RunError
 from ikd.trace.folder import RunFolder
 
@@ -20,8 +21,10 @@ def delete_run(folder: RunFolder) -> None:
     The folder is hidden first, so that nobody sees half of a run. A link is removed, and what it points to stays.
 
     Raises:
-        RunError: a recorded run, one that is at work or paused, one that is gone, or a folder that cannot be written.
+        RunError: a recorded run, one that is at work or paused, one that is gone, a folder that cannot be written, or a lab that is
+            read-only.
     """
+    require_writable()
     if folder.recorded:
         raise RunError(f"{folder.id} is a recorded run that comes with the lab and cannot be deleted: hide it by not opening it.")
     state = folder.state()
@@ -45,12 +48,16 @@ def hide(path: Path) -> None:
 
     Raises:
         OSError: it is not there, or cannot be renamed.
+        RunError: the lab is read-only.
     """
+    require_writable()
     os.rename(path, path.with_name(f"{DELETED}{path.name}-{secrets.token_hex(4)}"))
 
 
 def sweep(root: Path) -> None:
     """Remove what is hidden there; never raises. A link is removed, and what it points to stays."""
+    if read_only():
+        return
     with suppress(OSError):
         for entry in list(os.scandir(root)):
             if entry.name.startswith(DELETED):

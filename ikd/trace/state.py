@@ -13,6 +13,7 @@ from dataclasses import asdict, dataclass, field, fields, replace
 from pathlib import Path
 from typing import Any, Literal, get_args
 
+from ikd.config.permission import require_writable
 from ikd.errors import RunError
 from ikd.trace.liveness import HEARTBEAT_LIMIT_SECONDS, Mark, mark_of, seconds_silent
 
@@ -110,6 +111,7 @@ def replace_state(path: Path, state: RunState) -> None:
     Raises:
         RunError: the disk is full or the folder cannot be written.
     """
+    require_writable()
     waiting = path.with_name(f".{path.name}.{os.getpid()}.{secrets.token_hex(4)}")
     text = json.dumps(asdict(state), indent=1, default=_plain_number)
     try:

@@ -10,6 +10,7 @@ from contextlib import suppress
 from pathlib import Path
 
 from ikd.config import RunConfig
+from ikd.config.permission import read_only, require_writable
 from ikd.errors import RunError, unknown_name
 from ikd.trace.folder import RunFolder
 from ikd.trace.state import RunState, cannot_write
@@ -37,8 +38,9 @@ def runs_root() -> Path:
     """
     home = os.environ.get("IKD_HOME", "").strip()
     root = (Path(home).expanduser() if home else Path("runs")).absolute()
-    with suppress(OSError):
-        root.mkdir(parents=True, exist_ok=True)
+    if not read_only():
+        with suppress(OSError):
+            root.mkdir(parents=True, exist_ok=True)
     return root
 
 
@@ -51,8 +53,9 @@ def new_run(config: RunConfig, root: Path | None = None) -> RunFolder:
     """Make the folder of a new run, with its config.json and a state.json that says "preparing".
 
     Raises:
-        RunError: the disk is full or the folder cannot be made.
+        RunError: the disk is full, the folder cannot be made, or the lab is read-only.
     """
+    require_writable()
     root = runs_root() if root is None else root
     try:
         folder = _fresh_folder(config, root)

@@ -10,6 +10,7 @@ from pathlib import Path
 
 from ikd.errors import RunError
 from ikd.trace.folder import RunFolder
+from ikd.trace.imported import mark_imported
 from ikd.trace.notes import NOTES_FILE, read_notes, write_notes
 from ikd.trace.state import RunState
 
@@ -19,7 +20,7 @@ _ENDED = ("finished", "failed", "stopped")
 
 
 def make_own(folder: RunFolder) -> None:
-    """Check a run folder from elsewhere, and write its state and notes anew: it is computed by no process.
+    """Check a run folder from elsewhere, mark it as imported, and write its state and notes anew: it is computed by no process.
 
     Raises:
         RunError: config.json cannot be read, or trace.sqlite is not a sound trace.
@@ -34,6 +35,7 @@ def make_own(folder: RunFolder) -> None:
     if not state.stage and (folder.path / "state.json").exists():  # as a state is given that cannot be read
         raise RunError("The zip is refused: its state.json is damaged, or has numbers that no run can have. Make the zip again.")
     folder.write_state(_ended(state))
+    mark_imported(folder.path)
     if (folder.path / NOTES_FILE).exists():
         write_notes(folder.path, read_notes(folder.path))
 

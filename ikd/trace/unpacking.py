@@ -13,6 +13,7 @@ import zlib
 from pathlib import Path
 from typing import BinaryIO
 
+from ikd.config.permission import require_writable
 from ikd.errors import RunError
 from ikd.trace.folder import RunFolder
 from ikd.trace.packing import KNOWN_FILE, LONE_FILES
@@ -32,19 +33,26 @@ _NO_ZIP = (zipfile.BadZipFile, zlib.error, struct.error, EOFError, NotImplemente
 _MADE_HERE = "The lab takes the zips that it makes itself (“Download the run” on the page Runs)."
 
 
-def unpack_run(source: Path | BinaryIO, root: Path) -> RunFolder:
+def unpack_run(source: Path | BinaryIO, root: Path, *, room: int | None = None) -> RunFolder:
     """Take in the zip of a run as a new run, under its own id where that is free; a refused one leaves nothing behind.
 
+    Args:
+        source: the zip.
+        root: folder of all runs.
+        room: bytes that it may unpack to at most, where a lab bounds that further.
+
     Raises:
-        RunError: not a zip of a run, a zip with anything else in it, one that is too large, or a disk that is full.
+        RunError: not a zip of a run, a zip with anything else in it, one that is too large, a disk that is full, or a lab that is
+            read-only.
     """
+    require_writable()
     hidden = root / f".import-{secrets.token_hex(8)}"
     try:
         size = _size_of(source)
         with zipfile.ZipFile(source) as archive:
             name, wanted = _plan(archive.infolist())
             hidden.mkdir(parents=True)
-            _unpack(archive, wanted, hidden, most=_most_bytes(size))
+            _unpack(archive, wanted, hidden, most=_most_bytes(size), room=room)
         make_own(RunFolder(hidden))
         return RunFolder(_moved(hidden, root, name))
     except _NO_ZIP as fault:
@@ -123,21 +131,22 @@ def _refused(entry: zipfile.ZipInfo, why: str) -> RunError:
     return RunError(f"The zip is refused: {entry.orig_filename[:120]!r} {why}. Nothing of it was taken. {_MADE_HERE}")
 
 
-def _unpack(archive: zipfile.ZipFile, wanted: dict[str, zipfile.ZipInfo], place: Path, *, most: int) -> None:
-    room = most
+def _unpack(archive: zipfile.ZipFile, wanted: dict[str, zipfile.ZipInfo], place: Path, *, most: int, room: int | None) -> None:
+    left = most if room is None else min(most, room)
+    why = "too much for a zip of this size" if left == most else "more than this lab has room for (IKD_MOST_IMPORTED_MB)"
     for inner, entry in wanted.items():
         path = place / inner
         path.parent.mkdir(parents=True, exist_ok=True)
-        limit = min(room, MOST_BYTES_OF_A_TEXT) if inner in LONE_FILES else room
+        limit = min(left, MOST_BYTES_OF_A_TEXT) if inner in LONE_FILES else left
         with archive.open(entry) as packed, path.open("xb") as file:
             written = 0
             # What a header says of a size is not believed.
             while block := packed.read(1 << 18):
                 written += len(block)
                 if written > limit:
-                    raise _refused(entry, f"unpacks to more than {limit / 2**20:.3g} MB, which is too much for a zip of this size")
+                    raise _refused(entry, f"unpacks to more than {limit / 2**20:.3g} MB, which is {why}")
                 file.write(block)
-        room -= written
+        left -= written
 
 
 def _moved(hidden: Path, root: Path, name: str) -> Path:

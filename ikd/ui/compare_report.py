@@ -78,7 +78,7 @@ def report_of(runs: list[Compared]) -> str:
              f"<p><small>IKD Lab {ikd.__version__}, {time.strftime('%Y-%m-%d %H:%M')}. Runs: "
              f"{html_text(', '.join(one.folder.id for one in runs))}.</small></p>"]  # fmt: skip
     known = {one.name: one.config for one in runs if one.config is not None}
-    parts += ["<h2>What differs</h2>", html_table(settings_that_differ(known))]
+    parts += ["<h2>What differs</h2>", html_table(settings_that_differ(known, {one.name: one.changes for one in runs}))]
     parts += ["<h2>Over the run</h2>", *(_curves(runs, what) for what in DRAWN),
               "<p><small>On the probe examples of each run.</small></p>"]
     found = final_table(runs)

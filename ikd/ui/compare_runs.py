@@ -7,13 +7,14 @@ from dataclasses import dataclass
 
 import streamlit as st
 
-from ikd.config import RunConfig
+from ikd.config import PlannedChange, RunConfig
 from ikd.errors import RunError
 from ikd.plots.compare import MOST_RUNS
 from ikd.trace.final import Final
 from ikd.trace.folder import RunFolder
 from ikd.trace.store import list_recorded, list_runs, open_run
 from ikd.ui import state
+from ikd.ui.parentage import changes_in_flight
 from ikd.ui.run_view import name_of
 from ikd.ui.tail import Tail, tail_of
 from ikd.ui.wording import visible
@@ -45,6 +46,11 @@ class Compared:
     def fingerprint(self) -> str:
         """Return the mark of its texts, labels and splits, empty where it has none."""
         return str(self.tail.meta.get("facts", {}).get("fingerprint", "")) if self.tail.started() else ""
+
+    @property
+    def changes(self) -> list[PlannedChange]:
+        """Return the changes of settings made while it went on; none where its trace cannot be read."""
+        return changes_in_flight(self.folder)
 
     def final(self, split: str) -> Final | None:
         """Return what its models said on a whole split at its end, None before that or in an older trace."""

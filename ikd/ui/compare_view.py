@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import streamlit as st
 
-from ikd.trace.comparing import settings_that_differ
+from ikd.trace.comparing import differences_in_words, settings_that_differ
 from ikd.ui import state
 from ikd.ui.compare_figures import draw_curves, draw_frontier, draw_scores
 from ikd.ui.compare_report import draw_report
@@ -14,6 +14,8 @@ from ikd.ui.downloads import draw_downloads
 from ikd.ui.shell import notice, page_link, sentences
 from ikd.ui.study_view import show_study
 from ikd.ui.wording import plain
+
+MOST_IN_WORDS = 6
 
 
 def show_compare() -> None:
@@ -60,9 +62,11 @@ def _warn(runs: list[Compared]) -> None:
 
 def _draw_settings(runs: list[Compared]) -> None:
     known = {one.name: one.config for one in runs if one.config is not None}
-    table = settings_that_differ(known)
+    table = settings_that_differ(known, {one.name: one.changes for one in runs})
     if table.empty:
         st.caption("No setting differs: the same config gives the same run.")
         return
+    if len(known) == 2 and len(table) <= MOST_IN_WORDS:
+        st.markdown("\n".join(f"- {plain(line, longest=300)}" for line in differences_in_words(table)))
     st.dataframe(table, hide_index=True, key="compare-settings-table")
     draw_downloads(lambda: table, name="settings", key="compare-settings", rows="Every setting that is not the same in all.")

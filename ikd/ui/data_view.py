@@ -6,7 +6,7 @@ import streamlit as st
 
 from ikd.config import RunConfig, build_config
 from ikd.errors import ConfigError
-from ikd.runs.background import inspect_later
+from ikd.runs.background import READ_ONLY, inspect_later
 from ikd.runs.inspection import Inspection
 from ikd.runs.permission import read_only
 from ikd.ui import state
@@ -28,7 +28,7 @@ def show_data() -> None:
     """Draw the page."""
     st.header("Data", anchor=False)
     if read_only():
-        st.info("This lab is read-only: its visitors watch runs, and bring no data of their own.", icon=":material/visibility:")
+        st.info(READ_ONLY, icon=":material/visibility:")
         return
     source, seen = st.columns([4, 8], gap="medium")
     with source:

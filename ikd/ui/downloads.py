@@ -17,7 +17,7 @@ from ikd.study.writing import csv, may_hold_texts
 EVERY_ROW = "Both files have every row, not only what is drawn."
 CSV_WORDS = (
     "In the CSV, lists are JSON, and a text that a spreadsheet could take for a formula (it begins with =, +, -, @, a tab or a "
-    "line break) has an apostrophe in front."
+    "line break, also behind spaces) has an apostrophe in front."
 )
 
 
@@ -47,7 +47,7 @@ def csv_bytes(table: pd.DataFrame) -> bytes:
     shown = pd.DataFrame({at: table.iloc[:, at].map(_cell) if may_hold_texts(table.iloc[:, at]) else table.iloc[:, at]
                           for at in range(table.shape[1])}, index=table.index)  # fmt: skip
     shown.columns = table.columns
-    return csv(shown, line_end="\r\n").encode("utf-8")
+    return csv(shown).encode("utf-8")
 
 
 def parquet_bytes(table: pd.DataFrame) -> bytes:

@@ -90,6 +90,9 @@ def _story_part(folder: RunFolder, example: pd.Series, split: str, config: RunCo
         run, tail = folder.state(), tail_of(folder)
         if run.state != drawn or (run.live and pace.slow_down()):
             st.rerun()
+        if not tail.started():
+            st.info("This run begins anew: its examples are shown as soon as the teaching has begun.")
+            return
         # Asked for first: whatever was recorded up to then is in the story.
         newest = tail.reader.last_step()
         story = read_story(tail, split, example, config)

@@ -6,12 +6,14 @@ Building and checking an Altair chart takes some 50 ms, and a live page draws a 
 from __future__ import annotations
 
 import json
+import re
 import zlib
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Literal
 
 import altair as alt
+import numpy as np
 import pandas as pd
 import streamlit as st
 
@@ -19,6 +21,8 @@ from ikd.plots.theme import on_dark
 from ikd.ui import state
 
 MOST_KEPT = 300
+ROWS = "rows"
+_KIND = re.compile(r"datum\.kind ===? '(\w+)'")
 MOST_UPDATES = 30
 """After so many new tables a moving figure is built anew: the browser keeps some of each table until then."""
 
@@ -88,12 +92,14 @@ def show_figure(
     spoken = _settled(key, spoken, era)
     text = specification_of(make, **options)
     specification = json.loads(on_dark(text) if st.context.theme.type == "dark" else text)
+    # As a named table it is there when the browser builds the figure; otherwise Vega would first draw, and warn of, an empty one.
+    specification = in_pixels(with_rows(specification, table), table) | {"data": {"name": ROWS}, "datasets": {ROWS: table}}
     modes = [one for one in (zoom, picked) if one is not None]
     if not modes:
-        st.vega_lite_chart(table, specification, key=key, alt=spoken, width=width)
+        st.vega_lite_chart(None, specification, key=key, alt=spoken, width=width)
         return Shown(specification=text, table=table, picked=None)
     # Only a selection that is listed and asks for a rerun is given back to the chart with its new data.
-    found = st.vega_lite_chart(table, specification, key=key, alt=spoken, width=width, on_select="rerun", selection_mode=modes)
+    found = st.vega_lite_chart(None, specification, key=key, alt=spoken, width=width, on_select="rerun", selection_mode=modes)
     return Shown(specification=text, table=table, picked=_example_of(found, picked))
 
 
@@ -127,3 +133,37 @@ def specification_of(make: Callable[..., alt.LayerChart | alt.VConcatChart], **o
         tree.pop("datasets", None)
         _specifications[name] = json.dumps(tree)
     return _specifications[name]
+
+
+def with_rows(specification: dict[str, Any], table: pd.DataFrame) -> dict[str, Any]:
+    """Return a specification without the layers that a table has no finite number for: Vega warns of their empty axes.
+
+    A layer that holds a selection stays: the page asks for it by name.
+    """
+    for several in ("layer", "vconcat", "hconcat"):
+        if several in specification:
+            parts = [with_rows(one, table) for one in specification[several] if "params" in one or _has_rows(one, table)]
+            return {**specification, several: parts} if parts else specification
+    return specification
+
+
+def in_pixels(specification: dict[str, Any], table: pd.DataFrame) -> dict[str, Any]:
+    """Return a specification whose height, where it is given for a row, is that of all rows: Vega cannot fit the former to its place."""
+    step = specification["height"].get("step") if isinstance(specification.get("height"), dict) else None
+    named = {one["encoding"]["y"].get("field") for one in specification.get("layer", ()) if "y" in one.get("encoding", {})}
+    rows = [table[name].nunique() for name in named if name in table]
+    if step is None or not rows:
+        return specification
+    return {**specification, "height": step * max(1, *rows), "autosize": {"type": "fit-x", "contains": "padding"}}
+
+
+def _has_rows(layer: dict[str, Any], table: pd.DataFrame) -> bool:
+    if "encoding" not in layer or "data" in layer:
+        return True
+    tests = [str(one.get("filter", "")) for one in layer.get("transform", ())]
+    kinds = [kind for test in tests for kind in _KIND.findall(test)]
+    rows = table[table["kind"].isin(kinds)] if kinds and "kind" in table else table
+    encoding = layer["encoding"]
+    named = [encoding[channel].get("field") for channel in ("x", "y", "x2", "y2") if channel in encoding]
+    numbers = [rows[name] for name in named if name in rows and pd.api.types.is_numeric_dtype(rows[name])]
+    return bool(len(rows)) and all(bool(np.isfinite(one.to_numpy(dtype=np.float64)).any()) for one in numbers)

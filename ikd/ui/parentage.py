@@ -9,15 +9,18 @@ import pandas as pd
 import streamlit as st
 from numpy.typing import NDArray
 
+from ikd.config import PlannedChange
 from ikd.errors import RunError
+from ikd.trace.comparing import differences_in_words, settings_that_differ
 from ikd.trace.folder import RunFolder
 from ikd.trace.notes import read_notes
+from ikd.trace.reader import TraceReader
 from ikd.trace.store import list_runs, open_run
 from ikd.ui.shell import notice, page_link
 from ikd.ui.tail import Tail, tail_of
 from ikd.ui.wording import plain
 
-MOST_FORKS = 20
+MOST_FORKS, MOST_TOLD = 20, 5
 
 
 def parent_of(folder: RunFolder) -> tuple[RunFolder | None, int]:
@@ -44,6 +47,8 @@ def draw_family(folder: RunFolder) -> None:
                 st.markdown("Forked from", width="content")
                 page_link("run", label=plain(_name(parent)), icon=":material/fork_right:", run=parent.id)
                 st.markdown(f"at step {step}", width="content")
+            if words := fork_words(folder, parent):
+                st.caption(words)
     forks = [one for one in list_runs() if read_notes(one.path).parent == folder.id]
     if forks:
         with st.container(horizontal=True, vertical_alignment="center", gap="small", key="forks"):
@@ -53,6 +58,28 @@ def draw_family(folder: RunFolder) -> None:
                 page_link("run", label=f"{plain(_name(one))} (step {at})", icon=":material/fork_right:", run=one.id)
             if len(forks) > MOST_FORKS:
                 st.caption(f"and {len(forks) - MOST_FORKS} older ones")
+
+
+def fork_words(folder: RunFolder, parent: RunFolder) -> str:
+    """Return in words in what a fork differs from its parent; "" where the settings of one of them are damaged."""
+    try:
+        configs = {"parent": parent.config(), "fork": folder.config()}
+    except RunError:
+        return ""
+    changes = {"parent": changes_in_flight(parent), "fork": changes_in_flight(folder)}
+    told = differences_in_words(settings_that_differ(configs, changes))
+    if not told:
+        return "No setting differs from its parent's."
+    more = f"; and {len(told) - MOST_TOLD} more" if len(told) > MOST_TOLD else ""
+    return f"Parent vs this fork: {'; '.join(plain(one, longest=200) for one in told[:MOST_TOLD])}{more}."
+
+
+def changes_in_flight(folder: RunFolder) -> list[PlannedChange]:
+    """Return the changes of settings made while a run went on; none where its trace cannot be read."""
+    try:
+        return [PlannedChange(step=one.step, path=one.path, value=one.value) for one in TraceReader(folder).interventions()]
+    except RunError:
+        return []
 
 
 def parent_scalars(tail: Tail, *names: str) -> pd.DataFrame:

@@ -19,6 +19,11 @@ def playing() -> bool:
     return bool(st.session_state.get(state.PLAYING, False))
 
 
+def under_way() -> bool:
+    """Return whether the run is shown as it stood at a step, moving or standing."""
+    return playing() or st.session_state.get(state.CURSOR) is not None
+
+
 def cursor(n_steps: int) -> int:
     """Return the step up to which the run is revealed; the end where nobody replays."""
     standing = st.session_state.get(state.CURSOR)

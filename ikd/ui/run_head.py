@@ -34,9 +34,18 @@ def badge(folder: RunFolder, run: RunState, *, position: int | None = None) -> N
     st.badge(f"recorded, {word}" if folder.recorded else word, icon=icon, color=colour)  # type: ignore[arg-type]
 
 
-def draw_progress(run: RunState, tail: Tail) -> None:
-    """Draw a run's progress: 99 % at most until it is really done."""
-    if run.stage == "catching up":
+def draw_progress(run: RunState, tail: Tail, *, replayed: tuple[int, int] | None = None) -> None:
+    """Draw a run's progress, 99 % at most until it is really done; of a replay, how much of the run is shown.
+
+    Args:
+        run: its state.
+        tail: of its trace.
+        replayed: the step up to which a run that has ended is shown, and the last one of its replay; None where nothing is replayed.
+    """
+    if replayed is not None and replayed[0] < replayed[1]:
+        share = min(replayed[0] / replayed[1], 0.99)
+        words = f"Shown up to step {replayed[0]} of {replayed[1]}"
+    elif run.stage == "catching up":
         share = min(run.stage_step / max(run.total, 1), 0.99)
         words = f"Computing again what was recorded up to step {run.step}: step {run.stage_step}"
     elif run.state == "paused" and run.stage == "teaching":

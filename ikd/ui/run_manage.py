@@ -8,13 +8,11 @@ from pathlib import Path
 
 import streamlit as st
 
-from ikd.runs.permission import require_room, require_writable
+from ikd.runs.importing import import_run
 from ikd.trace.folder import RunFolder
 from ikd.trace.notes import LONGEST_LABEL, LONGEST_TEXT, read_notes, write_notes
 from ikd.trace.packing import pack_run
 from ikd.trace.removal import checkpoint_bytes, delete_run, disk_bytes
-from ikd.trace.store import runs_root
-from ikd.trace.unpacking import unpack_run
 from ikd.ui.shell import page_link, sentences
 from ikd.ui.wording import plain
 
@@ -46,11 +44,8 @@ def draw_import() -> None:
         given = st.file_uploader("Import a run", type=["zip"], max_upload_size=most, key=f"import-zip-{turn}",
                                  help="The zip that “Download the run” makes, here or in another lab.")  # fmt: skip
         if st.button("Import", icon=":material/upload:", key="import-now", disabled=given is None) and given is not None:
-            require_writable()
-            root = runs_root()
-            require_room(root)
             with st.spinner("Importing …"):
-                st.session_state[_IMPORTED] = unpack_run(given, root).id
+                st.session_state[_IMPORTED] = import_run(given).id
             # An uploader of a new name is an empty one.
             st.session_state[_TURN] = turn + 1
             st.rerun()
@@ -76,7 +71,6 @@ def _draw_naming(folder: RunFolder) -> None:
                               placeholder="As in its settings")  # fmt: skip
         text = st.text_area("Note", notes.text, max_chars=LONGEST_TEXT, key=f"note-{folder.id}", height=90)
         if st.form_submit_button("Save", icon=":material/save:", key=f"save-{folder.id}"):
-            require_writable()
             write_notes(folder.path, replace(notes, label=" ".join(label.split()), text=text.strip()))
             st.rerun()
 
@@ -95,7 +89,6 @@ def _draw_delete(folder: RunFolder) -> None:
     sure = st.checkbox("Yes, delete this run for good", key=f"sure-{folder.id}", disabled=live,
                        help="A run at work cannot be deleted: stop it first." if live else None)  # fmt: skip
     if st.button("Delete", icon=":material/delete:", key=f"delete-{folder.id}", disabled=not sure):
-        require_writable()
         delete_run(folder)
         st.rerun()
 

@@ -24,6 +24,7 @@ from ikd.ui.run_fork import draw_fork
 from ikd.ui.run_head import badge, draw_newest, draw_progress
 from ikd.ui.run_steer import draw_steer
 from ikd.ui.run_step import draw_step
+from ikd.ui.run_trust import draw_trust
 from ikd.ui.shell import notice, page_link, sentences
 from ikd.ui.tail import Tail, tail_of
 from ikd.ui.timeline import draw_changes, timeline_of
@@ -77,7 +78,8 @@ def _progress_part(folder: RunFolder, drawn: tuple[str, bool, bool], config: Run
             # Something new stands on the page, or its timers end: once, the whole page is drawn.
             st.rerun()
         if run.live or (run.state == "finished" and not folder.recorded):
-            draw_progress(run, tail)
+            end = _end(run, tail, int(tail.meta.get("n_steps", 0)) or run.total)
+            draw_progress(run, tail, replayed=(replay.cursor(end), end) if replay.under_way() and not run.live else None)
         if run.state == "paused" and started:
             draw_step(tail, timeline_of(tail, config))
         if started:
@@ -88,6 +90,8 @@ def _progress_part(folder: RunFolder, drawn: tuple[str, bool, bool], config: Run
 
 def _figures_part(folder: RunFolder, n_steps: int, config: RunConfig | None) -> None:
     with sentences(), pace.timed("curves"):
+        if not tail_of(folder).started():  # forked or resumed a moment ago: the whole page is drawn anew once it has begun
+            return
         scene = _scene(folder, n_steps, config)
         draw_curves(scene)
         draw_another(scene)
@@ -96,6 +100,8 @@ def _figures_part(folder: RunFolder, n_steps: int, config: RunConfig | None) -> 
 
 def _board_part(folder: RunFolder, n_steps: int, config: RunConfig | None, ids: Sequence[int]) -> None:
     with sentences(), pace.timed("board"):
+        if not tail_of(folder).started():
+            return
         draw_board(_scene(folder, n_steps, config), ids)
 
 
@@ -134,6 +140,7 @@ def _title(folder: RunFolder, run: RunState, config: RunConfig | None, *, starte
                 first = {state.EXAMPLES: shown[state.EXAMPLES].split(",")[0]} if state.EXAMPLES in shown else {}
                 page_link("targets", label="Soft targets", icon=":material/scatter_plot:", run=folder.id, more={**shown, **first})
     draw_steer(folder, config)
+    draw_trust(folder, config)
     when = [f"`{folder.id}`"] + ([f"started {moment(run.started)}"] if run.started and not folder.recorded else [])
     if config is not None:
         when += [plain(task_title(config.task)), f"{plain(config.teacher.name)} teaches {plain(config.student.name)}",

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import streamlit as st
+from streamlit import config
 from streamlit.errors import StreamlitAPIException
 
 from ikd.errors import IKDError
@@ -22,6 +23,7 @@ STYLE = ROOT / "assets" / "style.css"
 ICON = ROOT / "assets" / "icon.svg"
 LOG = logging.getLogger("ikd.pages")
 SIDEBAR_PIXELS = 210
+UPLOADS = "server.maxUploadSize"
 OWN_FAULT = "Something went wrong in the lab itself, not in what you did. The details are in the server's log."
 
 
@@ -59,6 +61,8 @@ def open_page(title: str) -> Iterator[None]:
     """
     st.set_page_config(page_title=f"{title} · IKD Lab", page_icon=str(ICON), layout="wide", initial_sidebar_state=SIDEBAR_PIXELS)
     st.html(STYLE)
+    if read_only():
+        _close_uploads()
     if login_wanted() and not logged_in():
         with sentences():
             _draw_way_in()
@@ -66,6 +70,12 @@ def open_page(title: str) -> Iterator[None]:
     _menu()
     with sentences():
         yield
+
+
+def _close_uploads() -> None:
+    """Let the server refuse every upload: it would keep files in memory that no page has asked for."""
+    if config.get_option(UPLOADS) != 0:
+        config.set_option(UPLOADS, 0)
 
 
 def login_wanted() -> bool:

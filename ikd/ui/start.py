@@ -14,6 +14,7 @@ from ikd.config import RunConfig, all_settings, build_config
 from ikd.errors import ConfigError, IKDError
 from ikd.runs import Estimate, active_run, estimate_later, start_run
 from ikd.runs.permission import read_only
+from ikd.runs.uploads import files_of
 from ikd.ui.controls import applicable, values_of_session
 from ikd.ui.policies import teacher_moves
 from ikd.ui.shell import go_to_run, page_link, sentences
@@ -32,7 +33,8 @@ def draw_start() -> None:
         st.error(plain(labelled(str(fault)), longest=1000), icon=":material/error:")
         st.button("Start the run", icon=":material/play_arrow:", key="start-refused", disabled=True, width="stretch")
         return
-    lost = [path for path in files_of(config) if not Path(path).expanduser().is_file()]
+    # In a lab that is read-only no visitor learns which files this machine has.
+    lost = [] if read_only() else [path for path in files_of(config) if not Path(path).expanduser().is_file()]
     if lost:
         name = plain(lost[0], longest=300)
         st.error(f"There is no file {name}: check the path, or upload the file on the Data page.", icon=":material/error:")
@@ -47,13 +49,6 @@ def draw_start() -> None:
                            icon=":material/download:", key="download-config", on_click="ignore")  # fmt: skip
         with st.container(height=220, border=False):
             st.code(config.model_dump_json(indent=1), language="json")
-
-
-def files_of(config: RunConfig) -> list[str]:
-    """Return the files that a run reads its rows from."""
-    task = config.task
-    named = (task.train_file, task.validation_file, task.test_file, task.unlabelled_file)
-    return [path for path in named if path] if task.name == "files" else []
 
 
 def draw_start_button(config: RunConfig, *, label: str, key: str) -> None:

@@ -32,7 +32,9 @@ def draw_own(others: Mapping[str, Study]) -> Study | None:
     with st.container(border=True, key="study-own"):
         text = str(st.text_area("The study as YAML", key=TEXT, height=HEIGHT_PIXELS, on_change=_forget_refusal, placeholder=EMPTY))
         st.session_state[state.STUDY_TEXT] = text
-        st.file_uploader("Or a file", type=["yaml", "yml"], key=UPLOAD, max_upload_size=MOST_UPLOADED_MB, on_change=_take_file)
+        if not read_only():
+            st.file_uploader("Or a file", type=["yaml", "yml"], key=UPLOAD, max_upload_size=MOST_UPLOADED_MB,
+                             on_change=_take_file)  # fmt: skip
         if not text.strip():
             _draw_beginnings(others)
         if before := str(st.session_state.get(_BEFORE, "")):

@@ -23,6 +23,8 @@ from ikd.ui import state
 from ikd.ui.condensed import Condensed, Growing, attempt_of, condensed_of, growing_of, trace_key
 
 MOST_RUNS = 6
+STARTED = {"label_names", "temperature", "n_steps"}
+"""What a trace says of its run from the first moment of the teaching."""
 STEPS_AT_ONCE = 8
 MOST_HELD, NEWEST_HELD, STRETCHES = 1400, 300, 64
 """Steps of a live run that its page holds, those of them that are held whole, and the stretches whose spikes are held of the others."""
@@ -40,18 +42,26 @@ class Tail:
         self.folder = folder
         self.attempt = attempt_of(folder)
         self.reader = TraceReader(folder)
-        self.meta: dict[str, Any] = {}
+        self._meta: dict[str, Any] = {}
         self._examples: pd.DataFrame | None = None
         self._held: dict[str, tuple[Hashable, Growing]] = {}
         self._digest = Digest(self.reader)
         self._sizes: pd.DataFrame | None = None
         self.kept: dict[Hashable, Any] = {}
 
+    @property
+    def meta(self) -> dict[str, Any]:
+        """Return what the trace says of the run as a whole; before the run has begun, and in a damaged trace, less than `STARTED`.
+
+        Asked anew until all of it is there: the tail of a run that has just been forked or resumed begins with nothing read.
+        """
+        if not self._meta.keys() >= STARTED:
+            self._meta = self.reader.meta()
+        return self._meta
+
     def started(self) -> bool:
-        """Return whether the run has begun to teach, so that its names and its probe set are known."""
-        if "label_names" not in self.meta:
-            self.meta = self.reader.meta()
-        return "label_names" in self.meta
+        """Return whether the run has begun to teach, so that its names, its temperature and its probe set are known."""
+        return self.meta.keys() >= STARTED
 
     def probe(self) -> pd.DataFrame:
         """Return the probe examples, of `TraceReader.examples`."""

@@ -24,9 +24,9 @@ if TYPE_CHECKING:
 
 REPOSITORY = Path(__file__).parents[2]
 APP = REPOSITORY / "app.py"
-START_SECONDS = 60.0
-END_SECONDS = 10.0
-WAIT_MILLISECONDS = 20_000
+START_SECONDS = 240.0
+END_SECONDS = 30.0
+WAIT_MILLISECONDS = 90_000
 BROWSERS = ("chromium", "chromium-browser", "google-chrome")
 ARGUMENTS = ("--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking",
              "--disable-component-update", "--disable-sync")  # fmt: skip
@@ -171,11 +171,25 @@ def errors_of(page: Page) -> list[str]:
     return list(page.console_errors)  # type: ignore[attr-defined]
 
 
+def warnings_of(page: Page) -> list[str]:
+    """Return the warnings on the console of a page of `open_browser` or `open_another`."""
+    return list(page.console_warnings)  # type: ignore[attr-defined]
+
+
+def refused_of(page: Page) -> list[str]:
+    """Return the addresses that the page asked for in vain."""
+    return list(page.refused)  # type: ignore[attr-defined]
+
+
 def _watched(page: Page) -> Page:
     found: list[str] = []
+    warned: list[str] = []
+    lost: list[str] = []
     page.on("console", lambda message: found.append(message.text) if message.type == "error" else None)
+    page.on("console", lambda message: warned.append(message.text) if message.type == "warning" else None)
+    page.on("response", lambda answer: lost.append(answer.url) if answer.status >= 400 else None)
     page.on("pageerror", lambda fault: found.append(str(fault)))
-    page.console_errors = found  # type: ignore[attr-defined]
+    page.console_errors, page.console_warnings, page.refused = found, warned, lost  # type: ignore[attr-defined]
     page.set_default_timeout(WAIT_MILLISECONDS)
     return page
 

@@ -13,7 +13,8 @@ from tests.browser.server import Server, open_browser, settle, visit
 if TYPE_CHECKING:
     from playwright.sync_api import Page
 
-WAIT_MILLISECONDS = 60_000
+pytestmark = [pytest.mark.browser, pytest.mark.slow]
+WAIT_MILLISECONDS = 180_000
 ROWS = [f"<img src=x onerror=window.__hit=1> A **sentence** number {i}.,{('good', 'fine', 'bad')[i % 3]}" for i in range(90)]
 FILE = "text,label\n" + "\n".join([*ROWS, *ROWS[:4]]) + "\n"
 

@@ -74,7 +74,7 @@ class Writer:
     def __exit__(self, kind: type[BaseException] | None, fault: BaseException | None, trace: TracebackType | None) -> None:
         self._process.stdin.close()
         try:
-            self._process.wait(20.0)
+            self._process.wait(240)
         finally:
             end_process(self._process, 5.0)
         self._process.stdout.close()

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import csv
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from ikd.trace.folder import RunFolder
+from ikd.trace.notes import Notes, write_notes
 from ikd.trace.reader import TraceReader
 from ikd.ui.wording import visible
 from tests.browser.looking import apologies, badge, charts, main
@@ -57,7 +58,11 @@ def hostile(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Hostile]:
     files = {"task.train_file": _write_rows(home / "train.csv", range(90)),
              "task.validation_file": _write_rows(home / "validation.csv", range(90, 108))}  # fmt: skip
     with Training(home, {**SMALL, **files}) as training:
-        assert training.process.wait(120) == 0, training.said()
+        assert training.process.wait(240) == 0, training.said()
+    folder = training.folder
+    write_notes(folder.path, Notes(text=f"{HTML}\n{MARKDOWN}\n{BIDI}"))
+    folder.write_state(replace(folder.state(), error=f"{HTML} {MARKDOWN}"))
+    folder.append_log(f"{HTML} {MARKDOWN}", warning=True)
     with Server(environment={"IKD_HOME": str(home)}) as server, open_browser() as page:
         yield Hostile(page=page, url=server.url, folder=training.folder)
 
@@ -76,6 +81,17 @@ def test_hostile_texts_on_the_run_page_are_only_texts(hostile: Hostile) -> None:
     for figure in figures:
         figure.hover()
         page.wait_for_timeout(150)  # a tooltip has no end to wait for
+    assert page.evaluate(TRACES) == NONE
+    assert apologies(page) == []
+
+
+def test_a_hostile_note_error_and_log_line_are_only_text(hostile: Hostile) -> None:
+    """Guards what people and other machines write beside a run: its note, its error, its notices and its log."""
+    page = hostile.page
+    visit(page, f"{hostile.url}/run?run={hostile.folder.id}")
+    page.locator(".st-key-run-note").get_by_text(HTML).first.wait_for()
+    for text in (HTML, "# big **bold** [x](javascript:alert(1))"):
+        assert main(page).locator("[data-testid=stAlert]").filter(has_text=text).count() == 2, text
     assert page.evaluate(TRACES) == NONE
     assert apologies(page) == []
 

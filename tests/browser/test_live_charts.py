@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow]
 FIRST_FIGURE_MILLISECONDS = 120_000
+ARRIVALS_MILLISECONDS = 300_000
 WATCHED_SECONDS = 30
 TICKS = 10
 CHART = ".st-key-chart-accuracy-0"
@@ -94,10 +95,10 @@ def test_no_frame_lacks_a_chart(live: Live) -> None:
     page = live.page
     assert page.evaluate(WATCH, CHART) >= 2, "there were no charts to watch"
     page.wait_for_timeout(WATCHED_SECONDS * 1000)
+    page.wait_for_function("() => window.__seen.changes >= 5", timeout=ARRIVALS_MILLISECONDS)  # a busy machine draws less often
     seen = _end_watch(page)
     assert badge(page, "running").is_visible(), "the run ended before the charts were watched long enough"
     assert seen["frames"] > 5 * WATCHED_SECONDS
-    assert seen["changes"] >= 5, "no new data came in"
     assert seen["blank"] == [], f"{len(seen['blank'])} of {seen['frames']} frames lacked a chart"
 
 
@@ -115,7 +116,7 @@ def test_a_zoom_is_kept_while_data_arrive(live: Live) -> None:
     chosen = page.evaluate(RANGE, CHART)
     assert chosen["per_pixel"] < 0.8 * whole["per_pixel"], "the wheel did not zoom"
     page.evaluate(WATCH, CHART)
-    page.wait_for_function("ticks => window.__seen.changes >= ticks", arg=TICKS, timeout=90_000)
+    page.wait_for_function("ticks => window.__seen.changes >= ticks", arg=TICKS, timeout=ARRIVALS_MILLISECONDS)
     seen = _end_watch(page)
     kept = page.evaluate(RANGE, CHART)
     assert badge(page, "running").is_visible(), "the run ended too soon"

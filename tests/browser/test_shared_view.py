@@ -42,7 +42,7 @@ def test_reload_second_tab_and_stop(home: Path) -> None:
         for page in (first, second):
             badge(page, "stopped").wait_for()
             main(page).get_by_role("button", name="Stop", exact=True).wait_for(state="detached")
-        assert training.process.wait(20) == 0
+        assert training.process.wait(240) == 0
         _assert_silence(first, second, frames)
         for page in (first, second):
             assert apologies(page) == []

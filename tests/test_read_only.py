@@ -14,11 +14,12 @@ from typing import Any
 import pytest
 from streamlit.proto.WidgetStates_pb2 import WidgetState, WidgetStates
 from streamlit.testing.v1 import AppTest
+from torch import nn
 
 from ikd.config import build_config
 from ikd.errors import RunError
 from ikd.events import Notice
-from ikd.runs import background, control, devices, estimate, importing, launch, speed, uploads
+from ikd.runs import background, control, devices, estimate, importing, launch, speed, teacher_cache, uploads
 from ikd.runs.heart import beginning
 from ikd.runs.job import run_job
 from ikd.study import StudyFolder
@@ -134,6 +135,8 @@ REFUSED: dict[str, Callable[[Lab], Any]] = {
     "ikd.runs.launch:start_run": lambda lab: launch.start_run(CONFIG),
     "ikd.runs.launch:stop_run": lambda lab: launch.stop_run(lab.runs["running"].id),
     "ikd.runs.speed:measure_speed": lambda lab: speed.measure_speed(lab.home, "cpu", 1),
+    "ikd.runs.teacher_cache:forget_teacher": lambda lab: teacher_cache.forget_teacher(lab.home / "_teachers" / "x"),
+    "ikd.runs.teacher_cache:keep_teacher": lambda lab: teacher_cache.keep_teacher(lab.home / "_teachers" / "x", nn.Linear(1, 1), [1.0]),
     "ikd.runs.uploads:delete_upload": lambda lab: uploads.delete_upload(lab.upload),
     "ikd.runs.uploads:keep_upload": lambda lab: uploads.keep_upload("other.csv", FILE + b"more,good\n"),
     "ikd.study.background:cancel_study": lambda lab: study_background.cancel_study(lab.study.name),
@@ -188,7 +191,8 @@ STILL: dict[str, Callable[[Lab], Any]] = {
 ELSEWHERE = {
     "ikd.runs.checkpoints:_let_go": "part of save_checkpoint", "ikd.runs.checkpoints:_written": "part of save_checkpoint",
     "ikd.runs.job:carry_out": "within hold_run", "ikd.runs.job:save_student": "within hold_run",
-    "ikd.runs.teachers:_forget_oldest": "behind _save", "ikd.study.telling:write_all": "where the command line says",
+    "ikd.models.weights:read_classifier": "into a temporary folder of its own",
+    "ikd.study.telling:write_all": "where the command line says",
     "ikd.study.writing:write_table": "where the command line says", "ikd.trace.connection:_open_reader": "opens to read",
     "ikd.trace.export:_written": "where the command line says", "ikd.trace.export:export_parquet": "where the command line says",
     "ikd.trace.packing:_add": "where the command line says", "ikd.trace.packing:_add_trace": "where the command line says",

@@ -29,6 +29,7 @@ from ikd.trace.store import list_runs, new_run, open_run, runs_root
 from tests.browser.training import _hears_interrupts
 from tests.conftest import REPOSITORY
 from tests.small_runs import SMALL, again, assert_same, at_step, carried_out, small
+from tests.small_runs import told as warned
 
 
 def wait_until(holds: Callable[[], bool], seconds: float = 90) -> None:

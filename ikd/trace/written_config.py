@@ -9,6 +9,7 @@ from contextlib import suppress
 from pathlib import Path
 
 from ikd.config import RunConfig, config_from_json
+from ikd.config.permission import require_writable
 from ikd.errors import ConfigError, RunError
 from ikd.trace.connection import reading
 
@@ -80,6 +81,7 @@ def _word(value: object) -> str:
 
 
 def _written_again(path: Path, text: str, *, missing: bool) -> str:
+    require_writable()
     if not missing:
         with suppress(OSError):  # kept, in case it was a person's edit
             os.replace(path, path.with_name(DAMAGED))

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import threading
 import time
+import traceback
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -68,8 +69,9 @@ def _work(key: str, work: Callable[[Any], Answer], kind: type[Answer]) -> None:
 
             answer = work(ikd.runs.inspecting)
         except Exception as fault:
+            traceback.print_exc()
             # Whoever waits must not wait for ever.
-            answer = kind(refusal=f"This could not be worked out through a fault of the lab ({type(fault).__name__}): please report it.")
+            answer = kind(refusal=f"Internal error ({type(fault).__name__}). See the server log.")
         with _lock:
             _answers[key] = answer
             del _asked[key]

@@ -21,6 +21,7 @@ from ikd.runs.devices import resolve_device, use_threads
 from ikd.runs.inspection import Finding, FirstBatch, Inspection, SeenText, SplitView, TableView
 from ikd.runs.preparation import with_exam_in_course
 from ikd.runs.teachers import teacher_as_it_stands
+from ikd.runs.trial import blamed_on
 from ikd.tasks import BUILT_IN, load_task
 from ikd.tasks.columns import SOFT_NAMES, Columns, find_columns, guessed_columns
 from ikd.tasks.files import official_rows
@@ -64,7 +65,7 @@ def first_batch(config: RunConfig, root: Path) -> FirstBatch:
         return FirstBatch(refusal=str(fault))
     except Exception as fault:
         traceback.print_exc()
-        return FirstBatch(refusal=f"The batch could not be made through a fault of the lab ({type(fault).__name__}): please report it.")
+        return FirstBatch(refusal=f"Internal error while the first batch was made ({type(fault).__name__}). See the server log.")
 
 
 def _first_batch(config: RunConfig, root: Path) -> FirstBatch:
@@ -77,14 +78,15 @@ def _first_batch(config: RunConfig, root: Path) -> FirstBatch:
     said = teacher_as_it_stands(teacher, config, device=device, root=root, fingerprint=data.fingerprint)
     if config.policy.name != "exam" and config.policy.fixed_studies_exam:
         data = with_exam_in_course(data)
-    course = encode(data, "course", config, teacher=teacher, student=student)
+    with blamed_on("model", config.teacher.name, doing="be given the task's texts"):
+        course = encode(data, "course", config, teacher=teacher, student=student)
     batch = on_device(course.batch(course_sampler(course, config).take(config.training.batch_size)), device)
-    with torch.no_grad(), mode(teacher.model, training=False):
+    with blamed_on("teacher", config.teacher.name, doing="read the task's texts"), torch.no_grad(), mode(teacher.model, training=False):
         logits = outputs_of(teacher.model, batch.teacher_inputs).logits
     targets = torch.softmax(logits.double() / temperature_at(0, config), dim=-1).cpu()
     models = {"student": (student.tokenizer, batch.student_inputs), "teacher": (teacher.tokenizer, batch.teacher_inputs)}
     texts = [_seen(data, models, int(example), row, targets[row].tolist()) for row, example in enumerate(batch.examples)]
-    return FirstBatch(label_names=data.label_names, texts=texts, teacher=said)
+    return FirstBatch(label_names=data.label_names, texts=texts, teacher=" ".join((said, *teacher.notes)))
 
 
 def _seen(
@@ -258,8 +260,12 @@ def _lengths(config: RunConfig, data: TaskData) -> list[tuple[str, Sequence[int]
     sample = range(0, len(course), max(1, len(course) // LENGTHS_OF))
     texts = [course.texts[i] for i in sample]
     pairs = [course.text_pairs[i] for i in sample] if course.text_pairs is not None else None
-    return [(role, [len(ids) for ids in tokenizer(texts, pairs, truncation=False, verbose=False)["input_ids"]], most)
-            for role, (tokenizer, most) in tokenizers_of(config, data).items()]  # fmt: skip
+    names = {"teacher": config.teacher.name, "student": config.student.checkpoint or config.student.name}
+    found: list[tuple[str, Sequence[int], int]] = []
+    for role, (tokenizer, most) in tokenizers_of(config, data).items():
+        with blamed_on(role, names[role], doing="be given the task's texts"):
+            found.append((role, [len(ids) for ids in tokenizer(texts, pairs, truncation=False, verbose=False)["input_ids"]], most))
+    return found
 
 
 def _too_long(lengths: Sequence[tuple[str, Sequence[int], int]], task: TaskSettings) -> Iterator[Finding]:

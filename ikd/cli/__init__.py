@@ -15,8 +15,7 @@ from ikd.cli.looking import look_at_data
 from ikd.cli.scores import add_scores
 from ikd.cli.steering import add_steering
 from ikd.cli.studying import add_study
-from ikd.config import PRESETS, RunConfig, Setting, Timeline, all_settings, build_config, config_from_json, remarks_on
-from ikd.config.names import N_CLASSES
+from ikd.config import PRESETS, RunConfig, Setting, Timeline, all_settings, build_config, config_from_json
 from ikd.errors import ConfigError, IKDError, unknown_name
 
 __all__ = ["main"]
@@ -135,8 +134,6 @@ def _train(chosen: argparse.Namespace) -> int:
 
     folder = new_run(config)
     print(f"Run {folder.id} in {folder.path}")
-    for remark in remarks_on(config, n_classes=N_CLASSES.get(config.task.name)):
-        print(f"Note: {remark}")
     return carry_out(folder.id, chosen)
 
 

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 if TYPE_CHECKING:
     from ikd.trace.folder import RunFolder
 
-FAILED = 1
+FAILED, INTERRUPTED = 1, 130
 
 
 def add_carrying(parser: Any) -> None:
@@ -42,8 +42,8 @@ def carry_out(run_id: str, chosen: Namespace) -> int:
         if isinstance(event, Stage):
             bar.reset(event.total)
             bar.set_description(event.name)
-        elif isinstance(event, Notice) and bar.desc.startswith("loading"):  # what was done to the data
-            bar.write(f"Note: {event.text}")
+        elif isinstance(event, Notice):
+            bar.write(f"{'Warning' if event.warning else 'Note'}: {event.text}")
         elif isinstance(event, (TeacherProgress, StepTaken)):
             bar.update(event.step + 1 - bar.n if isinstance(event, TeacherProgress) or event.course is not None else 0)
             if isinstance(event, StepTaken) and event.course is not None and event.step % 10 == 0:
@@ -59,6 +59,9 @@ def carry_out(run_id: str, chosen: Namespace) -> int:
     end_as_by_keyboard()
     try:
         run_job(folder, folder.config(), watch=show, share_device=chosen.share_device, on_busy=None if chosen.no_wait else say_busy)
+    except KeyboardInterrupt:
+        print(f"Interrupted. What was recorded is kept: python -m ikd resume {folder.id} goes on.", file=sys.stderr)
+        return INTERRUPTED
     finally:
         bar.close()
     return print_end(folder)

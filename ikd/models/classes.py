@@ -43,7 +43,7 @@ def output_order(
     if all(re.fullmatch(r"label[_ ]?\d+", one.casefold()) for one in theirs):
         return list(range(len(label_names))), (
             f"The classes of {name!r} have no names of their own ({', '.join(theirs[:3])}, ...): its outputs are taken in the task's "
-            f"order, {_listed(label_names)}. The self-test checks that."
+            f"order, {_listed(label_names)}."
         )
     for words in (_folded, _letters):
         order = _matched([words(one) for one in theirs], [words(one) for one in label_names])

@@ -45,7 +45,7 @@ def trusted_teacher(
         return tuple(range(len(label_names))), tuple(notes)
     order, words = output_order(loaded.model.config, label_names, name=name, given=settings.label_order)
     _reorder(loaded.model, tokenizer, order, name=name)
-    return tuple(order), (*notes, words) if words else tuple(notes)
+    return tuple(order), (*notes, f"{words} The self-test checks that.") if words else tuple(notes)
 
 
 def own_weights(
@@ -60,6 +60,10 @@ def own_weights(
     """
     notes, model = _body_notes(loaded, name, strict=False), loaded.model
     if not trained:
+        if loaded.missing_head and loaded.declared_classes == len(label_names):
+            notes = (*notes, f"The student {name!r} says in config.json that it is a classifier, but the weights of its classifier are "
+                             "missing "
+                     f"or of another shape ({named(loaded.missing_head)}): it was drawn anew.")  # fmt: skip
         return model, f"its own weights ({name}), with a classifier drawn from the seed", notes
     try:
         order, words = output_order(model.config, label_names, name=name)

@@ -59,6 +59,8 @@ def self_test(
         raise ModelError(f"The teacher {settings.name!r} answers some texts with numbers that are not finite (NaN or infinite): its "
                          "weights are damaged, or it was fine-tuned at too high a rate (teacher.fine_tune_learning_rate).")  # fmt: skip
     found, unknown = class_order(logits, labels), unknown_share(teacher.tokenizer, rows)
+    suspect = found.other_order or found.below_chance
+    learned = teacher.as_it_comes or not suspect or _has_learned(teacher, splits["course"], device, precision)
     facts: dict[str, float | int | str] = {
         "teacher_test_texts": found.n, "teacher_test_accuracy": found.accuracy, "teacher_test_low": found.low,
         "teacher_test_high": found.high, "teacher_test_chance": found.chance, "teacher_test_unknown_tokens": unknown,
@@ -66,8 +68,8 @@ def self_test(
     share = f", {100 * unknown:.0f} % of the tokens unknown to it" if unknown >= 0.005 else ""
     sentence = (f"Self-test of the teacher: {100 * found.accuracy:.1f} % of {found.n:,} labelled texts right ({100 * found.low:.1f} to "
                 f"{100 * found.high:.1f} %; guessing: {100 * found.chance:.1f} %){share}.")  # fmt: skip
-    fault = _fault(found, unknown, teacher, settings, label_names)
-    return SelfTest(facts, sentence, fault, "" if fault else _remark(found, unknown, teacher))
+    fault = _fault(found, unknown, teacher, settings, label_names) if learned else ""
+    return SelfTest(facts, sentence, fault, "" if fault else _remark(found, unknown, teacher, learned=learned))
 
 
 def _answers(
@@ -88,6 +90,14 @@ def _answers(
             labels += batch.labels.tolist()
         room -= len(spread)
     return torch.cat(logits).numpy(), labels, rows
+
+
+def _has_learned(teacher: TeacherModel, course: EncodedSplit, device: torch.device, precision: str) -> bool:
+    """Return whether a fine-tuned teacher answers the texts it was fine-tuned on better than by guessing, its classes as they are."""
+    batch = on_device(course.batch(_spread(course.labelled, READING_BATCH_SIZE)), device)
+    logits = torch.cat(list(read_batches(teacher.model, "teacher", [batch], precision=precision)))
+    found = class_order(logits.cpu().numpy(), batch.labels.cpu().numpy())
+    return not (found.at_chance or found.other_order)
 
 
 def _spread(indices: Sequence[int], most: int) -> list[int]:
@@ -155,11 +165,12 @@ def _other_order(found: ClassOrder, teacher: TeacherModel, settings: TeacherSett
     return f"{better}: set teacher.label_order to {fitting!r}, the task's classes in the order of its outputs. {ACCEPT}"
 
 
-def _remark(found: ClassOrder, unknown: float, teacher: TeacherModel) -> str:
-    if found.at_chance:
-        what = "is used as it comes" if teacher.as_it_comes else "was fine-tuned"
-        return (f"The teacher {what}, and on these texts it is not shown to be better than guessing: its soft targets may teach nothing. "
-                "Look at its texts and labels on the Data page, or choose another teacher.")  # fmt: skip
+def _remark(found: ClassOrder, unknown: float, teacher: TeacherModel, *, learned: bool) -> str:
+    if found.at_chance or not learned:
+        was, next_ = ("is used as it comes", "choose another teacher") if teacher.as_it_comes else (
+            "was fine-tuned", "raise teacher.fine_tune_steps or teacher.fine_tune_learning_rate")  # fmt: skip
+        return (f"The teacher {was}, and on these texts it is not shown to be better than guessing: its soft targets may teach nothing. "
+                f"Look at its texts and labels on the Data page, or {next_}.")  # fmt: skip
     if unknown > SOME_UNKNOWN:
         return (f"{100 * unknown:.0f} % of the tokens of these texts are unknown to the teacher ([UNK]): it may not know their language "
                 "or topic.")  # fmt: skip

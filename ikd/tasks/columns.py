@@ -16,6 +16,8 @@ TEXT_NAMES = ("text", *PAIRS, "sentence", "utterance", "review", "content", "twe
 LABEL_NAMES = ("label", "labels", "category", "class", "intent", "sentiment", "target", "quality", "majority_label", "gold_label",
                "coarse_label", "topic", "emotion")  # fmt: skip
 SOFT_NAMES = ("soft_label", "soft_labels", "label_dist", "label_distribution", "label_counter", "votes")
+SETTINGS = {"text": "task.text_column", "second text": "task.text_pair_column", "label": "task.label_column",
+            "soft label": "task.soft_label_column"}  # fmt: skip
 NO_COLUMN = "-"
 """Named as second text column where there is none, though one looks like it."""
 
@@ -155,7 +157,8 @@ def _column(name: str | None, present: Sequence[str], *, where: str, role: str, 
     columns = ", ".join(repr(column[:40]) for column in present[:30]) or "none"
     if not name:
         raise TaskError(
-            f"{where} has no {role} column called {usual}. Its columns are: {columns}. Say which one is the {role} column."
+            f"{where} has no {role} column called {usual}. Its columns are: {columns}. Name the one to use in "
+            f"{SETTINGS[role]}."
         )
     if present.count(name) > 1:
         raise TaskError(

@@ -100,7 +100,7 @@ def official_rows(
         rows = take_rows(
             table.frame, found.columns, where=where, labels=found.classes, renamed=read.vocabulary.renamed, unlabelled=keeps
         )
-        notes = table.notes + guess_note(found.columns, where) + found.notes + rows.notes
+        notes = table.notes + guess_note(found.columns, wanted, where) + found.notes + rows.notes
         official[split] = replace(rows, labels=[label or "" for label in rows.labels], notes=notes)
     train = official["train"]
     idle = read.notes + _idle_order(settings, read.by_split["train"].columns)
@@ -113,10 +113,11 @@ def _idle_order(settings: TaskRequest, columns: Columns) -> tuple[str, ...]:
     return (unused_note("soft_label_order", "there are no soft labels, for task.soft_label_column is empty"),) if unused else ()
 
 
-def guess_note(columns: Columns, where: str) -> tuple[str, ...]:
-    """Return a sentence where columns were guessed, to be looked at."""
+def guess_note(columns: Columns, wanted: Wanted, where: str) -> tuple[str, ...]:
+    """Return a sentence where columns were guessed, to be looked at; those that a person named are no guess."""
     if not columns.guessed:
         return ()
-    second = f", second text {columns.text_pair!r}" if columns.text_pair else ""
-    label = f", label {columns.label!r}" if columns.label else ""
-    return (f"{where}: columns were guessed: text {columns.text!r}{second}{label}. Name them where that is wrong.",)
+    roles = (("text", columns.text, wanted.text), ("second text", columns.text_pair, wanted.text_pair),
+             ("label", columns.label, wanted.label))  # fmt: skip
+    guessed = ", ".join(f"{role} {column!r}" for role, column, named in roles if column and named is None)
+    return (f"{where}: columns were guessed: {guessed}. Name them where that is wrong.",)

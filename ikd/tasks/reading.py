@@ -59,7 +59,8 @@ def _kind(file: Path) -> str:
 
 def _check_file(file: Path, kind: str, most: Limits) -> None:
     if file.is_dir():
-        raise TaskError(f"{str(file)!r} is a folder, not a file; name one of the files in it, or use the task 'hub'.")
+        raise TaskError(f"{str(file)!r} is a folder, not a file: name one of the files in it, or give the folder as task.hub_name with the "
+                        f"task 'hub'.")
     if not file.exists():
         raise TaskError(f"There is no file {str(file)!r}; check the path.")
     if not file.is_file():

@@ -155,7 +155,7 @@ def _title(folder: RunFolder, run: RunState, config: RunConfig | None, *, starte
     if run.state in ("stopped", "interrupted") and run.step < run.total:
         st.caption(f"It ended after {run.step} of {run.total} steps: what it recorded is here, but there are no final scores and no saved "
                    "student.")  # fmt: skip
-    warnings = folder.warnings()
+    warnings = list(dict.fromkeys(folder.warnings()))  # a resumed run says again what still holds
     for warning in warnings[-MOST_WARNINGS:]:
         notice(warning)
     if len(warnings) > MOST_WARNINGS:

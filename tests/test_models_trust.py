@@ -11,7 +11,13 @@ import pytest
 import torch
 from safetensors.torch import load_file, save_file
 from tokenizers import Tokenizer, models, pre_tokenizers
-from transformers import AutoModelForSequenceClassification, PreTrainedTokenizerFast
+from transformers import (
+    AutoModelForSequenceClassification,
+    CanineConfig,
+    CanineForSequenceClassification,
+    CanineTokenizer,
+    PreTrainedTokenizerFast,
+)
 
 from ikd.config import build_config, student_start
 from ikd.errors import ModelError
@@ -213,3 +219,64 @@ def test_a_named_student_keeps_its_weights_and_one_drawn_anew_says_so(tmp_path: 
     drawn = build_student(random, task(), build_teacher(settings, task()))
     assert not torch.equal(drawn.model.bert.embeddings.word_embeddings.weight, whole.bert.embeddings.word_embeddings.weight)
     assert "at random" in drawn.start and "not from its own" in " ".join(drawn.notes)
+
+
+def edited(folder: Path, **entries: object) -> Path:
+    path = folder / "config.json"
+    path.write_text(json.dumps(json.loads(path.read_text()) | entries))
+    return folder
+
+
+@pytest.mark.parametrize(("entries", "words"), [
+    ({"quantization_config": {"quant_method": "bitsandbytes", "load_in_8bit": True}}, "is quantised"),
+    ({"pad_token_id": 99999}, "set pad_token_id to 0"), ({"num_attention_heads": 3}, r"config\.json.*not a multiple"),
+    ({"hidden_act": "nosuch"}, r"config\.json|weights"),
+    ({"num_hidden_layers": "2"}, r"config\.json: Validation error.*num_hidden_layers.*\."),
+    ({"id2label": ["negative", "positive"]}, r"config\.json"),
+])  # fmt: skip
+def test_a_config_json_that_cannot_be_is_named_with_its_cure(entries: dict[str, object], words: str, tmp_path: Path) -> None:
+    with pytest.raises(ModelError, match=words) as told:
+        teacher_of(edited(zoo_folder(tmp_path / "m", "bert", LABELS), **entries))
+    assert "save_pretrained" not in str(told.value) and "\n" not in str(told.value)
+
+
+def test_a_missing_shard_is_named(tmp_path: Path) -> None:
+    folder = zoo_folder(tmp_path / "m", "bert", LABELS)
+    AutoModelForSequenceClassification.from_pretrained(folder).save_pretrained(folder, max_shard_size="8KB")
+    (folder / "model.safetensors").unlink(missing_ok=True)
+    assert teacher_of(folder).fits
+    lost = sorted(folder.glob("model-*.safetensors"))[1]
+    lost.unlink()
+    with pytest.raises(ModelError, match=lost.name):
+        teacher_of(folder)
+
+
+def test_adapters_files_and_folders_of_folders_are_told_apart(tmp_path: Path) -> None:
+    folder = zoo_folder(tmp_path / "run" / "checkpoint-500", "bert", LABELS)
+    for name, words in ((folder / "model.safetensors", "is a file"), (tmp_path / "run", "checkpoint-500")):
+        with pytest.raises(ModelError, match=words):
+            teacher_of(name)
+    (tmp_path / "lora").mkdir()
+    (tmp_path / "lora" / "adapter_config.json").write_text("{}")
+    with pytest.raises(ModelError, match="merge_and_unload"):
+        teacher_of(tmp_path / "lora")
+    unmerged = with_weights(folder, lambda state: {
+        (name.replace("query.", "query.base_layer.") if "query." in name else name): weight for name, weight in state.items()})  # fmt: skip
+    with pytest.raises(ModelError, match="merge_and_unload"):
+        teacher_of(unmerged)
+
+
+def test_a_new_classifier_is_said_whatever_the_reason(tmp_path: Path) -> None:
+    folder = zoo_folder(tmp_path / "m", "bert", ("a", "b", "c"))
+    assert "knows 3 classes, and the task has 2" in " ".join(teacher_of(folder).notes)
+    body = with_weights(zoo_folder(tmp_path / "body", "bert", LABELS), without("classifier."))
+    assert "no classifier of its own" in " ".join(teacher_of(edited(body, architectures=["BertModel"])).notes)
+    several = edited(zoo_folder(tmp_path / "several", "bert", LABELS), problem_type="multi_label_classification")
+    assert "several labels" in " ".join(teacher_of(several).notes)
+
+
+def test_a_model_without_a_table_of_embeddings_is_read(tmp_path: Path) -> None:
+    shape = CanineConfig(hidden_size=32, num_hidden_layers=2, num_attention_heads=2, intermediate_size=64, max_position_embeddings=256)
+    CanineForSequenceClassification(shape).save_pretrained(tmp_path / "m")
+    CanineTokenizer().save_pretrained(tmp_path / "m")
+    assert teacher_of(tmp_path / "m").fits

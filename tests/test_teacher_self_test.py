@@ -197,3 +197,30 @@ def test_a_teacher_of_accuracy_near_a_half_on_a_hard_task_teaches(trained: Path,
 def test_a_fine_tuned_teacher_that_has_learned_nothing_is_told(trained: Path, tmp_path: Path) -> None:
     run, _ = ended(tmp_path, trained.parent / "sound", teacher__name="builtin/1x16", teacher__fine_tune_steps=1)
     assert run.state().state == "finished" and any("better than guessing" in one for one in run.warnings())
+
+
+def test_a_new_head_that_has_not_turned_round_is_no_fault_of_the_labels(trained: Path, tmp_path: Path) -> None:
+    for seed in range(4):  # in some of them the random head stands the wrong way round
+        place = tmp_path / str(seed)
+        place.mkdir()
+        barely = {"teacher__fine_tune_steps": 1, "teacher__fine_tune_learning_rate": 1e-6}
+        run, _ = ended(place, trained, teacher__fine_tune="always", seed=seed, **barely)
+        assert run.state().state == "finished", run.state().error
+
+
+def test_exchanged_labels_of_held_out_files_stop_a_teacher_that_has_learned(tmp_path: Path) -> None:
+    held_out = write_rows(tmp_path / "held_out.csv", agreeing=0.0, seed=1)
+    sentence = stopped(tmp_path, "builtin/1x32", task__validation_file=str(held_out), teacher__fine_tune_steps=80)  # type: ignore[arg-type]
+    assert "exchanged" in sentence
+
+
+def test_texts_that_are_cut_are_counted(trained: Path, tmp_path: Path) -> None:
+    run, _ = ended(tmp_path, trained, task__max_length=8)
+    assert any("course texts are longer than the teacher reads and were cut to 8 tokens" in line for line in run.log_tail(100))
+
+
+def test_a_student_that_knows_hardly_a_word_is_refused(trained: Path, tmp_path: Path) -> None:
+    special = ("[PAD]", "[UNK]", "[CLS]", "[SEP]")
+    folder = tokenizer_with(copy_of(trained, tmp_path / "m"), lambda vocab: {
+        **{word: vocab[word] for word in special}, "a": 4, "q": 5, "u": 6, "x": 7, "z": 8, "é": 9})  # fmt: skip
+    assert "The student" in stopped(tmp_path, trained, student__name=str(folder))

@@ -10,6 +10,9 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, NoReturn
 
 if TYPE_CHECKING:
+    from tqdm import tqdm
+
+    from ikd.events import Event
     from ikd.trace.folder import RunFolder
 
 FAILED, INTERRUPTED = 1, 130
@@ -31,26 +34,11 @@ def carry_out(run_id: str, chosen: Namespace) -> int:
     """
     from tqdm import tqdm
 
-    from ikd.events import Event, Notice, RunFinished, Stage, StepTaken, TeacherProgress
     from ikd.runs.job import run_job
     from ikd.trace.store import open_run
 
     folder = open_run(run_id)
     bar: tqdm[NoReturn] = tqdm(disable=chosen.quiet, unit="step", dynamic_ncols=True)
-
-    def show(event: Event) -> None:
-        if isinstance(event, Stage):
-            bar.reset(event.total)
-            bar.set_description(event.name)
-        elif isinstance(event, Notice):
-            bar.write(f"{'Warning' if event.warning else 'Note'}: {event.text}")
-        elif isinstance(event, (TeacherProgress, StepTaken)):
-            bar.update(event.step + 1 - bar.n if isinstance(event, TeacherProgress) or event.course is not None else 0)
-            if isinstance(event, StepTaken) and event.course is not None and event.step % 10 == 0:
-                bar.set_postfix(course_loss=f"{event.scalars['course_loss']:.3f}")
-        elif isinstance(event, RunFinished):
-            bar.close()
-            print_scores(event.scores)
 
     def say_busy(sentence: str) -> None:
         bar.clear()
@@ -58,13 +46,33 @@ def carry_out(run_id: str, chosen: Namespace) -> int:
 
     end_as_by_keyboard()
     try:
-        run_job(folder, folder.config(), watch=show, share_device=chosen.share_device, on_busy=None if chosen.no_wait else say_busy)
+        run_job(
+            folder, folder.config(), watch=lambda event: _show(bar, event), share_device=chosen.share_device,
+            on_busy=None if chosen.no_wait else say_busy,
+        )  # fmt: skip
     except KeyboardInterrupt:
         print(f"Interrupted. What was recorded is kept: python -m ikd resume {folder.id} goes on.", file=sys.stderr)
         return INTERRUPTED
     finally:
         bar.close()
     return print_end(folder)
+
+
+def _show(bar: tqdm[NoReturn], event: Event) -> None:
+    from ikd.events import Notice, RunFinished, Stage, StepTaken, TeacherProgress
+
+    if isinstance(event, Stage):
+        bar.reset(event.total)
+        bar.set_description(event.name)
+    elif isinstance(event, Notice):
+        bar.write(f"{'Warning' if event.warning else 'Note'}: {event.text}")
+    elif isinstance(event, (TeacherProgress, StepTaken)):
+        bar.update(event.step + 1 - bar.n if isinstance(event, TeacherProgress) or event.course is not None else 0)
+        if isinstance(event, StepTaken) and event.course is not None and event.step % 10 == 0:
+            bar.set_postfix(course_loss=f"{event.scalars['course_loss']:.3f}")
+    elif isinstance(event, RunFinished):
+        bar.close()
+        print_scores(event.scores)
 
 
 def print_end(folder: RunFolder) -> int:

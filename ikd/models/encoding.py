@@ -6,6 +6,7 @@ import inspect
 from collections.abc import Sequence, Set
 from typing import Any, Literal
 
+import tokenizers
 import torch
 from torch import Tensor, nn
 from transformers import PreTrainedTokenizerBase
@@ -28,6 +29,8 @@ class Encoding:
 
     Attributes:
         lengths: number of tokens of each example, after cutting.
+        limit: tokens of an encoding at most.
+        n_cut: texts of which something was cut off.
     """
 
     def __init__(
@@ -44,7 +47,7 @@ class Encoding:
             long_texts: what is kept of a longer text, "start", "end" or "ends".
             side: on which shorter texts of a batch are padded.
         """
-        self._tokenizer, self._side = tokenizer, side
+        self._tokenizer, self._side, self.limit = tokenizer, side, max_length
         pairs = list(split.text_pairs) if split.text_pairs is not None else None
         # The tokenizer is saved with the student: whoever opens it cuts and pads texts on the same sides.
         tokenizer.truncation_side, tokenizer.padding_side = TRUNCATION_SIDE[long_texts], side
@@ -53,7 +56,9 @@ class Encoding:
                             return_attention_mask="attention_mask" in inputs, return_special_tokens_mask=both)  # fmt: skip
         names = dict.fromkeys((*tokenizer.model_input_names, "attention_mask"))
         self._columns: dict[str, list[list[int]]] = {name: encoded[name] for name in names if name in encoded and name in inputs}
+        self.n_cut = sum(map(_is_cut, encoded.encodings)) if encoded.encodings and not both else 0
         if both:
+            self.n_cut = sum(len(special) > max_length for special in encoded["special_tokens_mask"])
             kept = [both_ends(special, max_length) for special in encoded["special_tokens_mask"]]
             self._columns = {name: [[row[at] for at in places] for row, places in zip(column, kept, strict=True)]
                              for name, column in self._columns.items()}  # fmt: skip
@@ -136,9 +141,18 @@ class EncodedSplit:
         truth = None if self._truth is None else self._truth[examples]
         return Batch(examples=examples, labels=self._labels[examples], student_inputs=student, teacher_inputs=teacher, truth=truth)
 
+    def cut_off(self, role: str) -> tuple[int, int]:
+        """Return how many texts are cut for a model, "student" or "teacher", and to how many tokens."""
+        encoding = self._student if role == "student" else self._teacher
+        return encoding.n_cut, encoding.limit
+
     def by_length(self, role: str = "student") -> list[int]:
         """Return all indices, the text of fewest tokens first, so that batches in this order carry little padding."""
         return sorted(range(len(self)), key=(self._student if role == "student" else self._teacher).lengths.__getitem__)
+
+
+def _is_cut(encoding: tokenizers.Encoding) -> bool:
+    return bool(encoding.overflowing)
 
 
 def both_ends(special: Sequence[int], max_length: int) -> Sequence[int]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from pathlib import Path
 
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
@@ -39,10 +40,14 @@ def trusted_teacher(
                          f"{SAVED_AGAIN}, or set teacher.fine_tune to always to train it on this task first.")  # fmt: skip
     if settings.fine_tune == "never" and not fits:
         raise ModelError(_no_classifier(loaded, name, label_names))
+    if not fits and not always:
+        notes.append(_new_head(loaded, name, len(label_names)))
     if always or not fits:
         if settings.label_order:
             notes.append("teacher.label_order has no effect: the teacher's classifier is trained anew, in the task's order.")
         return tuple(range(len(label_names))), tuple(notes)
+    if loaded.model.config.problem_type == "multi_label_classification":
+        notes.append(f"The teacher {name!r} was trained to give a text several labels: its outputs are read as a choice of one class.")
     order, words = output_order(loaded.model.config, label_names, name=name, given=settings.label_order)
     _reorder(loaded.model, tokenizer, order, name=name)
     return tuple(order), (*notes, f"{words} The self-test checks that.") if words else tuple(notes)
@@ -78,10 +83,15 @@ def own_weights(
 
 
 def _body_notes(loaded: Loaded, name: str, *, strict: bool) -> tuple[str, ...]:
+    if loaded.missing_body and loaded.adapter:
+        raise ModelError(f"The checkpoint of {name!r} holds adapters (LoRA) that were not merged: load it with peft, call "
+                         "merge_and_unload(), and save the merged model with save_pretrained(folder).")  # fmt: skip
     if loaded.missing_body:
         raise ModelError(f"The checkpoint of {name!r} lacks weights of its model ({named(loaded.missing_body)}): they would be drawn at "
                          f"random. {SAVED_AGAIN}, without a wrapper around the model.")  # fmt: skip
     notes = []
+    if (Path(name) / "adapter_config.json").is_file():
+        notes.append(f"The folder {name!r} holds a LoRA adapter beside the model (adapter_config.json): it was applied to the weights.")
     if loaded.wrapper:
         notes.append(f"The weights of {name!r} were saved from a wrapped model: {loaded.wrapper!r} was taken off their names.")
     if loaded.left_over:
@@ -90,6 +100,16 @@ def _body_notes(loaded: Loaded, name: str, *, strict: bool) -> tuple[str, ...]:
             raise ModelError(f"{what}: the trained classifier stood on other layers. Put the config.json back that belongs to it.")
         notes.append(f"{what}: they are not used.")
     return tuple(notes)
+
+
+def _new_head(loaded: Loaded, name: str, n_classes: int) -> str:
+    declared = loaded.declared_classes
+    if declared is not None and declared != n_classes:
+        return (f"The classifier of {name!r} knows {declared} class{'' if declared == 1 else 'es'}, and the task has {n_classes}: it gets "
+                "a new one, and is fine-tuned on the course texts.")  # fmt: skip
+    if loaded.missing_head:
+        return f"The model {name!r} has no classifier of its own: it gets a new one, and is fine-tuned on the course texts."
+    return f"The config.json of {name!r} does not say that it is a classifier: it is fine-tuned on the course texts."
 
 
 def _no_classifier(loaded: Loaded, name: str, label_names: Sequence[str]) -> str:

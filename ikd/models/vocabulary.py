@@ -33,12 +33,14 @@ def check_tokenizer(tokenizer: PreTrainedTokenizerBase, *, name: str) -> None:
                          "token for unknown words. Give a folder with the whole vocabulary.")  # fmt: skip
 
 
-def check_vocabulary(embeddings: int, tokenizer: PreTrainedTokenizerBase, *, name: str) -> None:
+def check_vocabulary(embeddings: int | None, tokenizer: PreTrainedTokenizerBase, *, name: str) -> None:
     """Refuse a tokenizer with more tokens than its model has embeddings.
 
     Raises:
         ModelError: the vocabularies do not fit.
     """
+    if embeddings is None:
+        return
     highest = max([len(tokenizer) - 1, *_vocabulary(tokenizer).values()])
     if highest >= embeddings:
         raise ModelError(
@@ -47,9 +49,12 @@ def check_vocabulary(embeddings: int, tokenizer: PreTrainedTokenizerBase, *, nam
         )
 
 
-def embedding_rows(model: PreTrainedModel) -> int:
-    """Return how many tokens a model has embeddings for."""
-    return len(next(model.get_input_embeddings().parameters()))
+def embedding_rows(model: PreTrainedModel) -> int | None:
+    """Return how many tokens a model has embeddings for; None where it has no table of them, as CANINE, which hashes letters."""
+    try:
+        return len(next(model.get_input_embeddings().parameters()))
+    except (NotImplementedError, StopIteration):
+        return None
 
 
 def unknown_share(tokenizer: PreTrainedTokenizerBase, rows: Sequence[Sequence[int]]) -> float:

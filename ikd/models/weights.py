@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -36,6 +37,7 @@ class Loaded:
     Attributes:
         missing_body, missing_head: weights that the checkpoint lacks, drawn at random instead.
         left_over: weights of layers that the checkpoint has and the model does not.
+        adapter: the checkpoint holds adapters (LoRA) that were not merged into it.
         wrapper: the prefix that was taken off every name; empty where there was none.
         declared_classes: how many classes the classifier was trained for, by config.json; None where that names no classifier.
     """
@@ -44,6 +46,7 @@ class Loaded:
     missing_body: tuple[str, ...] = ()
     missing_head: tuple[str, ...] = ()
     left_over: tuple[str, ...] = ()
+    adapter: bool = False
     wrapper: str = ""
     declared_classes: int | None = None
 
@@ -57,6 +60,7 @@ def read_classifier(name: str, config: PretrainedConfig, *, revision: str | None
     """
     if Path(name).is_dir():
         _require_weights(name)
+        _require_shards(name)
     for path in weight_files(name):
         _check_file(path, name)
     loaded = _judged(*_load(name, config, revision=revision))
@@ -114,9 +118,11 @@ def _judged(model: PreTrainedModel, facts: dict[str, Any], *, wrapper: str = "")
         raise ModelError(f"The weights {named(wrong_body)} have other shapes than config.json says: the two files belong to different "
                          "models. Save the model again with save_pretrained(folder).")  # fmt: skip
     left = (one for one in facts.get("unexpected_keys") or () if LAYER.search(one) and not one.endswith(BUFFERS))
+    adapter = any("lora_" in one or ".base_layer." in one for one in facts.get("unexpected_keys") or ())
     return Loaded(
-        model=model, missing_body=body, missing_head=tuple(sorted({*head, *wrong_head})), left_over=tuple(sorted(left)), wrapper=wrapper
-    )
+        model=model, missing_body=body, missing_head=tuple(sorted({*head, *wrong_head})), left_over=tuple(sorted(left)), wrapper=wrapper,
+        adapter=adapter,
+    )  # fmt: skip
 
 
 def _parted(names: Iterable[str], inside: str) -> tuple[tuple[str, ...], tuple[str, ...]]:
@@ -131,6 +137,21 @@ def _require_weights(name: str) -> None:
         others = sorted(path.name for path in Path(name).iterdir() if path.suffix in (".bin", ".pt", ".pth", ".ckpt", ".h5", ".onnx"))
         raise ModelError(f"The folder {name!r} has no model.safetensors{f' (it has {named(others)})' if others else ''}: the lab reads "
                          "safetensors only. Save the model again with save_pretrained(folder), which writes them.")  # fmt: skip
+
+
+def _require_shards(name: str) -> None:
+    """Refuse a folder in which a file is missing that the list of its shards names."""
+    index = Path(name) / "model.safetensors.index.json"
+    if not index.is_file() or (Path(name) / "model.safetensors").is_file():
+        return
+    try:
+        wanted = sorted(set(json.loads(index.read_text("utf-8"))["weight_map"].values()))
+    except (ValueError, KeyError, TypeError, AttributeError) as fault:
+        raise ModelError(f"{index.name} in {name!r} is damaged: copy it again from where the model came from.") from fault
+    missing = [one for one in wanted if not (Path(name) / str(one)).is_file()]
+    if missing:
+        raise ModelError(f"The folder {name!r} lacks {named(missing)} of its {len(wanted)} weights files: copy them from where the model "
+                         "came from.")  # fmt: skip
 
 
 def _check_file(path: Path, name: str) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator, Mapping
+from collections.abc import Generator, Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import NamedTuple
@@ -18,14 +18,18 @@ from ikd.events import Event, Notice, Stage
 from ikd.models import EncodedSplit, StudentModel, TeacherModel, build_student, build_teacher, encode
 from ikd.models.adapters import add_adapters
 from ikd.models.initialisation import layer_stack
+from ikd.models.vocabulary import unknown_share
 from ikd.protocols import Split, TaskData
 from ikd.runs.facts import facts_of
 from ikd.runs.sameness import require_same_models, require_same_texts
-from ikd.runs.teacher_test import self_test
+from ikd.runs.teacher_test import HALF_UNKNOWN, SOME_UNKNOWN, self_test
 from ikd.runs.teachers import prepare_teacher
 from ikd.runs.trial import blamed_on, try_model
 from ikd.tasks import load_task
 from ikd.trace.folder import TEST_LEFT_ALONE, RunFolder
+
+KNOWN_BY = 256
+"""Course texts in which the tokens are counted that the student does not know."""
 
 
 class Prepared(NamedTuple):
@@ -43,15 +47,7 @@ def prepare(folder: RunFolder, config: RunConfig, device: torch.device, n_thread
         TaskError, ModelError, HubError: whatever is wrong with them.
     """
     yield Stage(name="loading")
-    for name in _asked_of_the_hub(config):
-        yield Notice(text=f"Asking the hub for {name}, where it is not in the local cache: out of reach, that takes up to a minute.")
-    data = load_task(config.task)
-    require_same_texts(folder, config, data)
-    for note in data.notes:
-        yield Notice(text=note)
-    if (folder.path / TEST_LEFT_ALONE).exists():
-        data = replace(data, splits={name: split for name, split in data.splits.items() if name != "test"})
-        yield Notice(text="This run is to choose settings: its test texts are left alone.")
+    data = yield from _texts(folder, config)
     teacher = build_teacher(config, data)
     nn.Module.to(teacher.model, device)
     student = build_student(config, data, teacher)  # refuses early what cannot be matched
@@ -60,6 +56,7 @@ def prepare(folder: RunFolder, config: RunConfig, device: torch.device, n_thread
         yield Notice(text=note)
     with blamed_on("model", config.teacher.name, doing="be given the task's texts"):
         lessons = {name: encode(data, name, config, teacher=teacher, student=student) for name in data.splits}
+    yield from _cut_texts(lessons["course"])
     with blamed_on("teacher", config.teacher.name, doing="be fine-tuned"):
         yield from prepare_teacher(
             teacher, lessons["course"], config, device=device, root=folder.path.parent, fingerprint=data.fingerprint
@@ -72,10 +69,21 @@ def prepare(folder: RunFolder, config: RunConfig, device: torch.device, n_thread
     if config.policy.name != "exam" and config.policy.fixed_studies_exam:
         data = with_exam_in_course(data)
         lessons["course"] = encode(data, "course", config, teacher=teacher, student=student)
-    for remark in remarks_on(config, n_classes=len(data.label_names)):
-        yield Notice(text=remark)
     room = _room(config, data, teacher, student, device=device, splits=lessons, n_threads=n_threads, facts=checked)
     return Prepared(room=room, student=student, data=data)
+
+
+def _texts(folder: RunFolder, config: RunConfig) -> Generator[Event, None, TaskData]:
+    for name in _asked_of_the_hub(config):
+        yield Notice(text=f"Asking the hub for {name}, where it is not in the local cache: out of reach, that takes up to a minute.")
+    data = load_task(config.task)
+    require_same_texts(folder, config, data)
+    for note in (*data.notes, *remarks_on(config, n_classes=len(data.label_names))):
+        yield Notice(text=note)
+    if (folder.path / TEST_LEFT_ALONE).exists():
+        data = replace(data, splits={name: split for name, split in data.splits.items() if name != "test"})
+        yield Notice(text="This run is to choose settings: its test texts are left alone.")
+    return data
 
 
 def _checked(
@@ -92,6 +100,7 @@ def _checked(
     tangent = policy.name == "exam" and policy.inner_update != "off" and policy.hypergradient == "jvp"
     try_model(teacher.model, "teacher", config.teacher.name, splits["course"], device, precision=precision)
     try_model(student.model, "student", config.student.name, splits["course"], device, precision=precision, tangent=tangent)
+    yield from _student_reads(student, splits["course"], config)
     found = self_test(teacher, splits, config.teacher, data.label_names, device, precision=precision)
     yield Notice(text=found.sentence)
     if found.fault and not config.teacher.accept:
@@ -100,6 +109,31 @@ def _checked(
         yield Notice(text=words, warning=True)
     verdict = f"failed, and accepted (teacher.accept): {found.fault}" if found.fault else "passed"
     return {**found.facts, "teacher_test": verdict, "student_start": student.start}
+
+
+def _cut_texts(course: EncodedSplit) -> Iterator[Event]:
+    for role in ("teacher", "student"):
+        n_cut, limit = course.cut_off(role)
+        if n_cut:
+            yield Notice(text=f"{n_cut:,} of {len(course):,} course texts are longer than the {role} reads and were cut to {limit} tokens "
+                         "(task.max_length, or what the model can take).")  # fmt: skip
+
+
+def _student_reads(student: StudentModel, course: EncodedSplit, config: RunConfig) -> Iterator[Event]:
+    """Yield a warning where a student does not know many tokens of the course texts.
+
+    Raises:
+        ModelError: it knows less than half of them.
+    """
+    rows = course.batch(range(min(KNOWN_BY, len(course)))).student_inputs["input_ids"].tolist()
+    padding = student.tokenizer.pad_token_id
+    share = unknown_share(student.tokenizer, [[token for token in row if token != padding] for row in rows])
+    if share > HALF_UNKNOWN:
+        raise ModelError(f"The student {config.student.name!r} does not know {100 * share:.0f} % of the tokens of the course texts "
+                         "([UNK]): its tokenizer belongs to another model or language. Put its own tokenizer into its folder, or choose "
+                         "another student.")  # fmt: skip
+    if share > SOME_UNKNOWN:
+        yield Notice(text=f"{100 * share:.0f} % of the tokens of the course texts are unknown to the student ([UNK]).", warning=True)
 
 
 def _room(
@@ -119,7 +153,7 @@ def _room(
 def _asked_of_the_hub(config: RunConfig) -> list[str]:
     names = [config.task.hub_name] if config.task.name == "hub" else []
     names += [name for name in (config.teacher.name, config.student.name)
-              if name != "teacher" and not name.startswith("builtin/") and not Path(name).exists()]  # fmt: skip
+              if name != "teacher" and not name.startswith(("builtin/", "/", ".", "~")) and not Path(name).exists()]  # fmt: skip
     return [str(name) for name in dict.fromkeys(names)]
 
 

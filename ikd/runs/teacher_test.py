@@ -144,7 +144,7 @@ def _signs(unknown: float, teacher: TeacherModel) -> list[str]:
     signs = []
     if unknown > MANY_UNKNOWN:
         signs.append(f"{100 * unknown:.0f} % of the tokens are unknown to it")
-    if tokens < SMALL_VOCABULARY * rows:
+    if rows is not None and tokens < SMALL_VOCABULARY * rows:
         signs.append(f"its tokenizer has {tokens:,} tokens where its embeddings have {rows:,}")
     config, names = teacher.model.config, ("pad", "bos", "eos", "cls", "sep")
     ids = [(getattr(config, f"{one}_token_id", None), getattr(teacher.tokenizer, f"{one}_token_id", None)) for one in names]

@@ -107,7 +107,8 @@ def _checked(
         raise ModelError(found.fault)
     for words in filter(None, (found.fault, found.remark)):
         yield Notice(text=words, warning=True)
-    verdict = f"failed, and accepted (teacher.accept): {found.fault}" if found.fault else "passed"
+    passed = "passed with a warning" if found.remark else "passed"
+    verdict = f"failed, and accepted (teacher.accept): {found.fault}" if found.fault else passed
     return {**found.facts, "teacher_test": verdict, "student_start": student.start}
 
 

@@ -165,7 +165,7 @@ def test_accents_composed_in_two_ways_are_one_class_and_it_is_told(tmp_path: Pat
     composed = unicodedata.normalize("NFC", "caf\u00e9")
     parted = unicodedata.normalize("NFD", composed)
     data = load(tmp_path, [composed, parted, "tea"])
-    assert len(data.label_names) == 2 and said(data, "how accents are composed", "'cafe\\u0301'")
+    assert len(data.label_names) == 2 and said(data, "how accents are composed", "U+0301")
 
 
 @pytest.mark.parametrize(("first", "second"), [("AB", "\uff21\uff22"), ("very good", "very_good"), ("good", "go\u200bod")])
@@ -236,3 +236,42 @@ def test_settings_of_another_task_are_told() -> None:
     data = load_task(TaskSettings(name="pairs", train_size=100, exam_size=20, label_column="x", hub_config="y"))
     assert [note.split(" is set")[0] for note in data.notes if "no effect" in note] == ["task.label_column", "task.hub_config"]
     assert not said(load_task(TaskSettings(name="pairs", train_size=100, exam_size=20, ambiguity=0.2)), "no effect")
+
+
+@pytest.mark.parametrize(
+    ("labels", "note"),
+    [(["0", "0.0", "1"], "'0.0' (40 rows) as '0'"), (["no", " no", "yes"], "' no' (40 rows) as 'no'"),
+     (["no", "\u200bno", "yes"], "'[U+200B]no' (40 rows) as 'no'"), (["\ufeffno", "yes"], "'[U+FEFF]no' (60 rows) as 'no'"),
+     (["n" * 80, f"{'n' * 80} ", "yes"], "…' (40 rows) as 'nnn")],
+)  # fmt: skip
+def test_labels_written_in_several_ways_are_read_as_one_and_told(labels: list[object], note: str, tmp_path: Path) -> None:
+    data = load(tmp_path, labels, "jsonl")
+    assert len(data.label_names) == 2 and said(data, "labels written in several ways were read as one", note)
+    assert sum("written in several ways" in one for one in data.notes) == 1
+
+
+@pytest.mark.parametrize("labels", [["0.0", "1.0"], [" no", " yes"], ["no", "yes"]])
+def test_labels_written_in_one_way_get_no_note(labels: list[object], tmp_path: Path) -> None:
+    assert not said(load(tmp_path, labels), "written in several ways")
+
+
+@pytest.mark.parametrize(
+    ("first", "second", "number"),
+    [("\u2764", "\u2764\ufe0f", "U+FE0F"), ("\U0001f44d", "\U0001f44d\U0001f3fd", ""), ("positive", "p\u043esitive", "U+043E"),
+     ("positive", "positi\u03bde", "U+03BD"), ("cop", "\u0441\u043e\u0440", "U+0441")],
+)  # fmt: skip
+def test_labels_that_only_look_alike_are_both_named(first: str, second: str, number: str, tmp_path: Path) -> None:
+    data = load(tmp_path, [first, second, "other"])
+    assert len(data.label_names) == 3 and said(data, "look alike", f"'{first}'", f"'{second}'", number)
+    held = pd.DataFrame({"text": texts(20, "Another one"), "label": ["no", "y\u0435s"] * 10})
+    held.to_csv(tmp_path / "other.csv", index=False)
+    with pytest.raises(TaskError, match=r"U\+0435"):
+        load(tmp_path, ["no", "yes"], test_file=str(tmp_path / "other.csv"))
+
+
+def test_rows_left_out_by_the_label_map_are_not_called_missing(tmp_path: Path) -> None:
+    data = load(tmp_path, ["a", "b", "c", None], label_map="c=")
+    assert said(data, "30 rows with a label that task.label_map leaves out were dropped")
+    assert said(data, "30 rows with a missing label were dropped")
+    with pytest.raises(TaskError, match=r"every one has a label that task\.label_map leaves out"):
+        load(tmp_path, ["a", "b"], label_map="a=;b=")

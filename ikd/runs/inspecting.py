@@ -189,12 +189,12 @@ def _small(data: TaskData) -> Iterator[Finding]:
 def _findings(source: Source, task: TaskSettings) -> Iterator[Finding]:
     settings = task.model_copy(update={"missing_labels": "study"})  # so that rows without a label are counted too
     parts, _ = official_rows(settings, source.tables, wanted=source.wanted)
+    read = read_labels(source.tables, source.wanted, label_map(task.label_map))
+    by_map = {split: one.left_out for split, one in read.by_split.items()}
     train = parts["train"]
-    for split, (where, table) in source.tables.items():
-        if split in parts and (lost := len(table.frame) - len(parts[split])) > 0:
-            what = _rows(lost).replace("training ", "")
-            yield Finding(kind="empty", count=lost, sentence=f"{where}: {what} left out, for a text or a label is missing there.")
-    bare = [i for i, label in enumerate(train.labels) if not label and train.soft is None]
+    yield from _gone(source, parts, by_map, task)
+    bare = [i for i, label in enumerate(train.labels)
+            if not label and train.soft is None and train.numbers[i] - 1 not in by_map["train"]]  # fmt: skip
     if bare:
         yield Finding(kind="unlabelled", count=len(bare), setting="task.missing_labels", rows=_shown(train, bare),
                       sentence=f"{_rows(len(bare))} without a label.")  # fmt: skip
@@ -215,6 +215,24 @@ def _findings(source: Source, task: TaskSettings) -> Iterator[Finding]:
     if soft and not task.soft_label_column:
         yield Finding(kind="votes", count=len(train), setting="task.soft_label_column", sentence=f"The column {str(soft[0])!r} looks like "
                       "votes or probabilities: named as soft labels, it becomes the truth.")  # fmt: skip
+
+
+def _gone(source: Source, parts: Mapping[str, Rows], by_map: Mapping[str, frozenset[int]], task: TaskSettings) -> Iterator[Finding]:
+    """Yield the rows of each table that are not used: for what is missing, and for an empty name in task.label_map."""
+    for split, (where, table) in source.tables.items():
+        if split not in parts:
+            continue
+        kept = {number - 1 for number in parts[split].numbers}
+        lost = set(range(len(table.frame))) - kept - (by_map[split] if split != "train" else set())
+        named = by_map[split] & kept if split == "train" else by_map[split]
+        if lost:
+            what = _rows(len(lost)).replace("training ", "")
+            yield Finding(kind="empty", count=len(lost), sentence=f"{where}: {what} left out, for a text or a label is missing there.")
+        if named:
+            studied = split == "train" and task.missing_labels == "study"
+            yield Finding(kind=f"left out of {split}", count=len(named), setting="task.label_map",
+                          sentence=f"{where}: {_rows(len(named)).replace('training ', '')} {'without a label' if studied else 'left out'} "
+                          "by task.label_map, which gives their label an empty name.")  # fmt: skip
 
 
 def _shared(parts: Mapping[str, Rows]) -> Iterator[Finding]:

@@ -98,8 +98,9 @@ def official_rows(
         bare = split == "unlabelled"
         keeps = bare or (split == "train" and settings.missing_labels == "study")
         rows = take_rows(
-            table.frame, found.columns, where=where, labels=found.classes, renamed=read.vocabulary.renamed, unlabelled=keeps
-        )
+            table.frame, found.columns, where=where, labels=found.classes, left_out=found.left_out,
+            renamed=read.vocabulary.renamed, unlabelled=keeps,
+        )  # fmt: skip
         notes = table.notes + guess_note(found.columns, wanted, where) + found.notes + rows.notes
         official[split] = replace(rows, labels=[label or "" for label in rows.labels], notes=notes)
     train = official["train"]

@@ -22,12 +22,14 @@ class Labelled:
         columns: the columns that are used.
         words: by row, the label as it stands; None where the cell is empty.
         classes: by row, its class; None where it is missing.
+        left_out: the rows, from 0, whose label has an empty name in `task.label_map`.
         notes: plain sentences on what was done.
     """
 
     columns: Columns
     words: Sequence[str | None]
     classes: Sequence[str | None]
+    left_out: frozenset[int] = frozenset()
     notes: tuple[str, ...] = ()
 
 
@@ -107,7 +109,14 @@ def _training(table: Table, columns: Columns, renamed: Mapping[str, str], *, whe
     if names is None:
         classes, merged = merged_spellings(classes, where=where)
         notes += merged + look_alikes(classes, where=where)
-    return Labelled(columns=columns, words=words, classes=[name or None for name in classes], notes=notes), vocabulary
+    return _labelled(columns, words, classes, vocabulary, notes), vocabulary
+
+
+def _labelled(
+    columns: Columns, words: Sequence[str | None], classes: Sequence[str], vocabulary: Vocabulary, notes: tuple[str, ...]
+) -> Labelled:
+    left_out = frozenset(row for row, word in enumerate(words) if vocabulary.is_left_out(word))
+    return Labelled(columns=columns, words=words, classes=[name or None for name in classes], left_out=left_out, notes=notes)
 
 
 def _held_out(
@@ -129,7 +138,7 @@ def _held_out(
     if vocabulary.names is None:
         classes, spelled = spelled_as_in_training(classes, known, where=where)
         notes += spelled
-    return Labelled(columns=columns, words=words, classes=[name or None for name in classes], notes=notes)
+    return _labelled(columns, words, classes, reading, notes)
 
 
 def _has_no_label_column(table: Table, columns: Columns) -> bool:

@@ -30,8 +30,21 @@ def words_of(value: object) -> str:
 
 
 def quoted(label: str) -> str:
-    """Return a label in quotes for a sentence; a long one is cut."""
-    return repr(label if len(label) <= LONGEST_SHOWN else f"{label[: LONGEST_SHOWN - 1]}…")
+    """Return a label in quotes for a sentence: a long one is cut, and invisible letters are written by their numbers, as [U+200B]."""
+    short = label if len(label) <= LONGEST_SHOWN else f"{label[: LONGEST_SHOWN - 1]}…"
+    seen = "".join(letter if letter.isprintable() else f"[{number_of(letter)}]" for letter in short)
+    mark = '"' if "'" in seen and '"' not in seen else "'"
+    return f"{mark}{seen}{mark}"
+
+
+def number_of(letter: str) -> str:
+    """Return the number of a letter as Unicode writes it, such as U+200B."""
+    return f"U+{ord(letter):04X}"
+
+
+def row_count(n: int) -> str:
+    """Return a number of rows in words: "1 row", "1,200 rows"."""
+    return "1 row" if n == 1 else f"{n:,} rows"
 
 
 def listed(labels: Iterable[str], most: int = MOST_SHOWN) -> str:

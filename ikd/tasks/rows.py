@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, replace
 
 import pandas as pd
 
 from ikd.errors import TaskError
 from ikd.tasks.columns import Columns
+from ikd.tasks.labels import row_count
 from ikd.tasks.lists import as_texts
 from ikd.tasks.soft_labels import Numbers, read_soft_labels
 
@@ -49,14 +51,15 @@ class Rows:
 
 
 def take_rows(
-    table: pd.DataFrame, columns: Columns, *, where: str, labels: Sequence[str | None], renamed: Mapping[str, str] | None = None,
-    unlabelled: bool = False,
+    table: pd.DataFrame, columns: Columns, *, where: str, labels: Sequence[str | None], left_out: AbstractSet[int] = frozenset(),
+    renamed: Mapping[str, str] | None = None, unlabelled: bool = False,
 ) -> Rows:  # fmt: skip
     """Return the usable rows: with a text, a second text where there are pairs, and a label unless `unlabelled`.
 
     Args:
         table, columns, where: the rows, the columns used, and the words that say what the table is.
         labels: by row, its class; None where it is missing.
+        left_out: the rows, from 0, that have no class because `label_map` gives their label an empty name.
         renamed: other names for labels, of `label_map`.
         unlabelled: keep rows without a label.
 
@@ -79,9 +82,11 @@ def take_rows(
     dropped = no_text | no_second | (set() if unlabelled else no_label)
     kept = [i for i in range(len(texts)) if i not in dropped]
     if not kept:
-        what = f"no label in column {columns.label!r}" if no_label else "no text"
-        raise TaskError(f"{where} has no usable rows: of its {len(texts)} rows, every one has {what}. Check the columns.")
-    groups = [("an empty text", no_text), ("a missing second text", no_second)] + ([] if unlabelled else [("a missing label", no_label)])
+        by_map = "a label that task.label_map leaves out" if no_label & left_out else ""
+        what = by_map or (f"no label in column {columns.label!r}" if no_label else "no text")
+        raise TaskError(f"{where} has no usable rows: of its {row_count(len(texts))}, every one has {what}. Check the columns.")
+    groups = [("an empty text", no_text), ("a missing second text", no_second)] + ([] if unlabelled else [
+        ("a missing label", no_label - left_out), ("a label that task.label_map leaves out", no_label & left_out)])  # fmt: skip
     rows = Rows(
         texts=texts, text_pairs=seconds, labels=[label or "" for label in labels], soft=soft.rows if soft else None,
         soft_names=soft.names if soft else (), numbers=range(1, len(texts) + 1),
@@ -104,7 +109,7 @@ def _dropped(where: str, groups: Sequence[tuple[str, set[int]]]) -> tuple[str, .
     for what, rows in groups:
         if rows:
             first = ", ".join(str(row + 1) for row in sorted(rows)[:10]) + (", ..." if len(rows) > 10 else "")
-            many = f"{len(rows)} rows with {what} were" if len(rows) > 1 else f"1 row with {what} was"
+            many = f"{row_count(len(rows))} with {what} {'were' if len(rows) > 1 else 'was'}"
             notes.append(f"{where}: {many} dropped (data row{'s' if len(rows) > 1 else ''} {first}).")
     return tuple(notes)
 

@@ -71,6 +71,9 @@ def find_columns(table: pd.DataFrame, wanted: Wanted, *, where: str, labelled: b
     guess = guessed_columns(table)
     _refuse_twins(guess.text if wanted.text is None else "", present, where=where, role="text")
     _refuse_twins((guess.label or "") if wanted.label is None and labelled else "", present, where=where, role="label")
+    if wanted.text is None and present == [guess.label]:
+        raise TaskError(f"{where} has no text column: its only column is {present[0]!r}, and training needs a column of texts beside it. "
+                        "If the file has several columns, check task.delimiter and the lines before the header.")  # fmt: skip
     text = _column(wanted.text or guess.text, present, where=where, role="text", usual="'text' or 'sentence1'")
     text_pair = wanted.text_pair or (guess.text_pair if text == guess.text else None)
     text_pair = None if text_pair == NO_COLUMN else text_pair
@@ -81,13 +84,16 @@ def find_columns(table: pd.DataFrame, wanted: Wanted, *, where: str, labelled: b
         label = wanted.label or guess.label
         if label is None and present == [text]:
             raise TaskError(f"{where} is unlabelled: its only column is {text!r}, and training needs a label column. Give it as "
-                            "task.unlabelled_file beside a training file with labels.")  # fmt: skip
+                            "task.unlabelled_file beside a training file with labels. If the file has several columns, check "
+                            "task.delimiter and the lines before the header.")  # fmt: skip
         if label is not None or not soft:
             label = _column(label, present, where=where, role="label", usual="'label'")
     pair = _column(text_pair, present, where=where, role="second text", usual="'sentence2'") if text_pair else None
     chosen = [column for column in (text, pair, label, *soft) if column]
     if len(set(chosen)) < len(chosen):
-        raise TaskError(f"{where}: the text, second text and label columns must differ, got {', '.join(chosen)}.")
+        roles = (("text", text), ("second text", pair), ("label", label), *(("soft label", one) for one in soft))
+        got = ", ".join(f"{role} {column!r}" for role, column in roles if column)
+        raise TaskError(f"{where}: the text, second text, label and soft label columns must differ, got {got}.")
     plain = {None, text if text.lower() in ("text", "sentence", *PAIRS) else "", label if (label or "").lower() == "label" else ""}
     return Columns(text=text, text_pair=pair, label=label, soft=soft, guessed=bool(
         (wanted.text is None and text not in plain) or (labelled and wanted.label is None and label not in plain)))  # fmt: skip

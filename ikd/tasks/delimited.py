@@ -9,12 +9,13 @@ from collections.abc import Sequence
 from ikd.config.limits import Limits
 from ikd.errors import TaskError
 from ikd.tasks.decoding import Source
-from ikd.tasks.dialect import ONE_COLUMN, find_delimiter, has_header
+from ikd.tasks.dialect import ONE_COLUMN, find_delimiter, has_header, looks_like_names
 from ikd.tasks.records import Lines, Record, bounded, plain_lines, read_records
 from ikd.tasks.tables import DELIMITERS, Reading, Table, check_size, framed, left_out
 
 SAMPLE_CHARACTERS = 2**18
 HEADER_RECORDS = 500
+NAMED_CELLS = 5
 SAID_DELIMITER = re.compile(r'"?sep=([^\w\s"]|\t)"?[ \t]*[\r\n]')
 
 
@@ -44,6 +45,9 @@ def read_delimited(text: Source, kind: str, how: Reading, most: Limits) -> Table
     header = how.header == "yes" or (
         how.header == "auto" and has_header([record.cells for record in records[:HEADER_RECORDS]], kind)
     )
+    if how.header == "no" and looks_like_names(records[0].cells):
+        names = ", ".join(repr(cell.strip()) for cell in records[0].cells[:NAMED_CELLS])
+        notes += (f"{text.name}: the first line looks like the names of columns ({names}), and was read as a row, for task.header is no.",)
     return _table(text.name, records, header, most, notes)
 
 

@@ -13,7 +13,7 @@ from ikd.config import TaskSettings
 from ikd.errors import TaskError
 from ikd.protocols import UNLABELLED, TaskData
 from ikd.tasks import load_task
-from ikd.tasks.labels import label_word
+from ikd.tasks.labels import label_word, quoted
 
 NOTHING = ["NONE", "None", "none", "NA", "n/a", "null", "nan", "#N/A"]
 
@@ -275,3 +275,38 @@ def test_rows_left_out_by_the_label_map_are_not_called_missing(tmp_path: Path) -
     assert said(data, "30 rows with a missing label were dropped")
     with pytest.raises(TaskError, match=r"every one has a label that task\.label_map leaves out"):
         load(tmp_path, ["a", "b"], label_map="a=;b=")
+
+
+@pytest.mark.parametrize("labels", [["0,5", "1,0", "1,5"], ["0", "0,5", "1", "1,5", "5"], ["0,5", "1,5", "10,5"]])
+def test_numbers_with_decimal_commas_are_classes_in_order_of_size(labels: list[object], tmp_path: Path) -> None:
+    data = load(tmp_path, labels)
+    assert list(data.label_names) == labels and said(data, "fractions were taken as") and not said(data, "several in one")
+
+
+def test_many_decimal_commas_are_regression_and_whole_numbers_joined_are_several_labels(tmp_path: Path) -> None:
+    with pytest.raises(TaskError, match=r"numeric with fractions.*regression"):
+        load(tmp_path, [f"{i / 120:.3f}".replace(".", ",") for i in range(120)])
+    with pytest.raises(TaskError, match="several labels in one cell"):
+        load(tmp_path, ["1", "2", "3", "1,2", "2,3"])
+
+
+def test_labels_of_which_a_part_is_another_label_are_told(tmp_path: Path) -> None:
+    data = load(tmp_path, ["negative", "negative, food", "negative, service, price", "positive"])
+    assert len(data.label_names) == 4 and said(data, "2 labels look like several in one", "'negative, food'", "multi-label")
+
+
+def test_a_mix_names_only_the_kinds_that_are_there(tmp_path: Path) -> None:
+    for labels, words in ((["1", "yes"], "numbers and words"), (["1", "true"], "numbers and true/false"),
+                          (["1", "true", "yes"], "numbers, true/false and words")):  # fmt: skip
+        with pytest.raises(TaskError, match=rf"mixes {words}: "):
+            load(tmp_path, labels)
+
+
+def test_labels_that_training_does_not_have_are_named(tmp_path: Path) -> None:
+    with pytest.raises(TaskError, match=r"labels 'a0', 'a1', 'a2', 'a3', 'a4' and 2 more, which are not.*task\.label_map"):
+        held_out(tmp_path, [f"a{i}" for i in range(7)] * 3)
+
+
+def test_sentences_show_letters_and_name_the_invisible_ones() -> None:
+    assert quoted("caf\u00e9 \\ \u6f22") == "'caf\u00e9 \\ \u6f22'" and quoted("it's") == '"it\'s"'
+    assert quoted("a\u00a0b\nc") == "'a[U+00A0]b[U+000A]c'"

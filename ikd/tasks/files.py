@@ -14,7 +14,7 @@ from ikd.protocols import TaskData, TaskRequest
 from ikd.tasks.columns import Columns, Wanted, unlike
 from ikd.tasks.idle import unused_note
 from ikd.tasks.labelling import read_labels
-from ikd.tasks.labels import label_map
+from ikd.tasks.labels import label_map, quoted_name
 from ikd.tasks.paths import with_named_parts
 from ikd.tasks.reading import Reading, Table, read_table
 from ikd.tasks.rows import Rows, take_rows
@@ -120,5 +120,5 @@ def guess_note(columns: Columns, wanted: Wanted, where: str) -> tuple[str, ...]:
         return ()
     roles = (("text", columns.text, wanted.text), ("second text", columns.text_pair, wanted.text_pair),
              ("label", columns.label, wanted.label))  # fmt: skip
-    guessed = ", ".join(f"{role} {column!r}" for role, column, named in roles if column and named is None)
+    guessed = ", ".join(f"{role} {quoted_name(column)}" for role, column, named in roles if column and named is None)
     return (f"{where}: columns were guessed: {guessed}. Name them where that is wrong.",)

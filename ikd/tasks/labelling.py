@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from ikd.tasks.columns import LOOKED_AT, Columns, Wanted, find_columns, guessed_columns, looks_like_labels
+from ikd.tasks.labels import quoted_name
 from ikd.tasks.reading import Table
 from ikd.tasks.spellings import look_alikes, merged_spellings, spelled_as_in_training
 from ikd.tasks.vocabulary import Vocabulary, check_classes, idle_entries, label_words, vocabulary_of
@@ -87,7 +88,8 @@ def read_labels(tables: Mapping[str, tuple[str, Table]], wanted: Wanted, renamed
             if one is None:
                 instead = "a part of the training rows is kept back" if split == "validation" else "there is no test split"
                 present = [str(column) for column in table.frame.columns]
-                what = "labels (empty cells, words such as NA, or -1)" if columns.label in present else f"column {columns.label!r}"
+                missing = f"column {quoted_name(columns.label or '')}"
+                what = "labels (empty cells, words such as NA, or -1)" if columns.label in present else missing
                 notes.append(f"{where} has no {what}, so nothing can be scored on it: {instead}.")
             else:
                 found[split] = one

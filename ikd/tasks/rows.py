@@ -10,11 +10,12 @@ import pandas as pd
 
 from ikd.errors import TaskError
 from ikd.tasks.columns import Columns
-from ikd.tasks.labels import row_count
-from ikd.tasks.lists import as_texts
+from ikd.tasks.labels import quoted_name, row_count
+from ikd.tasks.lists import Texts, as_texts
 from ikd.tasks.soft_labels import Numbers, read_soft_labels
 
 LONG_TEXT_CHARACTERS = 20_000
+LEFT_OUT = "a label that task.label_map leaves out"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -68,10 +69,7 @@ def take_rows(
     """
     if not len(table):
         raise TaskError(f"{where} has no data rows.")
-    texts, seconds, notes = as_texts(table[columns.text].tolist(), where=where, column=columns.text, pairs=columns.text_pair is None)
-    if columns.text_pair:
-        seconds, _, more = as_texts(table[columns.text_pair].tolist(), where=where, column=columns.text_pair, pairs=False)
-        notes += more
+    texts, seconds, notes = _texts(table, columns, where)
     soft = read_soft_labels(table, columns.soft, where=where, renamed=renamed or {}) if columns.soft else None
     no_text = {i for i, text in enumerate(texts) if not text.strip()}
     no_second = {i for i, text in enumerate(seconds or ()) if not text.strip()} - no_text
@@ -82,17 +80,26 @@ def take_rows(
     dropped = no_text | no_second | (set() if unlabelled else no_label)
     kept = [i for i in range(len(texts)) if i not in dropped]
     if not kept:
-        by_map = "a label that task.label_map leaves out" if no_label & left_out else ""
-        what = by_map or (f"no label in column {columns.label!r}" if no_label else "no text")
+        bare = LEFT_OUT if no_label <= left_out else f"no label in column {quoted_name(columns.label or '')}"
+        what = bare if no_label else "no text"
         raise TaskError(f"{where} has no usable rows: of its {row_count(len(texts))}, every one has {what}. Check the columns.")
-    groups = [("an empty text", no_text), ("a missing second text", no_second)] + ([] if unlabelled else [
-        ("a missing label", no_label - left_out), ("a label that task.label_map leaves out", no_label & left_out)])  # fmt: skip
+    groups = [("an empty text", no_text), ("a missing second text", no_second)]
+    groups += [] if unlabelled else [("a missing label", no_label - left_out), (LEFT_OUT, no_label & left_out)]
     rows = Rows(
         texts=texts, text_pairs=seconds, labels=[label or "" for label in labels], soft=soft.rows if soft else None,
         soft_names=soft.names if soft else (), numbers=range(1, len(texts) + 1),
         notes=(*notes, *(soft.notes if soft else ()), *_dropped(where, groups)),
     ).keep(kept)  # fmt: skip
     return replace(rows, notes=(*rows.notes, *_odd(rows, where)))
+
+
+def _texts(table: pd.DataFrame, columns: Columns, where: str) -> Texts:
+    """Return first and second texts: of two columns, or of one that may hold pairs."""
+    first = as_texts(table[columns.text].tolist(), where=where, column=columns.text, pairs=columns.text_pair is None)
+    if not columns.text_pair:
+        return first
+    second = as_texts(table[columns.text_pair].tolist(), where=where, column=columns.text_pair, pairs=False)
+    return Texts(first.texts, second.texts, first.notes + second.notes)
 
 
 def _odd(rows: Rows, where: str) -> Iterator[str]:

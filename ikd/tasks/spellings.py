@@ -6,9 +6,8 @@ import re
 import unicodedata
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
-from decimal import Decimal
 
-from ikd.tasks.labels import NUMBER, number_of, quoted, row_count
+from ikd.tasks.labels import as_number, number_of, quoted, row_count
 
 MOST_SAID, MOST_LETTERS = 10, 3
 UNSEEN = ("Cf", "Cc")
@@ -108,7 +107,8 @@ def _looks(label: str) -> str:
     seen = "".join(one for one in letters if unicodedata.category(one) not in UNSEEN and one not in NOT_TOLD_APART)
     seen = seen.translate(LIKE_LATIN)
     seen = re.sub(r"(?<=\w)[\s_-]+(?=\w)", " ", seen.casefold()).strip() or label
-    return str(Decimal(label).normalize()) if NUMBER.fullmatch(label) else seen
+    number = as_number(label)
+    return seen if number is None else str(number.normalize())
 
 
 def spelled(label: str) -> str:

@@ -64,7 +64,7 @@ def make_task(
     ordered = [split for split in ORDER if split in parts]
     splits = {split: _as_split(parts[split], names) for split in ordered}
     votes = any(split.truth is not None for split in splits.values())
-    return TaskData(name=name, label_names=names, splits=splits, notes=tuple(notes), truth_is="votes" if votes else "")
+    return TaskData(name=name, label_names=names, splits=splits, notes=tuple(dict.fromkeys(notes)), truth_is="votes" if votes else "")
 
 
 def _parted(official: Mapping[str, Rows]) -> tuple[dict[str, Rows], Rows | None]:

@@ -9,7 +9,18 @@ from difflib import get_close_matches
 from typing import Any
 
 from ikd.errors import TaskError
-from ikd.tasks.labels import kind_of, label_word, listed, named_label, ordered_classes, quoted, row_count, words_of
+from ikd.tasks.labels import (
+    have_decimal_commas,
+    kind_of,
+    label_word,
+    listed,
+    named_label,
+    ordered_classes,
+    quoted,
+    quoted_name,
+    row_count,
+    words_of,
+)  # fmt: skip
 from ikd.tasks.lists import note_on_joined, refuse_joined, single_labels
 from ikd.tasks.missing import kept_words, notes_on_missing, stands_for_missing
 from ikd.tasks.spellings import note_on_writing
@@ -103,25 +114,29 @@ def check_classes(words: Sequence[str | None], vocabulary: Vocabulary, *, where:
     if vocabulary.names is not None:
         return ()
     counts = Counter(word for word in words if word and word not in vocabulary.renamed and not vocabulary.is_missing(word))
-    refuse_joined(list(counts), where=where, column=column)
-    notes = note_on_joined(list(counts), where=where)
+    decimal = have_decimal_commas(counts)
+    if not decimal:
+        refuse_joined(list(counts), where=where, column=column)
+    notes = () if decimal else note_on_joined(list(counts), where=where)
     _refuse_minus_one(counts, where=where, column=column)
     kinds = Counter(dict.fromkeys(("code", "number", "fraction", "truth value", "word"), 0))
     for word, n in counts.items():
-        kinds[kind_of(word)] += n
+        kinds["fraction" if decimal and "," in word else kind_of(word)] += n
     n_numbers = kinds["number"] + kinds["fraction"]
     is_mixed = sum(n > 0 for n in (n_numbers, kinds["truth value"], kinds["word"])) > 1
     if is_mixed and not (kinds["code"] and not kinds["truth value"] and not kinds["fraction"]):
+        every = (("numbers", n_numbers + kinds["code"]), ("true/false", kinds["truth value"]), ("words", kinds["word"]))
+        said = [name for name, n in every if n]
         raise TaskError(
-            f"The label column {column!r} of {where} mixes numbers, true/false and words: {listed(sorted(counts), 12)}. Write every "
-            "class in one way, or say in task.label_map which label is which class."
+            f"The label column {quoted_name(column)} of {where} mixes {', '.join(said[:-1])} and {said[-1]}: "
+            f"{listed(sorted(counts), 12)}. Write every class in one way, or say in task.label_map which label is which class."
         )
     if not kinds["fraction"]:
         return notes
     if len(counts) > MOST_FRACTIONS or counts.total() < ROWS_OF_A_FRACTION * len(counts):
         raise TaskError(
-            f"The label column {column!r} of {where} is numeric with fractions, {len(counts):,} different numbers in "
-            f"{counts.total():,} rows, as in regression; training needs classes. Choose another label column, or put the numbers "
+            f"The label column {quoted_name(column)} of {where} is numeric with fractions, {len(counts):,} different numbers in "
+            f"{row_count(counts.total())}, as in regression; training needs classes. Choose another label column, or put the numbers "
             f"into a few named classes (at most {MOST_FRACTIONS}, with {ROWS_OF_A_FRACTION} rows each on average)."
         )
     return (*notes, f"{where}: numeric labels with fractions were taken as {len(counts)} classes: {listed(ordered_classes(set(counts)))}.",)
@@ -131,7 +146,8 @@ def _refuse_minus_one(counts: Mapping[str, int], *, where: str, column: str) -> 
     others = [word for word in counts if word != MINUS_ONE]
     if counts.get(MINUS_ONE) and len(others) > 1 and all(word.isdecimal() for word in others):
         raise TaskError(
-            f"The label column {column!r} of {where} has -1 ({row_count(counts[MINUS_ONE])}) beside {listed(sorted(others), 8)}: "
+            f"The label column {quoted_name(column)} of {where} has -1 ({row_count(counts[MINUS_ONE])}) beside "
+            f"{listed(sorted(others), 8)}: "
             "it may stand for rows without a label or for a class. Say so in task.label_map: `-1=` leaves those rows without a label (left "
             "out, or studied with task.missing_labels study), `-1=negative` makes them a class of that name."
         )

@@ -537,6 +537,10 @@ def test_the_list_of_rows_within_json_objects_is_found_and_told(held: object, no
 def test_a_first_line_of_usual_names_is_told_where_a_person_says_it_is_a_row(tmp_path: Path) -> None:
     (tmp_path / "rows.csv").write_text("id,text,label\n" + "".join(f"{i},A sentence {i}.,{'ab'[i % 2]}\n" for i in range(20)))
     table = read_table(tmp_path / "rows.csv", Reading(header="no"))
-    assert len(table.frame) == 21 and any("looks like the names of columns ('id', 'text', 'label')" in note for note in table.notes)
+    assert len(table.frame) == 21
+    assert any("line 1 looks like the names of columns ('id', 'text', 'label')" in note and "task.header" in note for note in table.notes)
+    (tmp_path / "rows.csv").write_text("# written\n# today\n" + (tmp_path / "rows.csv").read_text())
+    notes = read_table(tmp_path / "rows.csv").notes
+    assert any("line 3 looks like the names" in note and "take out the lines before it" in note for note in notes)
     (tmp_path / "bare.csv").write_text("".join(f"{i},A sentence {i}.,{'ab'[i % 2]}\n" for i in range(20)))
     assert not any("looks like" in note for note in read_table(tmp_path / "bare.csv", Reading(header="no")).notes)

@@ -328,3 +328,28 @@ def test_a_fault_that_no_reader_knows_names_the_file_and_blames_nobody(tmp_path:
     found = inspect(config)
     assert found.refusal.startswith("odd.csv holds something") and "the lab" not in found.refusal
     assert found.labels and found.tables
+
+
+@pytest.mark.parametrize("choice", ["drop", "study"])
+def test_rows_left_out_by_the_label_map_are_a_finding_of_their_own(choice: str, tmp_path: Path) -> None:
+    rows = pd.concat([table(), pd.DataFrame({"text": ["One more.", "Two more.", "Bare."], "label": ["odd", "odd", None]})])
+    rows.head(20).assign(text=[f"Held out {i}." for i in range(20)]).to_csv(tmp_path / "test.csv", index=False)
+    found = inspected(tmp_path, rows, label_map="odd=", missing_labels=choice, test_file=str(tmp_path / "test.csv"))
+    assert finding(found, "left out of train").count == 2 and "task.label_map" in finding(found, "left out of train").sentence
+    assert finding(found, "unlabelled").count == 1 and all(one.kind not in ("empty", "left out of test") for one in found.findings)
+
+
+def test_small_splits_are_a_note_of_the_run_and_said_once_where_data_are_shown(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    found = inspected(tmp_path, table(12))
+    data = load_task(config_of(name="files", train_file=str(tmp_path / "rows.parquet")).task)
+    assert finding(found, "small").sentence in data.notes and "validation 1" in finding(found, "small").sentence
+    main(["data", "--task", "files", "--task.train-file", str(tmp_path / "rows.parquet"), "--teacher", "builtin/1x16"])
+    assert capsys.readouterr().out.count("Splits of fewer than") == 1
+
+
+def test_a_refusal_without_a_table_prints_no_empty_line(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["data", "--task", "files", "--task.train-file", str(tmp_path / "rows")]) == 2
+    assert capsys.readouterr().out == ""
+    (tmp_path / "rows").write_text("text,label\n")
+    assert main(["data", "--task", "files", "--task.train-file", str(tmp_path / "rows")]) == 2
+    assert "has no ending" in capsys.readouterr().err

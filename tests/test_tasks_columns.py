@@ -98,7 +98,7 @@ def test_labels_are_renamed_merged_and_left_out(tmp_path: Path) -> None:
     assert tuple(data.label_names) == ("bad", "good")
     assert sum(map(len, data.splits.values())) == 45
     assert not any(TEXTS.index(text) % 4 == 3 for split in data.splits.values() for text in split.texts)
-    assert any("15 rows with a missing label" in note for note in data.notes)
+    assert any("15 rows with a label that task.label_map leaves out" in note for note in data.notes)
 
 
 def test_a_mix_of_spellings_is_refused_until_each_is_named(tmp_path: Path) -> None:
@@ -116,3 +116,15 @@ def test_names_that_a_data_set_has_for_its_classes_can_be_changed(tmp_path: Path
     datasets.Dataset.from_dict({"text": TEXTS, "label": [0, 1] * 30}, features=features).to_parquet(str(tmp_path / "named.parquet"))
     data = load_task(TaskSettings(name="files", train_file=str(tmp_path / "named.parquet"), label_map="pos=good"))
     assert tuple(data.label_names) == ("neg", "good"), "in the data set's order"
+
+
+def test_a_file_of_one_column_says_what_may_be_wrong() -> None:
+    for name, cells, words in (("text", ["A sentence.", "Another one."], "is unlabelled"), ("label", ["a", "b"], "has no text column")):
+        with pytest.raises(TaskError, match=rf"{words}.*several columns, check task\.delimiter and the lines before the header"):
+            find_columns(pd.DataFrame({name: cells * 10}), Wanted(), where="rows.csv")
+
+
+def test_columns_that_must_differ_are_named_with_what_they_are_for() -> None:
+    table = pd.DataFrame({"text": ["A sentence here.", "Another one."] * 10, "label": ["a", "b"] * 10})
+    with pytest.raises(TaskError, match="got text 'text', label 'label', soft label 'label'"):
+        find_columns(table, Wanted(soft="label"), where="rows.csv")

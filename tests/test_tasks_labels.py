@@ -13,7 +13,7 @@ from ikd.config import TaskSettings
 from ikd.errors import TaskError
 from ikd.protocols import UNLABELLED, TaskData
 from ikd.tasks import load_task
-from ikd.tasks.labels import label_word
+from ikd.tasks.labels import label_word, quoted
 
 NOTHING = ["NONE", "None", "none", "NA", "n/a", "null", "nan", "#N/A"]
 
@@ -165,7 +165,7 @@ def test_accents_composed_in_two_ways_are_one_class_and_it_is_told(tmp_path: Pat
     composed = unicodedata.normalize("NFC", "caf\u00e9")
     parted = unicodedata.normalize("NFD", composed)
     data = load(tmp_path, [composed, parted, "tea"])
-    assert len(data.label_names) == 2 and said(data, "how accents are composed", "'cafe\\u0301'")
+    assert len(data.label_names) == 2 and said(data, "how accents are composed", "U+0301")
 
 
 @pytest.mark.parametrize(("first", "second"), [("AB", "\uff21\uff22"), ("very good", "very_good"), ("good", "go\u200bod")])
@@ -236,3 +236,77 @@ def test_settings_of_another_task_are_told() -> None:
     data = load_task(TaskSettings(name="pairs", train_size=100, exam_size=20, label_column="x", hub_config="y"))
     assert [note.split(" is set")[0] for note in data.notes if "no effect" in note] == ["task.label_column", "task.hub_config"]
     assert not said(load_task(TaskSettings(name="pairs", train_size=100, exam_size=20, ambiguity=0.2)), "no effect")
+
+
+@pytest.mark.parametrize(
+    ("labels", "note"),
+    [(["0", "0.0", "1"], "'0.0' (40 rows) as '0'"), (["no", " no", "yes"], "' no' (40 rows) as 'no'"),
+     (["no", "\u200bno", "yes"], "'[U+200B]no' (40 rows) as 'no'"), (["\ufeffno", "yes"], "'[U+FEFF]no' (60 rows) as 'no'"),
+     (["n" * 80, f"{'n' * 80} ", "yes"], "…' (40 rows) as 'nnn")],
+)  # fmt: skip
+def test_labels_written_in_several_ways_are_read_as_one_and_told(labels: list[object], note: str, tmp_path: Path) -> None:
+    data = load(tmp_path, labels, "jsonl")
+    assert len(data.label_names) == 2 and said(data, "labels written in several ways were read as one", note)
+    assert sum("written in several ways" in one for one in data.notes) == 1
+
+
+@pytest.mark.parametrize("labels", [["0.0", "1.0"], [" no", " yes"], ["no", "yes"]])
+def test_labels_written_in_one_way_get_no_note(labels: list[object], tmp_path: Path) -> None:
+    assert not said(load(tmp_path, labels), "written in several ways")
+
+
+@pytest.mark.parametrize(
+    ("first", "second", "number"),
+    [("\u2764", "\u2764\ufe0f", "U+FE0F"), ("\U0001f44d", "\U0001f44d\U0001f3fd", ""), ("positive", "p\u043esitive", "U+043E"),
+     ("positive", "positi\u03bde", "U+03BD"), ("cop", "\u0441\u043e\u0440", "U+0441")],
+)  # fmt: skip
+def test_labels_that_only_look_alike_are_both_named(first: str, second: str, number: str, tmp_path: Path) -> None:
+    data = load(tmp_path, [first, second, "other"])
+    assert len(data.label_names) == 3 and said(data, "look alike", f"'{first}'", f"'{second}'", number)
+    held = pd.DataFrame({"text": texts(20, "Another one"), "label": ["no", "y\u0435s"] * 10})
+    held.to_csv(tmp_path / "other.csv", index=False)
+    with pytest.raises(TaskError, match=r"U\+0435"):
+        load(tmp_path, ["no", "yes"], test_file=str(tmp_path / "other.csv"))
+
+
+def test_rows_left_out_by_the_label_map_are_not_called_missing(tmp_path: Path) -> None:
+    data = load(tmp_path, ["a", "b", "c", None], label_map="c=")
+    assert said(data, "30 rows with a label that task.label_map leaves out were dropped")
+    assert said(data, "30 rows with a missing label were dropped")
+    with pytest.raises(TaskError, match=r"every one has a label that task\.label_map leaves out"):
+        load(tmp_path, ["a", "b"], label_map="a=;b=")
+
+
+@pytest.mark.parametrize("labels", [["0,5", "1,0", "1,5"], ["0", "0,5", "1", "1,5", "5"], ["0,5", "1,5", "10,5"]])
+def test_numbers_with_decimal_commas_are_classes_in_order_of_size(labels: list[object], tmp_path: Path) -> None:
+    data = load(tmp_path, labels)
+    assert list(data.label_names) == labels and said(data, "fractions were taken as") and not said(data, "several in one")
+
+
+def test_many_decimal_commas_are_regression_and_whole_numbers_joined_are_several_labels(tmp_path: Path) -> None:
+    with pytest.raises(TaskError, match=r"numeric with fractions.*regression"):
+        load(tmp_path, [f"{i / 120:.3f}".replace(".", ",") for i in range(120)])
+    with pytest.raises(TaskError, match="several labels in one cell"):
+        load(tmp_path, ["1", "2", "3", "1,2", "2,3"])
+
+
+def test_labels_of_which_a_part_is_another_label_are_told(tmp_path: Path) -> None:
+    data = load(tmp_path, ["negative", "negative, food", "negative, service, price", "positive"])
+    assert len(data.label_names) == 4 and said(data, "2 labels look like several in one", "'negative, food'", "multi-label")
+
+
+def test_a_mix_names_only_the_kinds_that_are_there(tmp_path: Path) -> None:
+    for labels, words in ((["1", "yes"], "numbers and words"), (["1", "true"], "numbers and true/false"),
+                          (["1", "true", "yes"], "numbers, true/false and words")):  # fmt: skip
+        with pytest.raises(TaskError, match=rf"mixes {words}: "):
+            load(tmp_path, labels)
+
+
+def test_labels_that_training_does_not_have_are_named(tmp_path: Path) -> None:
+    with pytest.raises(TaskError, match=r"labels 'a0', 'a1', 'a2', 'a3', 'a4' and 2 more, which are not.*task\.label_map"):
+        held_out(tmp_path, [f"a{i}" for i in range(7)] * 3)
+
+
+def test_sentences_show_letters_and_name_the_invisible_ones() -> None:
+    assert quoted("caf\u00e9 \\ \u6f22") == "'caf\u00e9 \\ \u6f22'" and quoted("it's") == '"it\'s"'
+    assert quoted("a\u00a0b\nc") == "'a[U+00A0]b[U+000A]c'"

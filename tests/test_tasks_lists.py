@@ -193,3 +193,18 @@ def test_a_damaged_folder_gets_a_sentence(tmp_path: Path) -> None:
     next((tmp_path / "saved").glob("*.arrow")).write_bytes(b"nothing")
     with pytest.raises(TaskError, match="saved"):
         load_task(TaskSettings(name="hub", hub_name=str(tmp_path / "saved")))
+
+
+@pytest.mark.parametrize("kind", ["csv", "jsonl", "parquet"])
+def test_one_hot_lists_are_refused_as_such(kind: str, tmp_path: Path) -> None:
+    with pytest.raises(TaskError, match=r"exactly one 1 in every row.*not read as single labels yet.*task\.label_column") as caught:
+        load(tmp_path, labelled([1, 0, 0], [0, 1, 0]), kind)
+    assert "multi-label" not in str(caught.value)
+
+
+def test_one_row_is_one_row_and_a_note_comes_once(tmp_path: Path) -> None:
+    assert said(load(tmp_path, labelled(*["a", "b"] * 29, "a", ["b"]), "jsonl"), "lists of one label (1 row)")
+    path = tmp_path / "rows.json"
+    path.write_text(json.dumps([{"given": [{"text": one, "mark": "ab"[i % 2]}] * 2} for i, one in enumerate(TEXTS)]))
+    data = load_task(TaskSettings(name="files", train_file=str(path), text_column="given.0.text", label_column="given.0.mark"))
+    assert sum("more than one element in 'given'" in note for note in data.notes) == 1

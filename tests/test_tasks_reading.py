@@ -512,3 +512,35 @@ def test_uploads_keep_both_ends_of_the_name_of_a_packed_file(home: Path, monkeyp
     monkeypatch.setenv("IKD_MAX_UPLOAD_MB", "1")
     with pytest.raises(TaskError, match="at most 1 can be uploaded.*IKD_MAX_UPLOAD_MB"):
         keep_upload("rows.csv", b"x" * (2**20 + 1))
+
+
+NESTED = [{"text": f"A sentence {i}.", "label": "ab"[i % 2]} for i in range(20)]
+BY_ID = {f"r{i}": {**row, "spans": [{"start": 0}]} for i, row in enumerate(NESTED)}
+
+
+@pytest.mark.parametrize(
+    ("held", "note"),
+    [({"result": {"rows": NESTED}}, "the rows were read from 'result.rows'"),
+     ({"status": "ok", "data": {"page": {"items": NESTED, "n": 20}}}, "the rows were read from 'data.page.items'"),
+     ({"data": {"text": [row["text"] for row in NESTED], "label": [row["label"] for row in NESTED]}}, "the rows were read from 'data'"),
+     ({"train": {"rows": NESTED}, "test": {"rows": NESTED[:3]}}, "several lists of rows; 'train.rows' was read, and not 'test.rows'"),
+     ({"a": {"rows": NESTED, "more": NESTED[:2]}}, "several lists of rows; 'a.rows' was read, and not 'a.more'"),
+     ({"rows": NESTED}, ""), (BY_ID, "")],
+)  # fmt: skip
+def test_the_list_of_rows_within_json_objects_is_found_and_told(held: object, note: str, tmp_path: Path) -> None:
+    (tmp_path / "rows.json").write_text(json.dumps(held))
+    table = read_table(tmp_path / "rows.json")
+    assert table.frame["text"].tolist() == [row["text"] for row in NESTED] and table.frame["label"].tolist() == ["a", "b"] * 10
+    assert [one for one in table.notes if note in one] == list(table.notes) and bool(table.notes) == bool(note)
+
+
+def test_a_first_line_of_usual_names_is_told_where_a_person_says_it_is_a_row(tmp_path: Path) -> None:
+    (tmp_path / "rows.csv").write_text("id,text,label\n" + "".join(f"{i},A sentence {i}.,{'ab'[i % 2]}\n" for i in range(20)))
+    table = read_table(tmp_path / "rows.csv", Reading(header="no"))
+    assert len(table.frame) == 21
+    assert any("line 1 looks like the names of columns ('id', 'text', 'label')" in note and "task.header" in note for note in table.notes)
+    (tmp_path / "rows.csv").write_text("# written\n# today\n" + (tmp_path / "rows.csv").read_text())
+    notes = read_table(tmp_path / "rows.csv").notes
+    assert any("line 3 looks like the names" in note and "take out the lines before it" in note for note in notes)
+    (tmp_path / "bare.csv").write_text("".join(f"{i},A sentence {i}.,{'ab'[i % 2]}\n" for i in range(20)))
+    assert not any("looks like" in note for note in read_table(tmp_path / "bare.csv", Reading(header="no")).notes)

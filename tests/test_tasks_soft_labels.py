@@ -212,3 +212,12 @@ def test_an_empty_cell_of_a_column_for_each_class_is_no_zero(tmp_path: Path) -> 
     table.loc[7, NAMES[1]] = None
     data = load(tmp_path, table, "csv", soft_label_column=", ".join(NAMES))
     assert any("soft labels of 1 row were not used: a number is missing (data row 8)" in note for note in data.notes)
+
+
+def test_an_order_that_a_person_names_is_held_against_the_labels(tmp_path: Path) -> None:
+    table = rows()
+    right = load(tmp_path, table, soft_label_order="entailment, neutral, contradiction")
+    assert any("agrees with 100 % of the labels." in note for note in right.notes)
+    wrong = load(tmp_path, table, soft_label_order="neutral, contradiction, entailment")
+    assert any("agrees with 0 % of the labels. The order 'entailment', 'neutral', 'contradiction' would agree with 100 %" in note
+               for note in wrong.notes)  # fmt: skip

@@ -92,7 +92,7 @@ def test_a_class_with_one_row_stays_in_training_and_is_named() -> None:
         ({"train": rows(50, labels="a")}, {}, "one class only, 'a'"),
         ({"train": rows(100)}, {"exam_size": 85}, "85 of them for the exam split"),
         ({"train": rows(50), "validation": rows(50)}, {}, "set task.shared_texts to held_out"),
-        ({"train": rows(50), "validation": rows(5, start=50, labels="abcde")}, {}, "label 'c'"),
+        ({"train": rows(50), "validation": rows(5, start=50, labels="abcde")}, {}, "labels 'c'"),
     ],
 )
 def test_splits_that_cannot_be_made_are_refused(official: dict[str, Rows], more: dict[str, object], said: str) -> None:

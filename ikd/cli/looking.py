@@ -19,7 +19,8 @@ def look_at_data(config: RunConfig) -> int:
     from ikd.runs.inspecting import inspect
 
     found = inspect(config)
-    print("\n".join(_lines(found)))
+    for line in _lines(found):
+        print(line)
     if found.refusal:
         print(found.refusal, file=sys.stderr)
         return BAD_INPUT
@@ -31,7 +32,8 @@ def _lines(found: Inspection) -> list[str]:
     for table in found.tables:
         used = ", ".join(f"{role.replace('_', ' ')} {column!r}" for role, column in table.used.items())
         guessed = " (guessed)" if table.guessed else ""
-        lines.append(f"{table.split}: {table.where}, {table.n_rows:,} rows; columns {', '.join(map(repr, table.columns[:30]))}")
+        rows = "1 row" if table.n_rows == 1 else f"{table.n_rows:,} rows"
+        lines.append(f"{table.split}: {table.where}, {rows}; columns {', '.join(map(repr, table.columns[:30]))}")
         lines.append(f"  used: {used or 'none'}{guessed}")
     if found.labels:
         more = f", and {len(found.labels) - MOST_LABELS} more" if len(found.labels) > MOST_LABELS else ""
@@ -39,7 +41,8 @@ def _lines(found: Inspection) -> list[str]:
                  for word, n, name in found.labels[:MOST_LABELS]]  # fmt: skip
         lines.append(f"labels: {', '.join(named)}{more}")
     lines += [f"found: {one.sentence}" + (f" ({one.setting})" if one.setting else "") for one in found.findings]
-    lines += [f"note: {note}" for note in found.notes]
+    findings = {one.sentence for one in found.findings}
+    lines += [f"note: {note}" for note in found.notes if note not in findings]
     for split in found.splits:
         bare = f", {split.unlabelled:,} without a label" if split.unlabelled else ""
         truth = f", {split.with_truth:,} with {found.truth_is}" if split.with_truth else ""

@@ -23,6 +23,7 @@ from ikd.runs.preparation import with_exam_in_course
 from ikd.runs.teachers import teacher_as_it_stands
 from ikd.runs.trial import blamed_on
 from ikd.tasks import BUILT_IN, load_task
+from ikd.tasks.checking import note_on_small_splits, small_splits
 from ikd.tasks.columns import SOFT_NAMES, Columns, find_columns, guessed_columns
 from ikd.tasks.files import official_rows
 from ikd.tasks.guarding import said_plainly
@@ -39,7 +40,6 @@ from ikd.teaching.reading import on_device
 FIRST_ROWS, LONGEST_CELL, MOST_ROWS_SHOWN = 20, 300, 5
 LENGTHS_OF = 2000
 UNBALANCED = 5
-FEW_TEXTS = 30
 
 
 def inspect(config: RunConfig) -> Inspection:
@@ -115,7 +115,8 @@ def _stages(config: RunConfig) -> Iterator[dict[str, object]]:
             source = source_of(task)
             views = [_view(split, where, table, source, task) for split, (where, table) in source.tables.items()]
             labels = _labels(source, task)
-        yield {"tables": views, "notes": [note for _, table in source.tables.values() for note in table.notes], "labels": labels}
+        notes = dict.fromkeys(note for _, table in source.tables.values() for note in table.notes)
+        yield {"tables": views, "notes": list(notes), "labels": labels}
         with said_plainly(task):
             findings = [*_spellings(labels, task), *_findings(source, task)]
         yield {"findings": findings}
@@ -174,27 +175,24 @@ def _spellings(labels: Sequence[tuple[str, int, str]], task: TaskSettings) -> It
     merged = [(word, n, name) for word, n, name in labels if name and name != renamed.get(word, word)]
     if merged:
         words = "; ".join(f"{spelled(word)} to {quoted(name)}" for word, _, name in merged[:10]) + ("; ..." if len(merged) > 10 else "")
-        sentence = f"Labels that differ only in capitals or spaces, or in how accents are composed, are merged: {words}. Give them other "
-        yield Finding(kind="spellings", count=sum(n for _, n, _ in merged), sentence=f"{sentence}classes under Labels to keep them apart.")
+        sentence = f"Labels that differ only in capitals or spaces, or in how accents are composed, are merged: {words}."
+        yield Finding(kind="spellings", count=sum(n for _, n, _ in merged), setting="task.label_map",
+                      sentence=f"{sentence} To keep them apart, give them different names in task.label_map.")  # fmt: skip
 
 
 def _small(data: TaskData) -> Iterator[Finding]:
-    few = {name: len(split) for name, split in data.splits.items() if name != "course" and len(split) < FEW_TEXTS}
-    if few:
-        sizes = ", ".join(f"{name} {n}" for name, n in few.items())
-        yield Finding(kind="small", count=sum(few.values()), sentence=f"Splits of fewer than {FEW_TEXTS} texts: {sizes}. Scores on so few "
-                      "texts are rough, and exams on so few say the same again and again; give the task more rows if you can.")  # fmt: skip
+    yield from (Finding(kind="small", count=sum(small_splits(data).values()), sentence=note) for note in note_on_small_splits(data))
 
 
 def _findings(source: Source, task: TaskSettings) -> Iterator[Finding]:
     settings = task.model_copy(update={"missing_labels": "study"})  # so that rows without a label are counted too
     parts, _ = official_rows(settings, source.tables, wanted=source.wanted)
+    read = read_labels(source.tables, source.wanted, label_map(task.label_map))
+    by_map = {split: one.left_out for split, one in read.by_split.items()}
     train = parts["train"]
-    for split, (where, table) in source.tables.items():
-        if split in parts and (lost := len(table.frame) - len(parts[split])) > 0:
-            what = _rows(lost).replace("training ", "")
-            yield Finding(kind="empty", count=lost, sentence=f"{where}: {what} left out, for a text or a label is missing there.")
-    bare = [i for i, label in enumerate(train.labels) if not label and train.soft is None]
+    yield from _gone(source, parts, by_map, task)
+    bare = [i for i, label in enumerate(train.labels)
+            if not label and train.soft is None and train.numbers[i] - 1 not in by_map["train"]]  # fmt: skip
     if bare:
         yield Finding(kind="unlabelled", count=len(bare), setting="task.missing_labels", rows=_shown(train, bare),
                       sentence=f"{_rows(len(bare))} without a label.")  # fmt: skip
@@ -215,6 +213,24 @@ def _findings(source: Source, task: TaskSettings) -> Iterator[Finding]:
     if soft and not task.soft_label_column:
         yield Finding(kind="votes", count=len(train), setting="task.soft_label_column", sentence=f"The column {str(soft[0])!r} looks like "
                       "votes or probabilities: named as soft labels, it becomes the truth.")  # fmt: skip
+
+
+def _gone(source: Source, parts: Mapping[str, Rows], by_map: Mapping[str, frozenset[int]], task: TaskSettings) -> Iterator[Finding]:
+    """Yield the rows of each table that are not used: for what is missing, and for an empty name in task.label_map."""
+    for split, (where, table) in source.tables.items():
+        if split not in parts:
+            continue
+        kept = {number - 1 for number in parts[split].numbers}
+        lost = set(range(len(table.frame))) - kept - (by_map[split] if split != "train" else set())
+        named = by_map[split] & kept if split == "train" else by_map[split]
+        if lost:
+            what = _rows(len(lost)).replace("training ", "")
+            yield Finding(kind="empty", count=len(lost), sentence=f"{where}: {what} left out, for a text or a label is missing there.")
+        if named:
+            studied = split == "train" and task.missing_labels == "study"
+            yield Finding(kind=f"left out of {split}", count=len(named), setting="task.label_map",
+                          sentence=f"{where}: {_rows(len(named)).replace('training ', '')} {'without a label' if studied else 'left out'} "
+                          "by task.label_map, which gives their label an empty name.")  # fmt: skip
 
 
 def _shared(parts: Mapping[str, Rows]) -> Iterator[Finding]:

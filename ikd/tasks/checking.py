@@ -12,6 +12,7 @@ from ikd.errors import TaskError
 from ikd.protocols import UNLABELLED, Split, TaskData
 from ikd.tasks.labels import quoted
 
+FEW_TEXTS = 30
 SPLITS = ("course", "exam", "validation", "test")
 
 
@@ -33,7 +34,19 @@ def checked(data: TaskData) -> TaskData:
             "give it more training rows or a smaller exam."
         )
     _check_classes(data.name, data.label_names, data.splits["course"])
-    return replace(data, fingerprint=fingerprint(data))
+    return replace(data, fingerprint=fingerprint(data), notes=(*data.notes, *note_on_small_splits(data)))
+
+
+def small_splits(data: TaskData) -> dict[str, int]:
+    """Return the splits that are scored, exam included, and have too few texts for more than rough scores, with their sizes."""
+    return {name: len(split) for name, split in data.splits.items() if name != "course" and len(split) < FEW_TEXTS}
+
+
+def note_on_small_splits(data: TaskData) -> tuple[str, ...]:
+    """Return a note on splits of few texts."""
+    sizes = ", ".join(f"{name} {n}" for name, n in small_splits(data).items())
+    return (f"Splits of fewer than {FEW_TEXTS} texts: {sizes}. Scores on so few texts are rough, and exams on so few say the same "
+            "again and again; give the task more rows if you can.",) * bool(sizes)  # fmt: skip
 
 
 def _check_split(data: TaskData, name: str, split: Split) -> None:

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 import pandas as pd
 
 from ikd.errors import TaskError, nearest_names
+from ikd.tasks.labels import quoted, quoted_name
 
 PAIRS = {"sentence1": "sentence2", "premise": "hypothesis", "question1": "question2", "question": "sentence", "text1": "text2",
          "text_a": "text_b", "#1 string": "#2 string", "example.premise": "example.hypothesis"}  # fmt: skip
@@ -21,6 +22,7 @@ SETTINGS = {"text": "task.text_column", "second text": "task.text_pair_column", 
 NO_COLUMN = "-"
 """Named as second text column where there is none, though one looks like it."""
 
+PERHAPS_SEVERAL = "If the file has several columns, check task.delimiter and the lines before the header."
 UNNAMED = re.compile(r"column \d+")
 LOOKED_AT = 2000
 LONGEST_LABEL, MOST_SHARE_OF_LABELS = 40, 0.2
@@ -71,6 +73,9 @@ def find_columns(table: pd.DataFrame, wanted: Wanted, *, where: str, labelled: b
     guess = guessed_columns(table)
     _refuse_twins(guess.text if wanted.text is None else "", present, where=where, role="text")
     _refuse_twins((guess.label or "") if wanted.label is None and labelled else "", present, where=where, role="label")
+    if wanted.text is None and present == [guess.label]:
+        raise TaskError(f"{where} has no text column: its only column is {quoted_name(present[0])}, and training needs a column of texts "
+                        f"beside it. {PERHAPS_SEVERAL}")  # fmt: skip
     text = _column(wanted.text or guess.text, present, where=where, role="text", usual="'text' or 'sentence1'")
     text_pair = wanted.text_pair or (guess.text_pair if text == guess.text else None)
     text_pair = None if text_pair == NO_COLUMN else text_pair
@@ -80,17 +85,22 @@ def find_columns(table: pd.DataFrame, wanted: Wanted, *, where: str, labelled: b
     if labelled:
         label = wanted.label or guess.label
         if label is None and present == [text]:
-            raise TaskError(f"{where} is unlabelled: its only column is {text!r}, and training needs a label column. Give it as "
-                            "task.unlabelled_file beside a training file with labels.")  # fmt: skip
+            raise TaskError(f"{where} is unlabelled: its only column is {quoted_name(text)}, and training needs a label column. Give it as "
+                            f"task.unlabelled_file beside a training file with labels. {PERHAPS_SEVERAL}")  # fmt: skip
         if label is not None or not soft:
             label = _column(label, present, where=where, role="label", usual="'label'")
     pair = _column(text_pair, present, where=where, role="second text", usual="'sentence2'") if text_pair else None
-    chosen = [column for column in (text, pair, label, *soft) if column]
-    if len(set(chosen)) < len(chosen):
-        raise TaskError(f"{where}: the text, second text and label columns must differ, got {', '.join(chosen)}.")
+    _refuse_same(("text", text), ("second text", pair), ("label", label), *(("soft label", one) for one in soft), where=where)
     plain = {None, text if text.lower() in ("text", "sentence", *PAIRS) else "", label if (label or "").lower() == "label" else ""}
     return Columns(text=text, text_pair=pair, label=label, soft=soft, guessed=bool(
         (wanted.text is None and text not in plain) or (labelled and wanted.label is None and label not in plain)))  # fmt: skip
+
+
+def _refuse_same(*roles: tuple[str, str | None], where: str) -> None:
+    chosen = [column for _, column in roles if column]
+    if len(set(chosen)) < len(chosen):
+        got = ", ".join(f"{role} {quoted_name(column)}" for role, column in roles if column)
+        raise TaskError(f"{where}: the text, second text, label and soft label columns must differ, got {got}.")
 
 
 def unlike(names: Sequence[str]) -> list[str]:
@@ -107,8 +117,8 @@ def _refuse_twins(name: str, present: Sequence[str], *, where: str, role: str) -
     twins = [one for one in present if re.fullmatch(rf"{re.escape(name)}( \(\d+\))?", one)] if name else []
     if len(twins) > 1:
         raise TaskError(
-            f"{where} has {len(twins)} columns called {name!r}, here {', '.join(map(repr, twins))}: say which one is the {role} column "
-            f"(task.{role}_column)."
+            f"{where} has {len(twins)} columns called {quoted_name(name)}, here {', '.join(map(quoted_name, twins))}: say which one "
+            f"is the {role} column (task.{role}_column)."
         )
 
 
@@ -154,7 +164,7 @@ def looks_like_labels(values: Sequence[object]) -> bool:
 
 
 def _column(name: str | None, present: Sequence[str], *, where: str, role: str, usual: str) -> str:
-    columns = ", ".join(repr(column[:40]) for column in present[:30]) or "none"
+    columns = ", ".join(quoted(column, 40) for column in present[:30]) or "none"
     if not name:
         raise TaskError(
             f"{where} has no {role} column called {usual}. Its columns are: {columns}. Name the one to use in "
@@ -162,11 +172,11 @@ def _column(name: str | None, present: Sequence[str], *, where: str, role: str, 
         )
     if present.count(name) > 1:
         raise TaskError(
-            f"{where} has {present.count(name)} columns called {name!r}; rename them in the file so that the {role} "
+            f"{where} has {present.count(name)} columns called {quoted_name(name)}; rename them in the file so that the {role} "
             "column is the only one of its name."
         )
     if name in present:
         return name
     near = nearest_names(name, present)
-    nearest = f" Did you mean {near[0]!r}?" if near else ""
-    raise TaskError(f"{where} has no {role} column {name!r}.{nearest} Its columns are: {columns}.")
+    nearest = f" Did you mean {quoted_name(near[0])}?" if near else ""
+    raise TaskError(f"{where} has no {role} column {quoted_name(name)}.{nearest} Its columns are: {columns}.")

@@ -9,12 +9,14 @@ from collections.abc import Sequence
 from ikd.config.limits import Limits
 from ikd.errors import TaskError
 from ikd.tasks.decoding import Source
-from ikd.tasks.dialect import ONE_COLUMN, find_delimiter, has_header
+from ikd.tasks.dialect import ONE_COLUMN, find_delimiter, has_header, looks_like_names
+from ikd.tasks.labels import quoted_name
 from ikd.tasks.records import Lines, Record, bounded, plain_lines, read_records
 from ikd.tasks.tables import DELIMITERS, Reading, Table, check_size, framed, left_out
 
 SAMPLE_CHARACTERS = 2**18
 HEADER_RECORDS = 500
+NAMES_WITHIN, NAMED_CELLS = 20, 5
 SAID_DELIMITER = re.compile(r'"?sep=([^\w\s"]|\t)"?[ \t]*[\r\n]')
 
 
@@ -44,7 +46,18 @@ def read_delimited(text: Source, kind: str, how: Reading, most: Limits) -> Table
     header = how.header == "yes" or (
         how.header == "auto" and has_header([record.cells for record in records[:HEADER_RECORDS]], kind)
     )
-    return _table(text.name, records, header, most, notes)
+    return _table(text.name, records, header, most, notes + _note_on_names(text.name, records, header))
+
+
+def _note_on_names(name: str, records: Sequence[Record], header: bool) -> tuple[str, ...]:
+    """Return a note where one of the first lines looks like the names of columns and is read as a row."""
+    begin = records[1 if header else 0 : NAMES_WITHIN]
+    found = next((one for one in begin if looks_like_names(one.cells) and (one is records[0] or len(one.cells) > 1)), None)
+    if found is None or (header and list(map(str.strip, found.cells)) == list(map(str.strip, records[0].cells))):
+        return ()  # a header that comes again is left out
+    names = ", ".join(quoted_name(cell.strip()) for cell in found.cells[:NAMED_CELLS])
+    what = "set task.header to yes" if found is records[0] else "take out the lines before it"
+    return (f"{name}: line {found.line:,} looks like the names of columns ({names}), and was read as a row; if it is, {what}.",)
 
 
 def _sample(text: Source) -> tuple[str, str | None]:

@@ -100,6 +100,11 @@ def has_header(records: Sequence[Sequence[str]], kind: str) -> bool:
     return score > 0 if kind == ".txt" else score >= 0
 
 
+def looks_like_names(cells: Sequence[str]) -> bool:
+    """Return whether more than half of some cells are usual names of columns."""
+    return 2 * sum(cell.strip().casefold() in USUAL_NAMES for cell in cells) > len(cells)
+
+
 def _unlike(name: str, cells: Sequence[str]) -> int:
     """Return how much a cell looks like the name of a column of cells: above 0 for a name, below for one more cell of them."""
     usual = 2 if name.strip().casefold() in USUAL_NAMES else 0

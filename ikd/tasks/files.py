@@ -14,7 +14,7 @@ from ikd.protocols import TaskData, TaskRequest
 from ikd.tasks.columns import Columns, Wanted, unlike
 from ikd.tasks.idle import unused_note
 from ikd.tasks.labelling import read_labels
-from ikd.tasks.labels import label_map
+from ikd.tasks.labels import label_map, quoted_name
 from ikd.tasks.paths import with_named_parts
 from ikd.tasks.reading import Reading, Table, read_table
 from ikd.tasks.rows import Rows, take_rows
@@ -98,8 +98,9 @@ def official_rows(
         bare = split == "unlabelled"
         keeps = bare or (split == "train" and settings.missing_labels == "study")
         rows = take_rows(
-            table.frame, found.columns, where=where, labels=found.classes, renamed=read.vocabulary.renamed, unlabelled=keeps
-        )
+            table.frame, found.columns, where=where, labels=found.classes, left_out=found.left_out,
+            renamed=read.vocabulary.renamed, unlabelled=keeps,
+        )  # fmt: skip
         notes = table.notes + guess_note(found.columns, wanted, where) + found.notes + rows.notes
         official[split] = replace(rows, labels=[label or "" for label in rows.labels], notes=notes)
     train = official["train"]
@@ -119,5 +120,5 @@ def guess_note(columns: Columns, wanted: Wanted, where: str) -> tuple[str, ...]:
         return ()
     roles = (("text", columns.text, wanted.text), ("second text", columns.text_pair, wanted.text_pair),
              ("label", columns.label, wanted.label))  # fmt: skip
-    guessed = ", ".join(f"{role} {column!r}" for role, column, named in roles if column and named is None)
+    guessed = ", ".join(f"{role} {quoted_name(column)}" for role, column, named in roles if column and named is None)
     return (f"{where}: columns were guessed: {guessed}. Name them where that is wrong.",)

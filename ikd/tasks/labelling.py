@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from ikd.tasks.columns import LOOKED_AT, Columns, Wanted, find_columns, guessed_columns, looks_like_labels
+from ikd.tasks.labels import quoted_name
 from ikd.tasks.reading import Table
 from ikd.tasks.spellings import look_alikes, merged_spellings, spelled_as_in_training
 from ikd.tasks.vocabulary import Vocabulary, check_classes, idle_entries, label_words, vocabulary_of
@@ -22,12 +23,14 @@ class Labelled:
         columns: the columns that are used.
         words: by row, the label as it stands; None where the cell is empty.
         classes: by row, its class; None where it is missing.
+        left_out: the rows, from 0, whose label has an empty name in `task.label_map`.
         notes: plain sentences on what was done.
     """
 
     columns: Columns
     words: Sequence[str | None]
     classes: Sequence[str | None]
+    left_out: frozenset[int] = frozenset()
     notes: tuple[str, ...] = ()
 
 
@@ -85,7 +88,8 @@ def read_labels(tables: Mapping[str, tuple[str, Table]], wanted: Wanted, renamed
             if one is None:
                 instead = "a part of the training rows is kept back" if split == "validation" else "there is no test split"
                 present = [str(column) for column in table.frame.columns]
-                what = "labels (empty cells, words such as NA, or -1)" if columns.label in present else f"column {columns.label!r}"
+                missing = f"column {quoted_name(columns.label or '')}"
+                what = "labels (empty cells, words such as NA, or -1)" if columns.label in present else missing
                 notes.append(f"{where} has no {what}, so nothing can be scored on it: {instead}.")
             else:
                 found[split] = one
@@ -107,7 +111,14 @@ def _training(table: Table, columns: Columns, renamed: Mapping[str, str], *, whe
     if names is None:
         classes, merged = merged_spellings(classes, where=where)
         notes += merged + look_alikes(classes, where=where)
-    return Labelled(columns=columns, words=words, classes=[name or None for name in classes], notes=notes), vocabulary
+    return _labelled(columns, words, classes, vocabulary, notes), vocabulary
+
+
+def _labelled(
+    columns: Columns, words: Sequence[str | None], classes: Sequence[str], vocabulary: Vocabulary, notes: tuple[str, ...]
+) -> Labelled:
+    left_out = frozenset(row for row, word in enumerate(words) if vocabulary.is_left_out(word))
+    return Labelled(columns=columns, words=words, classes=[name or None for name in classes], left_out=left_out, notes=notes)
 
 
 def _held_out(
@@ -129,7 +140,7 @@ def _held_out(
     if vocabulary.names is None:
         classes, spelled = spelled_as_in_training(classes, known, where=where)
         notes += spelled
-    return Labelled(columns=columns, words=words, classes=[name or None for name in classes], notes=notes)
+    return _labelled(columns, words, classes, reading, notes)
 
 
 def _has_no_label_column(table: Table, columns: Columns) -> bool:

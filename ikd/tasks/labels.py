@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Hashable, Iterable, Mapping, Sequence
+from collections.abc import Collection, Hashable, Iterable, Mapping, Sequence
 from decimal import Decimal
 from math import isnan
 
@@ -16,11 +16,14 @@ from ikd.errors import TaskError
 WHOLE = re.compile(r"[+-]?\d+(\.0*)?")
 NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)(e[+-]?\d{1,4})?", re.IGNORECASE)
 PLAIN_WHOLE = re.compile(r"([+-]?)(0|[1-9]\d*)(\.0*)?")
+WITH_COMMA = re.compile(r"[+-]?\d+,\d+")
+HALVES = frozenset(("0", "5", "00", "25", "50", "75"))
+"""What stands behind the comma of numbers that count in halves or quarters, as stars do."""
 CODE = re.compile(r"[+-]?0\d+(\.0*)?")
 """A number with leading zeros is a code: its zeros belong to the class."""
 INVISIBLE = "".join(map(chr, (0x200B, 0x200C, 0x200D, 0x2060, 0xFEFF)))
 ENDS = INVISIBLE + "\u00a0 \t\r\n"
-LONGEST_SHOWN, MOST_SHOWN = 60, 20
+LONGEST_SHOWN, LONGEST_NAME, MOST_SHOWN = 60, 200, 20
 
 
 def words_of(value: object) -> str:
@@ -29,9 +32,27 @@ def words_of(value: object) -> str:
     return "" if missing else str(value)
 
 
-def quoted(label: str) -> str:
-    """Return a label in quotes for a sentence; a long one is cut."""
-    return repr(label if len(label) <= LONGEST_SHOWN else f"{label[: LONGEST_SHOWN - 1]}…")
+def quoted(label: str, longest: int = LONGEST_SHOWN) -> str:
+    """Return a label in quotes for a sentence: a long one is cut, and invisible letters are written by their numbers, as [U+200B]."""
+    short = label if len(label) <= longest else f"{label[: longest - 1]}…"
+    seen = "".join(letter if letter.isprintable() else f"[{number_of(letter)}]" for letter in short)
+    mark = '"' if "'" in seen and '"' not in seen else "'"
+    return f"{mark}{seen}{mark}"
+
+
+def quoted_name(column: str) -> str:
+    """Return the name of a column in quotes for a sentence."""
+    return quoted(column, LONGEST_NAME)
+
+
+def number_of(letter: str) -> str:
+    """Return the number of a letter as Unicode writes it, such as U+200B."""
+    return f"U+{ord(letter):04X}"
+
+
+def row_count(n: int) -> str:
+    """Return a number of rows in words: "1 row", "1,200 rows"."""
+    return "1 row" if n == 1 else f"{n:,} rows"
 
 
 def listed(labels: Iterable[str], most: int = MOST_SHOWN) -> str:
@@ -87,6 +108,20 @@ def kind_of(word: str) -> str:
     return "fraction" if NUMBER.fullmatch(word) else "word"
 
 
+def have_decimal_commas(labels: Collection[str]) -> bool:
+    """Return whether labels are numbers some of which have a decimal comma, as 0,5 and 1,0, rather than several labels in one, as 1,2."""
+    parts = [label.split(",") for label in labels if WITH_COMMA.fullmatch(label)]
+    if not parts or not all(WITH_COMMA.fullmatch(label) or NUMBER.fullmatch(label) for label in labels):
+        return False
+    alone = all(one not in labels for pair in parts for one in pair)
+    return len({len(behind) for _, behind in parts}) == 1 and (alone or all(behind in HALVES for _, behind in parts))
+
+
+def as_number(label: str) -> Decimal | None:
+    """Return a label as a number, with a decimal point or comma; None where it is none."""
+    return Decimal(label.replace(",", ".")) if NUMBER.fullmatch(label) or WITH_COMMA.fullmatch(label) else None
+
+
 def class_names(labels: Sequence[str], *, where: str) -> tuple[str, ...]:
     """Return the classes of the training labels: numbers in order of size, words in order of the alphabet.
 
@@ -109,8 +144,9 @@ def class_names(labels: Sequence[str], *, where: str) -> tuple[str, ...]:
 
 def ordered_classes(names: set[str]) -> tuple[str, ...]:
     """Return numbers in order of size, words in order of the alphabet."""
-    if all(NUMBER.fullmatch(name) for name in names):
-        return tuple(sorted(names, key=lambda name: (Decimal(name), name)))
+    numbers = {name: number for name in names if (number := as_number(name)) is not None}
+    if len(numbers) == len(names):
+        return tuple(sorted(names, key=lambda name: (numbers[name], name)))
     return tuple(sorted(names))
 
 

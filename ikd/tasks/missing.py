@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Collection, Mapping
 
-from ikd.tasks.labels import kind_of, quoted
+from ikd.tasks.labels import kind_of, quoted, row_count
 
 WORDS = frozenset(("nan", "null", "none", "n/a", "na", "<na>", "#n/a"))
 FEWEST_ROWS = 3
@@ -56,13 +56,9 @@ def notes_on_missing(counts: Mapping[str, int], missing: Collection[str], kept: 
     """
     notes = []
     for word in sorted(missing):
-        notes.append(f"{where}: the label {quoted(word)} ({_rows(counts[word])}) was taken for a missing label. If it is a class, name it "
-                     f"in task.label_map: `{word}={word}`.")  # fmt: skip
+        notes.append(f"{where}: the label {quoted(word)} ({row_count(counts[word])}) was taken for a missing label. If it is a class, "
+                     f"name it in task.label_map: `{word}={word}`.")  # fmt: skip
     for word in sorted(kept):
-        notes.append(f"{where}: the label {quoted(word)} ({_rows(counts[word])}) was kept as a class, for it is as frequent as one. If it "
-                     f"stands for a missing label, give it no name in task.label_map: `{word}=`.")  # fmt: skip
+        notes.append(f"{where}: the label {quoted(word)} ({row_count(counts[word])}) was kept as a class, for it is as frequent as one. If "
+                     f"it stands for a missing label, give it no name in task.label_map: `{word}=`.")  # fmt: skip
     return tuple(notes)
-
-
-def _rows(n: int) -> str:
-    return "1 row" if n == 1 else f"{n:,} rows"

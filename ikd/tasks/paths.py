@@ -37,7 +37,7 @@ def _with_parts(table: Table, where: str, named: Iterable[str | None]) -> Table:
                 frame = frame.assign(**{name: pd.Series(cells, index=frame.index, dtype=object)})
         if name in [str(column) for column in frame.columns]:
             notes = (*notes, *_longer(frame, name, where))
-    return table._replace(frame=frame, notes=notes)
+    return table._replace(frame=frame, notes=tuple(dict.fromkeys(notes)))  # two columns may lie in the same list
 
 
 def _within(cell: Any, parts: Sequence[str]) -> Any:

@@ -71,7 +71,7 @@ def _check_file(file: Path, kind: str, most: Limits) -> None:
     if kind == ".arrow":
         raise TaskError(f"{file.name}: {known}; a folder written by save_to_disk is named as the data set of the task 'hub'.")
     if kind not in FILE_KINDS:
-        raise TaskError(f"{file.name}: {known}, and this one in {kind or 'nothing'}.")
+        raise TaskError(f"{file.name}: {known}, and this one {f'in {kind}' if kind else 'has no ending'}.")
     size = file.stat().st_size
     if size > most.file_mb * MB:
         raise TaskError(

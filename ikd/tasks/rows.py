@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, replace
 
 import pandas as pd
 
 from ikd.errors import TaskError
 from ikd.tasks.columns import Columns
-from ikd.tasks.lists import as_texts
+from ikd.tasks.labels import quoted_name, row_count
+from ikd.tasks.lists import Texts, as_texts
 from ikd.tasks.soft_labels import Numbers, read_soft_labels
 
 LONG_TEXT_CHARACTERS = 20_000
+LEFT_OUT = "a label that task.label_map leaves out"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -49,14 +52,15 @@ class Rows:
 
 
 def take_rows(
-    table: pd.DataFrame, columns: Columns, *, where: str, labels: Sequence[str | None], renamed: Mapping[str, str] | None = None,
-    unlabelled: bool = False,
+    table: pd.DataFrame, columns: Columns, *, where: str, labels: Sequence[str | None], left_out: AbstractSet[int] = frozenset(),
+    renamed: Mapping[str, str] | None = None, unlabelled: bool = False,
 ) -> Rows:  # fmt: skip
     """Return the usable rows: with a text, a second text where there are pairs, and a label unless `unlabelled`.
 
     Args:
         table, columns, where: the rows, the columns used, and the words that say what the table is.
         labels: by row, its class; None where it is missing.
+        left_out: the rows, from 0, that have no class because `label_map` gives their label an empty name.
         renamed: other names for labels, of `label_map`.
         unlabelled: keep rows without a label.
 
@@ -65,10 +69,7 @@ def take_rows(
     """
     if not len(table):
         raise TaskError(f"{where} has no data rows.")
-    texts, seconds, notes = as_texts(table[columns.text].tolist(), where=where, column=columns.text, pairs=columns.text_pair is None)
-    if columns.text_pair:
-        seconds, _, more = as_texts(table[columns.text_pair].tolist(), where=where, column=columns.text_pair, pairs=False)
-        notes += more
+    texts, seconds, notes = _texts(table, columns, where)
     soft = read_soft_labels(table, columns.soft, where=where, renamed=renamed or {}) if columns.soft else None
     no_text = {i for i, text in enumerate(texts) if not text.strip()}
     no_second = {i for i, text in enumerate(seconds or ()) if not text.strip()} - no_text
@@ -79,15 +80,26 @@ def take_rows(
     dropped = no_text | no_second | (set() if unlabelled else no_label)
     kept = [i for i in range(len(texts)) if i not in dropped]
     if not kept:
-        what = f"no label in column {columns.label!r}" if no_label else "no text"
-        raise TaskError(f"{where} has no usable rows: of its {len(texts)} rows, every one has {what}. Check the columns.")
-    groups = [("an empty text", no_text), ("a missing second text", no_second)] + ([] if unlabelled else [("a missing label", no_label)])
+        bare = LEFT_OUT if no_label <= left_out else f"no label in column {quoted_name(columns.label or '')}"
+        what = bare if no_label else "no text"
+        raise TaskError(f"{where} has no usable rows: of its {row_count(len(texts))}, every one has {what}. Check the columns.")
+    groups = [("an empty text", no_text), ("a missing second text", no_second)]
+    groups += [] if unlabelled else [("a missing label", no_label - left_out), (LEFT_OUT, no_label & left_out)]
     rows = Rows(
         texts=texts, text_pairs=seconds, labels=[label or "" for label in labels], soft=soft.rows if soft else None,
         soft_names=soft.names if soft else (), numbers=range(1, len(texts) + 1),
         notes=(*notes, *(soft.notes if soft else ()), *_dropped(where, groups)),
     ).keep(kept)  # fmt: skip
     return replace(rows, notes=(*rows.notes, *_odd(rows, where)))
+
+
+def _texts(table: pd.DataFrame, columns: Columns, where: str) -> Texts:
+    """Return first and second texts: of two columns, or of one that may hold pairs."""
+    first = as_texts(table[columns.text].tolist(), where=where, column=columns.text, pairs=columns.text_pair is None)
+    if not columns.text_pair:
+        return first
+    second = as_texts(table[columns.text_pair].tolist(), where=where, column=columns.text_pair, pairs=False)
+    return Texts(first.texts, second.texts, first.notes + second.notes)
 
 
 def _odd(rows: Rows, where: str) -> Iterator[str]:
@@ -104,7 +116,7 @@ def _dropped(where: str, groups: Sequence[tuple[str, set[int]]]) -> tuple[str, .
     for what, rows in groups:
         if rows:
             first = ", ".join(str(row + 1) for row in sorted(rows)[:10]) + (", ..." if len(rows) > 10 else "")
-            many = f"{len(rows)} rows with {what} were" if len(rows) > 1 else f"1 row with {what} was"
+            many = f"{row_count(len(rows))} with {what} {'were' if len(rows) > 1 else 'was'}"
             notes.append(f"{where}: {many} dropped (data row{'s' if len(rows) > 1 else ''} {first}).")
     return tuple(notes)
 

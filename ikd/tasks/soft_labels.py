@@ -9,6 +9,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
+import numpy.typing as npt
 import pandas as pd
 from scipy.optimize import linear_sum_assignment
 
@@ -16,12 +17,15 @@ from ikd.errors import TaskError
 from ikd.tasks.labels import label_word, listed, words_of
 
 Numbers = tuple[float, ...]
+Counts = npt.NDArray[np.float64]
 TOLERANCE = 0.01
 """Probabilities of a row are used where their sum is so near to 1."""
 EXACT = 1e-6
 NAMED_ROWS = 10
 LEAST_AGREEMENT = 0.5
 """Share of rows whose largest number must stand at their label, for an order of the classes to be found from the labels."""
+MUCH_BETTER = 0.2
+"""By so much must another order agree with more labels than the one that is used, to be told."""
 
 
 class Soft(NamedTuple):
@@ -169,8 +173,36 @@ def order_of(soft: Soft, labels: Sequence[str], names: Sequence[str], *, given: 
                 f"The soft labels of {where} have {width} numbers a row, task.soft_label_order names {listed(order)}, and the "
                 f"labels are {listed(names)}: name each label once, in the order of the numbers."
             )
-        return order, f"{where}: the soft labels stand for {listed(order)}, in this order."
+        return order, f"{where}: the soft labels stand for {listed(order)}, in this order{_agreement(soft, labels, order, names)}."
     return _found_order(soft, labels, names, width=width, where=where)
+
+
+def _counts(soft: Soft, labels: Sequence[str], names: Sequence[str]) -> Counts:
+    """Return (numbers, classes) how often the largest number of a row stands at each place, by the row's label."""
+    counts = np.zeros((len(names), len(names)))
+    for row, label in zip(soft.rows, labels, strict=True):
+        if row and label:
+            counts[int(np.argmax(row)), names.index(label)] += 1
+    return counts
+
+
+def _best_order(counts: Counts, names: Sequence[str]) -> tuple[tuple[str, ...], float]:
+    """Return the order of the classes that agrees with most labels, and with which share of them."""
+    places, classes = linear_sum_assignment(counts, maximize=True)
+    return tuple(names[int(one)] for one in classes), float(counts[places, classes].sum() / max(counts.sum(), 1))
+
+
+def _agreement(soft: Soft, labels: Sequence[str], order: Sequence[str], names: Sequence[str]) -> str:
+    """Return with how many labels an order agrees, and the order that agrees much better where there is one."""
+    counts = _counts(soft, labels, names)
+    if not counts.any():
+        return ""
+    share = sum(counts[at, names.index(name)] for at, name in enumerate(order)) / counts.sum()
+    agrees = f"; their largest agrees with {100 * share:.0f} % of the labels"
+    best, best_share = _best_order(counts, names)
+    if best_share - share < MUCH_BETTER:
+        return agrees
+    return f"{agrees}. The order {listed(best)} would agree with {100 * best_share:.0f} %: check task.soft_label_order"
 
 
 def _found_order(soft: Soft, labels: Sequence[str], names: Sequence[str], *, width: int, where: str) -> tuple[tuple[str, ...], str]:
@@ -179,18 +211,11 @@ def _found_order(soft: Soft, labels: Sequence[str], names: Sequence[str], *, wid
             f"The soft labels of {where} have {width} numbers a row, and there are {len(names)} labels: "
             f"{listed(names)}. Name another column in task.soft_label_column, or rename labels in task.label_map."
         )
-    counts, n = np.zeros((width, width)), 0
-    for row, label in zip(soft.rows, labels, strict=True):
-        if row and label:
-            counts[int(np.argmax(row)), names.index(label)] += 1
-            n += 1
-    places, classes = linear_sum_assignment(counts, maximize=True)
-    share = counts[places, classes].sum() / max(n, 1)
+    order, share = _best_order(_counts(soft, labels, names), names)
     if share < LEAST_AGREEMENT:
         raise TaskError(
             f"Which soft label of {where} stands for which class cannot be told: no order of the labels agrees with half of the rows. "
             f"Name the labels in the order of the numbers in task.soft_label_order: {listed(names)}."
         )
-    order = tuple(names[int(one)] for one in classes)
     agrees = f"their largest agrees with {100 * share:.0f} % of the labels"
     return order, f"{where}: the soft labels' numbers were taken to stand for {listed(order)}; {agrees}."

@@ -6,12 +6,23 @@ import re
 import unicodedata
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
-from decimal import Decimal
 
-from ikd.tasks.labels import NUMBER, quoted
+from ikd.tasks.labels import as_number, number_of, quoted, row_count
 
-MOST_SAID = 10
+MOST_SAID, MOST_LETTERS = 10, 3
 UNSEEN = ("Cf", "Cc")
+SELECTORS = frozenset(map(chr, range(0xFE00, 0xFE10)))
+"""Letters that are not seen, and say how the letter before them is drawn: as text or as a picture."""
+NOT_TOLD_APART = SELECTORS | set(map(chr, range(0x1F3FB, 0x1F400)))
+"""Those, and the colours of skin of pictures."""
+LIKE_LATIN = dict(zip(
+    map(ord, "\u0410\u0412\u0415\u041a\u041c\u041d\u041e\u0420\u0421\u0422\u0423\u0425\u0405\u0406\u0408"  # Cyrillic
+             "\u0430\u0435\u043e\u0440\u0441\u0443\u0445\u0455\u0456\u0458\u04bb\u0501"
+             "\u0391\u0392\u0395\u0396\u0397\u0399\u039a\u039c\u039d\u039f\u03a1\u03a4\u03a5\u03a7"  # Greek
+             "\u03b1\u03b9\u03ba\u03bd\u03bf\u03c1\u03c5\u03c7"),
+    "ABEKMHOPCTYXSIJ" "aeopcyxsijhd" "ABEZHIKMNOPTYX" "aikvopux", strict=True,
+))  # fmt: skip
+"""Letters of other scripts that look like Latin ones."""
 
 
 def common_spellings(counts: Mapping[str, int]) -> dict[str, str]:
@@ -40,6 +51,26 @@ def merged_spellings(labels: Sequence[str], *, where: str) -> tuple[Sequence[str
     words = "; ".join(merged[:MOST_SAID]) + ("; ..." if len(merged) > MOST_SAID else "")
     note = f"{where}: labels that differ only in capitals or spaces, or in how accents are composed, were merged: {words}."
     return [common[label] for label in labels], (note,)
+
+
+def note_on_writing(written: Sequence[str], words: Sequence[str | None], *, where: str) -> tuple[str, ...]:
+    """Return a note on labels that are written in several ways and are one word, and on those that lost invisible letters.
+
+    Args:
+        written: by row, the label exactly as it stands in its cell.
+        words: by row, the word it was read as; None where the cell is empty.
+        where: the words that say what the table is.
+    """
+    ways: dict[str, Counter[str]] = {}
+    for cell, word in zip(written, words, strict=True):
+        if word is not None:
+            ways.setdefault(word, Counter())[cell] += 1
+    other = [(cell, n, word) for word, cells in sorted(ways.items()) for cell, n in sorted(cells.items())
+             if cell != word and (len(cells) > 1 or not cell.isprintable())]  # fmt: skip
+    if not other:
+        return ()
+    said = "; ".join(f"{spelled(cell)} ({row_count(n)}) as {quoted(word)}" for cell, n, word in other[:MOST_SAID])
+    return (f"{where}: labels written in several ways were read as one: {said}{'; ...' * (len(other) > MOST_SAID)}.",)
 
 
 def spelled_as_in_training(labels: Sequence[str], known: Iterable[str], *, where: str) -> tuple[Sequence[str], tuple[str, ...]]:
@@ -72,12 +103,20 @@ def _spelling(label: str) -> str:
 
 
 def _looks(label: str) -> str:
-    seen = "".join(letter for letter in unicodedata.normalize("NFKC", label) if unicodedata.category(letter) not in UNSEEN)
+    letters = unicodedata.normalize("NFKC", label)
+    seen = "".join(one for one in letters if unicodedata.category(one) not in UNSEEN and one not in NOT_TOLD_APART)
+    seen = seen.translate(LIKE_LATIN)
     seen = re.sub(r"(?<=\w)[\s_-]+(?=\w)", " ", seen.casefold()).strip() or label
-    return str(Decimal(label).normalize()) if NUMBER.fullmatch(label) else seen
+    number = as_number(label)
+    return seen if number is None else str(number.normalize())
 
 
 def spelled(label: str) -> str:
-    """Return a label in quotes; letters that another label may only seem to share are written by their numbers."""
-    plain = unicodedata.normalize("NFKC", label) == label and label.isprintable() and unicodedata.is_normalized("NFC", label)
-    return quoted(label) if plain else ascii(label[:40])
+    """Return a label in quotes; the numbers of letters that another label may only seem to share come after it."""
+    parted = not unicodedata.is_normalized("NFC", label)
+    mixed = any(letter.isascii() and letter.isalpha() for letter in label) or all(ord(letter) in LIKE_LATIN for letter in label)
+    odd = [letter for letter in dict.fromkeys(label) if letter.isprintable() and (
+        letter in SELECTORS or (mixed and ord(letter) in LIKE_LATIN) or (parted and unicodedata.combining(letter))
+        or unicodedata.normalize("NFKC", letter) != letter)]  # fmt: skip
+    numbers = ", ".join(map(number_of, odd[:MOST_LETTERS])) + ", ..." * (len(odd) > MOST_LETTERS)
+    return f"{quoted(label)} (with {numbers})" if odd else quoted(label)

@@ -17,11 +17,13 @@ from ikd.tasks.labels import class_names, listed, quoted
 from ikd.tasks.rows import Rows, text_key
 from ikd.tasks.settling import Key, groups_of, named_by_soft_labels, settled, with_truth
 from ikd.tasks.soft_labels import label_order
+from ikd.tasks.spellings import spelled
 
 CARVED_VALIDATION = 1000
 CARVED_FRACTION = 10
 MINIMUM_TRAIN = 8
 MINIMUM_ROWS = 10
+MOST_UNKNOWN = 5
 ORDER: tuple[str, ...] = ("course", "exam", "validation", "test")
 
 
@@ -62,7 +64,7 @@ def make_task(
     ordered = [split for split in ORDER if split in parts]
     splits = {split: _as_split(parts[split], names) for split in ordered}
     votes = any(split.truth is not None for split in splits.values())
-    return TaskData(name=name, label_names=names, splits=splits, notes=tuple(notes), truth_is="votes" if votes else "")
+    return TaskData(name=name, label_names=names, splits=splits, notes=tuple(dict.fromkeys(notes)), truth_is="votes" if votes else "")
 
 
 def _parted(official: Mapping[str, Rows]) -> tuple[dict[str, Rows], Rows | None]:
@@ -139,9 +141,11 @@ def _check_pairs(parts: Mapping[str, Rows]) -> None:
 def _check_known(split: str, rows: Rows, names: Sequence[str]) -> None:
     unknown = sorted(set(rows.labels) - set(names))
     if unknown:
+        more = f" and {len(unknown) - MOST_UNKNOWN:,} more" if len(unknown) > MOST_UNKNOWN else ""
+        what, are = ("label", "is") if len(unknown) == 1 else ("labels", "are")
         raise TaskError(
-            f"The {split} data has the label {quoted(unknown[0])}, which is not among the training labels: "
-            f"{listed(names)}. Use the same labels in every split."
+            f"The {split} data has the {what} {', '.join(map(spelled, unknown[:MOST_UNKNOWN]))}{more}, which {are} not among the training "
+            f"labels: {listed(names)}. Use the same labels in every split, or rename or leave them out in task.label_map."
         )
 
 

@@ -14,6 +14,8 @@ from ikd.tasks.tables import Table, check_columns, check_size, framed, left_out
 
 DEEPEST = 8
 """Names have at most so many parts; what lies deeper stays in its cell."""
+LONGEST_PATH = 40
+"""Characters of the names of lists that are said."""
 SPACE = re.compile(r"[ \t\r\n\ufeff]*")
 HALF_PAIR = re.compile(r"[\ud800-\udfff]")
 HELD = "It should hold a list of rows, each with named fields such as 'text' and 'label'."
@@ -122,18 +124,45 @@ def _rows_in(found: object, name: str) -> tuple[Iterable[Any], tuple[str, ...]]:
     lists = [key for key, value in found.items() if _is_rows(value)]
     alike = all(isinstance(column, list) for column in columns) and len(set(map(len, columns))) == 1
     if lists and not (alike and len(lists) < len(columns)):
-        others = ", ".join(repr(key[:40]) for key in lists[1:6])
-        note = f"{name} holds several lists of rows; {lists[0]!r} was read, and not {others}."
-        return found[lists[0]], (note,) if len(lists) > 1 else ()
+        return found[lists[0]], _note_on_several(lists, name) if len(lists) > 1 else ()
     if isinstance(found.get("columns"), list) and _are_lists(found.get("data"), len(found["columns"])):
         return (dict(zip(map(str, found["columns"]), cells, strict=True)) for cells in found["data"]), ()
     if alike:
         return (dict(zip(found, cells, strict=True)) for cells in zip(*columns, strict=True)), ()
-    if all(isinstance(column, dict) for column in columns):
-        if all(column.keys() == columns[0].keys() for column in columns) and all(map(str.isdecimal, columns[0])):
-            return ({key: column[row] for key, column in found.items()} for row in columns[0]), ()
+    objects = all(isinstance(column, dict) for column in columns)
+    if objects and all(column.keys() == columns[0].keys() for column in columns) and all(map(str.isdecimal, columns[0])):
+        return ({key: column[row] for key, column in found.items()} for row in columns[0]), ()
+    below = {} if objects and _are_alike(columns) else dict(_lists_below(found, ""))
+    if below:
+        paths = list(below)
+        one = (f"{name}: the rows were read from {paths[0][:LONGEST_PATH]!r}.",)
+        return below[paths[0]], _note_on_several(paths, name) if len(paths) > 1 else one
+    if objects and len(columns) == 1 and all(isinstance(cells, list) for cells in columns[0].values()):
+        rows, notes = _rows_in(columns[0], name)
+        return rows, notes or (f"{name}: the rows were read from {next(iter(found))[:LONGEST_PATH]!r}.",)
+    if objects:
         return columns, ()
     raise TaskError(f"{name} holds neither a list of rows nor columns of one length. {HELD}")
+
+
+def _note_on_several(paths: Sequence[str], name: str) -> tuple[str, ...]:
+    others = ", ".join(repr(path[:LONGEST_PATH]) for path in paths[1:6])
+    return (f"{name} holds several lists of rows; {paths[0][:LONGEST_PATH]!r} was read, and not {others}.",)
+
+
+def _are_alike(rows: Sequence[Mapping[str, Any]]) -> bool:
+    """Return whether several objects are rows themselves: one of their fields is a text or a number in all of them."""
+    return len(rows) > 1 and any(all(isinstance(row.get(key), (str, int, float)) for row in rows) for key in rows[0])
+
+
+def _lists_below(found: Mapping[str, Any], path: str, depth: int = 1) -> Iterator[tuple[str, list[Any]]]:
+    """Yield the lists of rows within the objects of an object, each with its dotted name."""
+    for key, value in found.items():
+        name = f"{path}{key}"
+        if _is_rows(value):
+            yield name, value
+        elif isinstance(value, dict) and depth < DEEPEST:
+            yield from _lists_below(value, f"{name}.", depth + 1)
 
 
 def _is_rows(value: object) -> bool:

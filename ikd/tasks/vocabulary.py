@@ -9,9 +9,21 @@ from difflib import get_close_matches
 from typing import Any
 
 from ikd.errors import TaskError
-from ikd.tasks.labels import kind_of, label_word, listed, named_label, ordered_classes, quoted
+from ikd.tasks.labels import (
+    have_decimal_commas,
+    kind_of,
+    label_word,
+    listed,
+    named_label,
+    ordered_classes,
+    quoted,
+    quoted_name,
+    row_count,
+    words_of,
+)  # fmt: skip
 from ikd.tasks.lists import note_on_joined, refuse_joined, single_labels
 from ikd.tasks.missing import kept_words, notes_on_missing, stands_for_missing
+from ikd.tasks.spellings import note_on_writing
 
 MOST_FRACTIONS, ROWS_OF_A_FRACTION = 20, 5
 """Numbers with fractions are classes where they are at most so many, each with so many rows on average."""
@@ -46,10 +58,16 @@ class Vocabulary:
         """Return the class of a label as it stands; None where it is missing or its name is empty."""
         if word is None or self.is_missing(word):
             return None
+        return self._name_of(word) or None
+
+    def is_left_out(self, word: str | None) -> bool:
+        """Return whether a person gives a label an empty name, which leaves its rows out."""
+        return word is not None and not self.is_missing(word) and self._name_of(word) == ""
+
+    def _name_of(self, word: str) -> str | None:
         name = word if self.names is None else named_label(word, self.names)
         # A person renames what the page shows, the data set's own names, or the numbers in the file.
-        found = next((self.renamed[key] for key in (name, word) if key is not None and key in self.renamed), name)
-        return found or None
+        return next((self.renamed[key] for key in (name, word) if key is not None and key in self.renamed), name)
 
     def notes_on(self, words: Sequence[str | None], *, where: str, train: bool) -> tuple[str, ...]:
         """Return a note on each label of a table that is taken for missing, and of the training rows on each that is kept."""
@@ -57,19 +75,19 @@ class Vocabulary:
         missing = [word for word in counts if self.is_missing(word)]
         kept = [word for word in counts if train and word.casefold() in self.kept and word not in self.renamed]
         unknown = counts[MINUS_ONE] if MINUS_ONE in missing and self.names is None else 0
-        rows = "1 row" if unknown == 1 else f"{unknown:,} rows"
-        note = f"{where}: -1 ({rows}) was taken for a missing label, for the training rows have no such label."
+        note = f"{where}: -1 ({row_count(unknown)}) was taken for a missing label, for the training rows have no such label."
         return (note,) * bool(unknown) + notes_on_missing(counts, [word for word in missing if word != MINUS_ONE], kept, where=where)
 
 
 def label_words(values: Sequence[Any], *, where: str, column: str) -> tuple[list[str | None], tuple[str, ...]]:
-    """Return each label as a word, None where the cell is empty, and a note where they were in lists of one.
+    """Return each label as a word, None where the cell is empty; notes say what was in a list of one, or written in another way.
 
     Raises:
         TaskError: lists of several labels.
     """
     labels, notes = single_labels(values, where=where, column=column)
-    return [label_word(label) for label in labels], notes
+    words = [label_word(label) for label in labels]
+    return words, notes + note_on_writing([words_of(label) for label in labels], words, where=where)
 
 
 def vocabulary_of(words: Sequence[str | None], *, names: Mapping[int, str] | None, renamed: Mapping[str, str]) -> Vocabulary:
@@ -96,25 +114,29 @@ def check_classes(words: Sequence[str | None], vocabulary: Vocabulary, *, where:
     if vocabulary.names is not None:
         return ()
     counts = Counter(word for word in words if word and word not in vocabulary.renamed and not vocabulary.is_missing(word))
-    refuse_joined(list(counts), where=where, column=column)
-    notes = note_on_joined(list(counts), where=where)
+    decimal = have_decimal_commas(counts)
+    if not decimal:
+        refuse_joined(list(counts), where=where, column=column)
+    notes = () if decimal else note_on_joined(list(counts), where=where)
     _refuse_minus_one(counts, where=where, column=column)
     kinds = Counter(dict.fromkeys(("code", "number", "fraction", "truth value", "word"), 0))
     for word, n in counts.items():
-        kinds[kind_of(word)] += n
+        kinds["fraction" if decimal and "," in word else kind_of(word)] += n
     n_numbers = kinds["number"] + kinds["fraction"]
     is_mixed = sum(n > 0 for n in (n_numbers, kinds["truth value"], kinds["word"])) > 1
     if is_mixed and not (kinds["code"] and not kinds["truth value"] and not kinds["fraction"]):
+        every = (("numbers", n_numbers + kinds["code"]), ("true/false", kinds["truth value"]), ("words", kinds["word"]))
+        said = [name for name, n in every if n]
         raise TaskError(
-            f"The label column {column!r} of {where} mixes numbers, true/false and words: {listed(sorted(counts), 12)}. Write every "
-            "class in one way, or say in task.label_map which label is which class."
+            f"The label column {quoted_name(column)} of {where} mixes {', '.join(said[:-1])} and {said[-1]}: "
+            f"{listed(sorted(counts), 12)}. Write every class in one way, or say in task.label_map which label is which class."
         )
     if not kinds["fraction"]:
         return notes
     if len(counts) > MOST_FRACTIONS or counts.total() < ROWS_OF_A_FRACTION * len(counts):
         raise TaskError(
-            f"The label column {column!r} of {where} is numeric with fractions, {len(counts):,} different numbers in "
-            f"{counts.total():,} rows, as in regression; training needs classes. Choose another label column, or put the numbers "
+            f"The label column {quoted_name(column)} of {where} is numeric with fractions, {len(counts):,} different numbers in "
+            f"{row_count(counts.total())}, as in regression; training needs classes. Choose another label column, or put the numbers "
             f"into a few named classes (at most {MOST_FRACTIONS}, with {ROWS_OF_A_FRACTION} rows each on average)."
         )
     return (*notes, f"{where}: numeric labels with fractions were taken as {len(counts)} classes: {listed(ordered_classes(set(counts)))}.",)
@@ -123,9 +145,9 @@ def check_classes(words: Sequence[str | None], vocabulary: Vocabulary, *, where:
 def _refuse_minus_one(counts: Mapping[str, int], *, where: str, column: str) -> None:
     others = [word for word in counts if word != MINUS_ONE]
     if counts.get(MINUS_ONE) and len(others) > 1 and all(word.isdecimal() for word in others):
-        n = counts[MINUS_ONE]
         raise TaskError(
-            f"The label column {column!r} of {where} has -1 ({'1 row' if n == 1 else f'{n:,} rows'}) beside {listed(sorted(others), 8)}: "
+            f"The label column {quoted_name(column)} of {where} has -1 ({row_count(counts[MINUS_ONE])}) beside "
+            f"{listed(sorted(others), 8)}: "
             "it may stand for rows without a label or for a class. Say so in task.label_map: `-1=` leaves those rows without a label (left "
             "out, or studied with task.missing_labels study), `-1=negative` makes them a class of that name."
         )

@@ -26,7 +26,7 @@ def draw_tables(found: Inspection) -> None:
     for table in found.tables:
         used = ", ".join(f"{ROLE_WORDS[role]}: **{plain(column)}**" for role, column in table.used.items())
         where, used = plain(table.where, longest=120), used or "no column is used yet"
-        st.markdown(f"**{plain(table.split)}** · {where} · {table.n_rows:,} rows · {used}")
+        st.markdown(f"**{plain(table.split)}** · {where} · {table.n_rows:,} row{'' if table.n_rows == 1 else 's'} · {used}")
         used_first = sorted(table.first.columns, key=lambda name: name not in table.used.values())
         shown = table.first[used_first].map(lambda cell: visible(str(cell), longest=400))
         shown.insert(0, "row", range(1, len(shown) + 1))

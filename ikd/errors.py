@@ -69,6 +69,11 @@ def unknown_name(what: str, got: str, allowed: Iterable[str], *, hint: str = "")
     return f"Unknown {what} {got!r}.{nearest}{known}{' ' + hint if hint else ''}"
 
 
+def _is_a_slip(given: str, name: str) -> bool:
+    """Return whether exactly one letter is another one."""
+    return len(given) == len(name) and sum(a != b for a, b in zip(given, name, strict=True)) == 1
+
+
 def nearest_names(got: str, names: Iterable[str]) -> list[str]:
     """Return up to three names that a wrong one was probably meant to be, the most likely first; none where nothing is really alike.
 
@@ -80,5 +85,6 @@ def nearest_names(got: str, names: Iterable[str]) -> list[str]:
     for name in names:
         known.setdefault(name.casefold(), name)
     near = get_close_matches(given, known, n=3, cutoff=LIKENESS)
-    other = [name for name in known if sorted(name) == sorted(given) or (len(given) >= 3 and name.startswith(given))]
+    other = [name for name in known if sorted(name) == sorted(given)
+             or (len(given) >= 3 and (name.startswith(given) or _is_a_slip(given, name)))]  # fmt: skip
     return [known[name] for name in dict.fromkeys([*near, *sorted(other, key=len)])][:3]

@@ -20,6 +20,7 @@ SETTINGS = [one.path for one in all_settings()]
     ("reviws", TASK_NAMES, ["reviews"]), ("Reviews", TASK_NAMES, ["reviews"]), ("sst-2", TASK_NAMES, ["sst2"]), ("house", TASK_NAMES, []),
     ("objective.temprature", SETTINGS, ["objective.temperature"]), ("policy.exam_evry", SETTINGS, ["policy.exam_every"]),
     ("DK", ("KD", "exam"), ["KD"]), ("kd", ("KD", "exam"), ["KD"]), ("colour", ("cola", "color"), ["color"]),
+    ("deb", ("train", "dev"), ["dev"]),
 ])  # fmt: skip
 def test_only_names_that_are_really_alike_are_offered(got: str, names: list[str], meant: list[str]) -> None:
     found = nearest_names(got, names)

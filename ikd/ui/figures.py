@@ -135,15 +135,23 @@ def specification_of(make: Callable[..., alt.LayerChart | alt.VConcatChart], **o
     return _specifications[name]
 
 
-def with_rows(specification: dict[str, Any], table: pd.DataFrame) -> dict[str, Any]:
+def with_rows(specification: dict[str, Any], table: pd.DataFrame, views: frozenset[str] = frozenset()) -> dict[str, Any]:
     """Return a specification without the layers that a table has no finite number for: Vega warns of their empty axes.
 
-    A layer that holds a selection stays: the page asks for it by name.
+    A layer that holds a selection stays: the page asks for it by name. Where a selection names a layer that goes, the first one that stays
+    takes its name, so that there is a view for it.
     """
+    views = views | {view for one in specification.get("params", ()) for view in one.get("views", ())}
     for several in ("layer", "vconcat", "hconcat"):
-        if several in specification:
-            parts = [with_rows(one, table) for one in specification[several] if "params" in one or _has_rows(one, table)]
-            return {**specification, several: parts} if parts else specification
+        if several not in specification:
+            continue
+        kept = [one for one in specification[several] if "params" in one or _has_rows(one, table)]
+        if not kept:
+            return specification
+        gone = [one["name"] for one in specification[several] if one not in kept and one.get("name") in views]
+        if gone and not any(one.get("name") in views for one in kept):
+            kept[0] = {**kept[0], "name": gone[0]}
+        return {**specification, several: [with_rows(one, table, views) for one in kept]}
     return specification
 
 

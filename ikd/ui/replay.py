@@ -92,8 +92,11 @@ def _to_end() -> None:
 
 
 def _moved() -> None:
+    place = st.session_state.get(_standing_key())
+    if place is None:  # another click has just taken this slider's place
+        return
     st.session_state[state.MOVED] = True
-    _stand_at(int(st.session_state[_standing_key()]))
+    _stand_at(int(place))
 
 
 def _standing_key() -> str:

@@ -92,14 +92,14 @@ def arm(fault: str, count: int) -> None:
     import ikd.runs.checkpoints
     import ikd.runs.desk
     import ikd.runs.job
-    import ikd.runs.teachers
+    import ikd.runs.teacher_cache
     import ikd.trace.recorder
     import ikd.trace.state
 
     point = Point(count)
     match fault:
         case "saving the teacher":
-            after(ikd.runs.teachers, "save_file", point)
+            after(ikd.runs.teacher_cache, "_checksum", point)  # the weights are written, and not yet in their place
         case "in a transaction":
             after(ikd.trace.recorder, "write_course", point)
         case "before a commit":

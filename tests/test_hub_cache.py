@@ -22,8 +22,8 @@ from ikd.models.pretrained import load_classifier, load_tokenizer
 answers = []
 for name, revision in json.loads(sys.argv[1]):
     try:
-        load_tokenizer(name, revision=revision)
-        model, _ = load_classifier(name, n_classes=3, revision=revision)
+        tokenizer = load_tokenizer(name, revision=revision)
+        model = load_classifier(name, tokenizer, n_classes=3, revision=revision)[0].model
         answers.append(sum(float(one.detach().double().sum()) for one in model.parameters() if one.shape[0] != 3))
     except IKDError as fault:
         answers.append(str(fault))

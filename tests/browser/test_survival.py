@@ -14,7 +14,7 @@ from ikd.trace.folder import RunFolder
 from ikd.trace.reader import TraceReader
 from ikd.trace.store import new_run
 from tests.browser.server import REPOSITORY, Server, open_browser, visit
-from tests.small_runs import small
+from tests.small_runs import small, told
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow]
 CLOSED_SECONDS = 30
@@ -79,6 +79,6 @@ def test_a_run_outlives_its_tabs_a_saved_file_and_its_server(tmp_path: Path) -> 
     with Server(environment=environment) as server:
         press_resume(server, folder)
         wait_until(lambda: TraceReader(folder).last_step() > kept)
-        assert folder.state().attempt == state.attempt + 1 and not folder.warnings()
+        assert folder.state().attempt == state.attempt + 1 and not told(folder)
         folder.request_stop()
         wait_until(lambda: folder.state().state == "stopped")

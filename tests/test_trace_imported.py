@@ -37,9 +37,7 @@ NO_PLACES = {"task.delimiter", "task.encoding", "task.header"}
 def imported(tmp_path: Path, **settings: Any) -> RunFolder:
     """Return a run that was stopped, taken in from a zip with these settings, `task__name` for `task.name`."""
     values = {name.replace("__", "."): value for name, value in settings.items()}
-    made = synthetic_run(n_steps=12, n_probe=12, state="stopped", stop_before=9)
-    config = build_config({"training.steps": 12, "record.probe_size": 12, **values})
-    (made.path / "config.json").write_text(config.model_dump_json(), encoding="utf-8")
+    made = synthetic_run(n_steps=12, n_probe=12, state="stopped", stop_before=9, settings=values)
     pack_run(made, tmp_path / "run.zip")
     delete_run(made)
     return import_run(tmp_path / "run.zip")

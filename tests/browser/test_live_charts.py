@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow]
 FIRST_FIGURE_MILLISECONDS = 120_000
-ARRIVALS_MILLISECONDS = 300_000
+ARRIVALS_MILLISECONDS = 600_000
 WATCHED_SECONDS = 30
 TICKS = 10
 CHART = ".st-key-chart-accuracy-0"

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.browser.looking import apologies, badge
+from tests.browser.looking import apologies, badge, main
 from tests.browser.server import Server, open_browser, visit
 from tests.browser.training import Training
 from tests.small_runs import SMALL
@@ -32,7 +32,7 @@ def test_a_run_is_paused_stepped_changed_resumed_and_stopped(server: Server, hom
         visit(page, f"{server.url}/run?run={folder.id}")
 
         def press(key: str) -> None:
-            page.get_by_role("button", name=key, exact=True).click()
+            main(page).get_by_role("button", name=key, exact=True).click()
 
         press("Pause")
         badge(page, "paused").wait_for()

@@ -48,7 +48,7 @@ def test_preset_refusal_start_and_stop(server: Server) -> None:
         start.click()
         page.wait_for_url(re.compile(r"/run\?run=[a-z0-9-]+-irony-"))
         main(page).locator("[data-testid=stProgress]").first.wait_for()
-        page.get_by_role("button", name="Stop", exact=True).click()
+        main(page).get_by_role("button", name="Stop", exact=True).click()
         badge(page, "stopped").wait_for(timeout=STOP_MILLISECONDS)
         assert apologies(page) == []
 

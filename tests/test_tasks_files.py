@@ -13,6 +13,7 @@ from ikd.config import TaskSettings
 from ikd.errors import IKDError, TaskError
 from ikd.protocols import TaskData
 from ikd.tasks import load_task
+from tests.tables import written
 
 DATA = Path(__file__).parents[2] / "shared" / "data"
 needs_data = pytest.mark.skipif(not DATA.is_dir(), reason="the developers' data folder is not here")
@@ -82,15 +83,8 @@ def test_real_uploads_are_read_by_the_columns_named() -> None:
 
 @pytest.mark.parametrize("kind", ["csv", "tsv", "jsonl", "json", "parquet"])
 def test_every_kind_of_file_gives_the_same_task(kind: str, tmp_path: Path) -> None:
-    path, rows = tmp_path / f"rows.{kind}", table()
-    match kind:
-        case "csv" | "tsv":
-            rows.to_csv(path, index=False, sep="," if kind == "csv" else "\t")
-        case "parquet":
-            rows.to_parquet(path)
-        case _:
-            rows.to_json(path, orient="records", lines=kind == "jsonl")
-    data = load(path)
+    rows = table()
+    data = load(written(rows, tmp_path / f"rows.{kind}"))
     rows.to_csv(tmp_path / "same.csv", index=False)
     assert data.fingerprint == load(tmp_path / "same.csv").fingerprint
     assert data.label_names == ("no", "yes")

@@ -14,6 +14,7 @@ from ikd.errors import TaskError
 from ikd.protocols import UNLABELLED, TaskData
 from ikd.tasks import load_task
 from ikd.tasks.labels import label_word, quoted
+from tests.tables import written
 
 NOTHING = ["NONE", "None", "none", "NA", "n/a", "null", "nan", "#N/A"]
 
@@ -25,14 +26,7 @@ def texts(n: int, begin: str = "A sentence") -> list[str]:
 def load(folder: Path, labels: list[object], kind: str = "csv", **more: object) -> TaskData:
     """Return the task of one file in which the labels are repeated over 120 rows."""
     table = pd.DataFrame({"text": texts(120), "label": pd.Series((labels * 120)[:120], dtype=object)})
-    path = folder / f"rows.{kind}"
-    match kind:
-        case "csv":
-            table.to_csv(path, index=False)
-        case "jsonl":
-            table.to_json(path, orient="records", lines=True)
-        case _:
-            table.to_parquet(path)
+    path = written(table, folder / f"rows.{kind}")
     return load_task(TaskSettings(**{"name": "files", "train_file": str(path), **more}))
 
 

@@ -14,19 +14,13 @@ from ikd.errors import TaskError
 from ikd.protocols import TaskData
 from ikd.tasks import load_task
 from ikd.tasks.lists import list_in
+from tests.tables import written
 
 TEXTS = [f"Report {i} of the day." for i in range(60)]
 
 
 def load(folder: Path, table: pd.DataFrame, kind: str = "jsonl", **more: object) -> TaskData:
-    path = folder / f"rows.{kind}"
-    match kind:
-        case "csv":
-            table.to_csv(path, index=False)
-        case "jsonl":
-            table.to_json(path, orient="records", lines=True)
-        case _:
-            table.to_parquet(path)
+    path = written(table, folder / f"rows.{kind}")
     return load_task(TaskSettings(**{"name": "files", "train_file": str(path), **more}))
 
 

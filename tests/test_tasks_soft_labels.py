@@ -15,6 +15,7 @@ from ikd.config import TaskSettings
 from ikd.errors import TaskError
 from ikd.protocols import TaskData
 from ikd.tasks import fingerprint, load_task
+from tests.tables import written
 from tests.test_tasks_files import DATA, needs_data
 
 NAMES = ("entailment", "neutral", "contradiction")
@@ -34,14 +35,7 @@ def rows(n: int = 90) -> pd.DataFrame:
 
 
 def load(folder: Path, table: pd.DataFrame, kind: str = "jsonl", **more: object) -> TaskData:
-    path = folder / f"rows.{kind}"
-    match kind:
-        case "jsonl":
-            table.to_json(path, orient="records", lines=True)
-        case "csv":
-            table.to_csv(path, index=False)
-        case _:
-            table.to_parquet(path)
+    path = written(table, folder / f"rows.{kind}")
     return load_task(TaskSettings(**{"name": "files", "train_file": str(path), "soft_label_column": "votes", **more}))
 
 

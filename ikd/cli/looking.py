@@ -41,8 +41,7 @@ def _lines(found: Inspection) -> list[str]:
                  for word, n, name in found.labels[:MOST_LABELS]]  # fmt: skip
         lines.append(f"labels: {', '.join(named)}{more}")
     lines += [f"found: {one.sentence}" + (f" ({one.setting})" if one.setting else "") for one in found.findings]
-    findings = {one.sentence for one in found.findings}
-    lines += [f"note: {note}" for note in found.notes if note not in findings]
+    lines += [f"note: {note}" for note in found.other_notes()]
     for split in found.splits:
         bare = f", {split.unlabelled:,} without a label" if split.unlabelled else ""
         truth = f", {split.with_truth:,} with {found.truth_is}" if split.with_truth else ""

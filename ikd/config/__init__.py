@@ -1,6 +1,6 @@
 """The configuration of a run: one source for the pages, the command line and the JSON on disk."""
 
-from ikd.config.data import TaskSettings, task_title
+from ikd.config.data import TaskSettings, given_files, task_title
 from ikd.config.fields import Setting, Settings
 from ikd.config.models import StudentSettings, TeacherSettings, student_start
 from ikd.config.objective import HIDDEN_OBJECTIVES, OBJECTIVE_NAMES, ObjectiveSettings, objective_terms
@@ -44,6 +44,7 @@ __all__ = [
     "config_from_json",
     "exam_is_due",
     "fine_tune_rate",
+    "given_files",
     "is_scheduled",
     "objective_terms",
     "plain_sentence",

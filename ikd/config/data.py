@@ -169,3 +169,10 @@ def task_title(task: TaskSettings) -> str:
     if task.name == "hub" and task.hub_name:
         return PurePath(task.hub_name).name[:80] or task.name
     return task.name
+
+
+def given_files(task: TaskSettings) -> dict[str, str]:
+    """Return the files that a task's settings name, by the name of the setting; they are read where the task is `files`."""
+    named = {"train_file": task.train_file, "validation_file": task.validation_file, "test_file": task.test_file,
+             "unlabelled_file": task.unlabelled_file}  # fmt: skip
+    return {name: path for name, path in named.items() if path}

@@ -4,21 +4,20 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from ikd.config.data import given_files
 from ikd.config.run import RunConfig
-
-_FILES = ("train_file", "validation_file", "test_file", "unlabelled_file")
 
 
 def local_places(config: RunConfig) -> dict[str, str]:
     """Return the settings that name a file or folder of this machine, by dotted path; hub names and built-in models are none."""
     task = config.task
-    found = {f"task.{name}": getattr(task, name) for name in _FILES} if task.name == "files" else {}
+    found = {f"task.{name}": path for name, path in given_files(task).items()} if task.name == "files" else {}
     named = {"task.hub_name": task.hub_name if task.name == "hub" else None, "teacher.name": config.teacher.name,
-             "student.name": config.student.name, "student.checkpoint": config.student.checkpoint}  # fmt: skip
+             "student.name": config.student.name}  # fmt: skip
     found |= {path: name for path, name in named.items() if name and _is_place(name)}
     if config.student.checkpoint:
         found["student.checkpoint"] = config.student.checkpoint  # never a hub name
-    return {path: str(place) for path, place in found.items() if place}
+    return found
 
 
 def _is_place(name: str) -> bool:

@@ -6,12 +6,12 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from ikd.config.run import RunConfig, all_settings, applies
+from ikd.config.timeline import values_of
 
 
 def without_effect(config: RunConfig) -> Iterator[str]:
     """Yield a sentence for each setting that was given and is not used; those of the task are told in the notes on its data."""
-    tree = config.model_dump()
-    values = {one.path: tree[one.group][one.name] if one.group else tree[one.name] for one in all_settings()}
+    values = values_of(config)
     for one in all_settings():
         if one.group != "task" and values[one.path] != one.default and not applies(one, values):
             yield f"{one.path} has no effect in this run: it counts only where {one.condition()}."

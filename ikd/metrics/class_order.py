@@ -99,4 +99,3 @@ def _differing(labels: NDArray[np.int64], answers: NDArray[np.int64], order: NDA
     """Return how many examples the other order alone, and the present one alone, has right."""
     now, then = answers == labels, answers == order[labels]
     return int((then & ~now).sum()), int((now & ~then).sum())
-

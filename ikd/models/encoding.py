@@ -155,6 +155,13 @@ def _is_cut(encoding: tokenizers.Encoding) -> bool:
     return bool(encoding.overflowing)
 
 
+def token_rows(inputs: Inputs) -> list[list[int]]:
+    """Return the token ids of each text of a batch, without its padding where the model has a mask."""
+    ids, mask = inputs["input_ids"], inputs.get("attention_mask")
+    kept = torch.ones_like(ids) if mask is None else mask
+    return [row[own.bool()].tolist() for row, own in zip(ids, kept, strict=True)]
+
+
 def both_ends(special: Sequence[int], max_length: int) -> Sequence[int]:
     """Return the places that are kept of a text's tokens where its first and its last half are: all of them where they are not too many.
 

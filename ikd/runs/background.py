@@ -12,7 +12,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from ikd.config import RunConfig
+from ikd.config import RunConfig, given_files
 from ikd.config.permission import read_only
 from ikd.runs.inspection import FirstBatch, Inspection
 from ikd.runs.loading import load_job
@@ -81,11 +81,12 @@ def _work(key: str, work: Callable[[Any], Answer], kind: type[Answer]) -> None:
 
 def _marks(config: RunConfig) -> str:
     """Return what tells whether a file was written anew."""
-    marks = []
-    for path in (config.task.train_file, config.task.validation_file, config.task.test_file, config.task.unlabelled_file):
+    marks: list[tuple[int, int] | None] = []
+    for path in given_files(config.task).values():
         try:
-            stat = Path(path).stat() if path else None
+            stat = Path(path).stat()
         except (OSError, ValueError):
-            stat = None
-        marks.append((stat.st_size, stat.st_mtime_ns) if stat else None)
+            marks.append(None)
+        else:
+            marks.append((stat.st_size, stat.st_mtime_ns))
     return str(marks)

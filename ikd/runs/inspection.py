@@ -93,6 +93,11 @@ class Inspection:
     truth_is: str = ""
     fingerprint: str = ""
 
+    def other_notes(self) -> list[str]:
+        """Return the notes that are not among the findings too."""
+        findings = {one.sentence for one in self.findings}
+        return [note for note in self.notes if note not in findings]
+
 
 @dataclass(frozen=True, kw_only=True)
 class SeenText:

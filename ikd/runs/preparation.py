@@ -17,6 +17,7 @@ from ikd.errors import ModelError
 from ikd.events import Event, Notice, Stage
 from ikd.models import EncodedSplit, StudentModel, TeacherModel, build_student, build_teacher, encode
 from ikd.models.adapters import add_adapters
+from ikd.models.encoding import token_rows
 from ikd.models.initialisation import layer_stack
 from ikd.models.vocabulary import unknown_share
 from ikd.protocols import Split, TaskData
@@ -126,9 +127,7 @@ def _student_reads(student: StudentModel, course: EncodedSplit, config: RunConfi
     Raises:
         ModelError: it knows less than half of them.
     """
-    rows = course.batch(range(min(KNOWN_BY, len(course)))).student_inputs["input_ids"].tolist()
-    padding = student.tokenizer.pad_token_id
-    share = unknown_share(student.tokenizer, [[token for token in row if token != padding] for row in rows])
+    share = unknown_share(student.tokenizer, token_rows(course.batch(range(min(KNOWN_BY, len(course)))).student_inputs))
     if share > HALF_UNKNOWN:
         raise ModelError(f"The student {config.student.name!r} does not know {100 * share:.0f} % of the tokens of the course texts "
                          "([UNK]): its tokenizer belongs to another model or language. Put its own tokenizer into its folder, or choose "

@@ -7,11 +7,12 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
-from ikd.config import RunConfig, TaskSettings
+from ikd.config import RunConfig, TaskSettings, given_files
 from ikd.errors import RunError
 from ikd.models import StudentModel, TeacherModel
 from ikd.protocols import TaskData
 from ikd.trace.folder import RunFolder
+from ikd.trace.kept import sum_of_file
 from ikd.trace.reader import TraceReader
 
 _READ_BY_MODELS = frozenset((".json", ".txt", ".model", ".safetensors", ".jinja"))
@@ -75,8 +76,7 @@ def _hash_of(name: str, model_config: Any) -> str:
 
 @lru_cache(maxsize=256)
 def _hash_of_file(path: Path, size: int, changed: int) -> str:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, lambda: hashlib.blake2b(digest_size=16)).hexdigest()
+    return sum_of_file(path)
 
 
 def _named(config: RunConfig, role: str) -> str:
@@ -92,8 +92,7 @@ def _recorded_facts(folder: RunFolder) -> dict[str, Any]:
 
 def _source(task: TaskSettings) -> str:
     if task.name == "files":
-        files = (task.train_file, task.validation_file, task.test_file, task.unlabelled_file)
-        return " with ".join(str(one) for one in files if one)
+        return " with ".join(given_files(task).values())
     if task.name == "hub":
         return f"the hub data set {task.hub_name}"
     return f"the task {task.name}"

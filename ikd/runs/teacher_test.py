@@ -14,6 +14,7 @@ from ikd.config import TeacherSettings
 from ikd.errors import ModelError
 from ikd.metrics.class_order import ClassOrder, class_order
 from ikd.models import EncodedSplit, TeacherModel
+from ikd.models.encoding import token_rows
 from ikd.models.vocabulary import embedding_rows, unknown_share
 from ikd.runs.trial import blamed_on
 from ikd.teaching.reading import READING_BATCH_SIZE, on_device, read_batches
@@ -85,7 +86,7 @@ def _answers(
         spread = _spread(texts.labelled, min(wanted, room))
         for start in range(0, len(spread), READING_BATCH_SIZE):
             batch = texts.batch(spread[start : start + READING_BATCH_SIZE])
-            rows += _tokens(batch.teacher_inputs)
+            rows += token_rows(batch.teacher_inputs)
             logits += [piece.cpu() for piece in read_batches(teacher.model, "teacher", [on_device(batch, device)], precision=precision)]
             labels += batch.labels.tolist()
         room -= len(spread)
@@ -105,13 +106,6 @@ def _spread(indices: Sequence[int], most: int) -> list[int]:
     if len(indices) <= most:
         return list(indices)
     return [indices[int(place)] for place in np.linspace(0, len(indices) - 1, most).round()]
-
-
-def _tokens(inputs: Mapping[str, Tensor]) -> list[list[int]]:
-    mask = inputs.get("attention_mask")
-    ids = inputs["input_ids"]
-    kept = torch.ones_like(ids) if mask is None else mask
-    return [row[own.bool()].tolist() for row, own in zip(ids, kept, strict=True)]
 
 
 def _fault(

@@ -11,11 +11,11 @@ from torch import Tensor, nn
 from ikd.errors import IKDError, ModelError
 from ikd.models import EncodedSplit
 from ikd.protocols import Inputs, to_device
-from ikd.teaching.forward import autocast, mode, outputs_of
+from ikd.teaching.forward import mode
 from ikd.teaching.hypergradients import forward_tangent
 from ikd.teaching.optimizers import trained_parameters
+from ikd.teaching.reading import on_device, read_batches
 
-MOST_TRIED = 4
 SAME = {"cpu": 1e-4}
 SAME_ELSEWHERE = 1e-3
 """How far an answer alone may be from that in a batch, over one and the largest logit: rounding on the CPU, and on accelerators."""
@@ -60,13 +60,13 @@ def try_model(
         texts: the course split.
         device: where the model is.
         precision: "fp32" or "bf16".
-        tangent: whether forward-mode derivatives through it are tried too.
+        tangent: whether forward-mode derivatives through it, the student, are tried too.
 
     Raises:
         ModelError: it fails, answers with something that is no number, or answers a text differently when others stand beside it.
     """
     order = texts.by_length(role)
-    chosen = sorted({order[0], order[len(order) // 2], order[len(order) // 4], order[-1]})[:MOST_TRIED]
+    chosen = sorted({order[0], order[len(order) // 2], order[len(order) // 4], order[-1]})
     together = _answers(model, role, name, texts, chosen, device, precision)
     if not bool(torch.isfinite(together).all()):
         raise ModelError(f"The {role} {name!r} answers a text with numbers that are not finite (NaN or infinite): its weights are damaged "
@@ -79,19 +79,15 @@ def try_model(
                          "its padding token is not the one it was trained with. Set pad_token_id in config.json to that of its tokenizer, "
                          "or choose another model.")  # fmt: skip
     if tangent:
-        _try_tangent(model, name, _inputs(texts, role, chosen[:1], device), precision)
+        _try_tangent(model, name, to_device(texts.batch(chosen[:1]).student_inputs, device), precision)
 
 
 def _answers(
     model: nn.Module, role: str, name: str, texts: EncodedSplit, chosen: Sequence[int], device: torch.device, precision: str
 ) -> Tensor:
-    with blamed_on(role, name, doing="read the task's texts"), torch.no_grad(), mode(model, training=False), autocast(device, precision):
-        return outputs_of(model, _inputs(texts, role, chosen, device), logits_only=True).logits.cpu()
-
-
-def _inputs(texts: EncodedSplit, role: str, chosen: Sequence[int], device: torch.device) -> Inputs:
-    batch = texts.batch(chosen)
-    return to_device(batch.student_inputs if role == "student" else batch.teacher_inputs, device)
+    with blamed_on(role, name, doing="read the task's texts"):
+        (logits,) = read_batches(model, role, [on_device(texts.batch(chosen), device)], precision=precision)
+        return logits.cpu()
 
 
 def _try_tangent(model: nn.Module, name: str, inputs: Inputs, precision: str) -> None:

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from filelock import FileLock
 
-from ikd.config import RunConfig
+from ikd.config import RunConfig, given_files
 from ikd.config.limits import MB, limits
 from ikd.config.names import FILE_KINDS
 from ikd.config.permission import require_writable
@@ -94,9 +94,7 @@ def runs_on(path: Path) -> list[str]:
 
 def files_of(config: RunConfig) -> list[str]:
     """Return the files that a run reads its rows from."""
-    task = config.task
-    named = (task.train_file, task.validation_file, task.test_file, task.unlabelled_file)
-    return [path for path in named if path] if task.name == "files" else []
+    return [*given_files(config.task).values()] if config.task.name == "files" else []
 
 
 def _require_room(n_bytes: int) -> None:

@@ -19,6 +19,7 @@ from ikd.tasks.paths import with_named_parts
 from ikd.tasks.reading import Reading, Table, read_table
 from ikd.tasks.rows import Rows, take_rows
 from ikd.tasks.splits import make_task
+from ikd.tasks.tables import with_train_notes
 
 
 def files_task(settings: TaskRequest) -> TaskData:
@@ -45,13 +46,12 @@ def file_tables(settings: TaskRequest) -> dict[str, tuple[str, Table]]:
     tables = {split: (Path(path).name, _with_unlike_columns(read_table(path, how))) for split, path in paths.items() if path}
     tables = with_named_parts(tables, wanted_columns(settings))
     layouts = {table.layout for _, table in tables.values()}
-    where, train = tables["train"]
     idle = tuple(unused_note(setting, f"no file is {what}") for setting, value, kinds, what in (
         ("delimiter", settings.delimiter != "auto", {"delimited"}, "one of lines with columns"),
         ("header", settings.header != "auto", {"delimited"}, "one of lines with columns"),
         ("encoding", settings.encoding, {"delimited", "json"}, "text"),
     ) if value and not layouts & kinds)  # fmt: skip
-    return {**tables, "train": (where, train._replace(notes=train.notes + idle))}
+    return with_train_notes(tables, idle)
 
 
 def _with_unlike_columns(table: Table) -> Table:

@@ -6,14 +6,14 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from ikd.config import TaskSettings, given_files
 from ikd.errors import IKDError, TaskError
-from ikd.protocols import TaskRequest
 
 LONGEST_REASON = 160
 
 
 @contextmanager
-def said_plainly(settings: TaskRequest) -> Iterator[None]:
+def said_plainly(settings: TaskSettings) -> Iterator[None]:
     """Raise whatever reading raises as a TaskError that names the data and says what to do.
 
     Raises:
@@ -33,8 +33,7 @@ def said_plainly(settings: TaskRequest) -> Iterator[None]:
         ) from error
 
 
-def _data_of(settings: TaskRequest) -> str:
+def _data_of(settings: TaskSettings) -> str:
     if settings.name != "files":
         return f"The data set {settings.hub_name or settings.name!r}"
-    files = [settings.train_file, settings.validation_file, settings.test_file, settings.unlabelled_file]
-    return ", ".join(Path(file).name[:80] for file in files if file) or "The data"
+    return ", ".join(Path(file).name[:80] for file in given_files(settings).values()) or "The data"

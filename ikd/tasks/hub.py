@@ -22,6 +22,7 @@ from ikd.tasks.idle import unused_note
 from ikd.tasks.known import Known
 from ikd.tasks.paths import with_named_parts
 from ikd.tasks.reading import Table
+from ikd.tasks.tables import with_train_notes
 
 PROBE_SECONDS = 4.0
 
@@ -48,7 +49,7 @@ def hub_tables(settings: TaskRequest) -> dict[str, tuple[str, Table]]:
         "test": _wanted_split(splits, settings.hub_test_split, "test", settings.hub_name),
     }
     tables = _tables(splits, parts, settings.hub_name, wanted_columns(settings))
-    return _with_notes(tables, _idle_names(settings))
+    return with_train_notes(tables, _idle_names(settings))
 
 
 def _idle_names(settings: TaskRequest) -> tuple[str, ...]:
@@ -60,11 +61,6 @@ def _idle_names(settings: TaskRequest) -> tuple[str, ...]:
     if folder and is_saved_to_disk(folder) and settings.hub_config:
         notes.append(unused_note("hub_config", "a data set saved to disk has no configurations"))
     return tuple(notes)
-
-
-def _with_notes(tables: dict[str, tuple[str, Table]], notes: tuple[str, ...]) -> dict[str, tuple[str, Table]]:
-    where, train = tables["train"]
-    return {**tables, "train": (where, train._replace(notes=train.notes + notes))}
 
 
 def known_task(name: str, known: Known, settings: TaskRequest) -> TaskData:

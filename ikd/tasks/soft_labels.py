@@ -14,7 +14,7 @@ import pandas as pd
 from scipy.optimize import linear_sum_assignment
 
 from ikd.errors import TaskError
-from ikd.tasks.labels import label_word, listed, words_of
+from ikd.tasks.labels import label_word, listed, row_count, words_of
 
 Numbers = tuple[float, ...]
 Counts = npt.NDArray[np.float64]
@@ -81,14 +81,14 @@ def read_soft_labels(table: pd.DataFrame, columns: Sequence[str], *, where: str,
 
 def _notes(said: Mapping[str, Sequence[int]], where: str) -> tuple[str, ...]:
     """Return a sentence on each remark on soft labels, with the numbers of its rows."""
-    notes = [f"{where}: the soft labels of {len(rows):,} row{'' if len(rows) == 1 else 's'} were not used: {why} (data row"
+    notes = [f"{where}: the soft labels of {row_count(len(rows))} were not used: {why} (data row"
              f"{'' if len(rows) == 1 else 's'} {', '.join(f'{row:,}' for row in rows[:NAMED_ROWS])}{', ...' * (len(rows) > NAMED_ROWS)})."
              for why, rows in said.items() if why in REASONS]  # fmt: skip
     if n := len(said.get(VOTES, ())):
-        notes.append(f"{where}: the soft labels of {n:,} row{'' if n == 1 else 's'} are whole numbers; they were taken as counts of votes, "
+        notes.append(f"{where}: the soft labels of {row_count(n)} are whole numbers; they were taken as counts of votes, "
                      "and divided by their sum.")  # fmt: skip
     if n := len(said.get(NEARLY, ())):
-        notes.append(f"{where}: the soft labels of {n:,} row{'' if n == 1 else 's'} sum to 1 only to within {TOLERANCE}; they were divided "
+        notes.append(f"{where}: the soft labels of {row_count(n)} sum to 1 only to within {TOLERANCE}; they were divided "
                      "by their sum.")  # fmt: skip
     return tuple(notes)
 

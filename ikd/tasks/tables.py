@@ -54,6 +54,12 @@ class Table(NamedTuple):
     layout: str = ""
 
 
+def with_train_notes(tables: Mapping[str, tuple[str, Table]], notes: tuple[str, ...]) -> dict[str, tuple[str, Table]]:
+    """Return the tables of a task, by split, with further notes on the training table."""
+    where, train = tables["train"]
+    return {**tables, "train": (where, train._replace(notes=train.notes + notes))}
+
+
 def framed(names: Sequence[str], columns: Sequence[Sequence[object]]) -> pd.DataFrame:
     """Return a table of cells as they are: nothing is converted. Names may repeat; too long ones are cut."""
     frame = pd.DataFrame({i: pd.Series(list[Any](cells), dtype=object) for i, cells in enumerate(columns)})

@@ -39,7 +39,7 @@ def checkpoint_path(folder: RunFolder, step: int) -> Path:
 
 def sealed_facts(facts: Mapping[str, Any], weights: Path) -> dict[str, Any]:
     """Return the facts of a checkpoint with the checksums of its weights and of themselves."""
-    known = {**facts, WEIGHTS_SUM: _sum_of_file(weights)}
+    known = {**facts, WEIGHTS_SUM: sum_of_file(weights)}
     return {**known, FACTS_SUM: _sum_of_facts(known)}
 
 
@@ -57,7 +57,7 @@ def sound_facts(place: Path, step: int) -> dict[str, Any]:
             rest = {name: value for name, value in facts.items() if name != FACTS_SUM}
             if facts[FACTS_SUM] != _sum_of_facts(rest):
                 raise UnsoundCheckpoint(f"the checksum of {FACTS} does not fit")
-            if facts[WEIGHTS_SUM] != _sum_of_file(place / WEIGHTS):
+            if facts[WEIGHTS_SUM] != sum_of_file(place / WEIGHTS):
                 raise UnsoundCheckpoint(f"the checksum of {WEIGHTS} does not fit")
     except (OSError, ValueError, KeyError, TypeError, RecursionError) as fault:
         raise UnsoundCheckpoint(f"{FACTS} or {WEIGHTS} cannot be read: {type(fault).__name__}") from fault
@@ -81,7 +81,8 @@ def newest_sound_checkpoint(folder: RunFolder, *, at_most: int) -> int:
     return 0
 
 
-def _sum_of_file(path: Path) -> str:
+def sum_of_file(path: Path) -> str:
+    """Return the checksum of a file's content."""
     with path.open("rb") as file:
         return hashlib.file_digest(file, lambda: hashlib.blake2b(digest_size=16)).hexdigest()
 

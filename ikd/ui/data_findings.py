@@ -54,9 +54,7 @@ def _draw_rows(one: Finding) -> None:
 
 def draw_notes(found: Inspection) -> None:
     """Draw the sentences that go into the run's log, but for those that are shown as findings: what was done to the data."""
-    findings = {one.sentence for one in found.findings}
-    notes = [note for note in found.notes if note not in findings]
-    if notes:
+    if notes := found.other_notes():
         st.markdown("**What was done while reading**")
         st.markdown("\n".join(f"- {plain(note, longest=800)}" for note in notes))
     if found.fingerprint:

@@ -13,6 +13,7 @@ import pandas as pd
 import streamlit as st
 
 from ikd.config import RunConfig, all_settings, applies
+from ikd.config.timeline import values_of
 from ikd.errors import IKDError
 from ikd.trace.branching import recorded_config
 from ikd.trace.export import export_parquet
@@ -56,8 +57,7 @@ def made_of(facts: Mapping[str, Any]) -> list[str]:
 
 def changed_settings(config: RunConfig) -> list[tuple[str, str, str]]:
     """Return path, value and default of every setting that matters here and differs from its default."""
-    tree = config.model_dump()
-    values = {one.path: (tree[one.group] if one.group else tree)[one.name] for one in all_settings()}
+    values = values_of(config)
     return [(one.path, _word(values[one.path]), _word(one.default)) for one in all_settings()
             if values[one.path] != one.default and applies(one, values)]  # fmt: skip
 

@@ -5,10 +5,12 @@ from __future__ import annotations
 import json
 import shutil
 import sqlite3
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import closing
 from dataclasses import replace
+from itertools import count
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -19,6 +21,7 @@ from ikd.events import StepTaken
 from ikd.runs.checkpoints import newest_checkpoint
 from ikd.runs.control import require_resumable
 from ikd.teaching.snapshot import Snapshot
+from ikd.trace import sums
 from ikd.trace.branching import make_fork
 from ikd.trace.folder import RunFolder
 from ikd.trace.kept import FACTS, WEIGHTS, checkpoint_path, checkpoints_of, newest_sound_checkpoint
@@ -70,6 +73,37 @@ def test_the_sums_kept_while_recording_are_those_of_what_was_recorded(sound: Run
         trace.rollback()
     assert parts == {"schema", "meta", "teacher_training", "step", "examples probe", "examples course", "examples validation",
                      "examples test", "final frozen_teacher", "final teacher", "final student"}  # fmt: skip
+
+
+@pytest.mark.parametrize(("place", "raised"), [
+    ("as a row is noted", KeyboardInterrupt()), ("before a row is noted", KeyboardInterrupt()),
+    ("as a row is noted", ArithmeticError("too large")),
+])  # fmt: skip
+def test_what_breaks_off_a_row_is_raised_as_it_is(place: str, raised: BaseException, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Guards Ctrl-C within SQLite's call of the checksums: SQLite says that there was a fault, and not which."""
+    real_hash, real_note, calls = sums._hash_of, sums.RunningSums._note, count()
+
+    def hash_of(table: str, row: Sequence[Any]) -> int:
+        if next(calls) == 300:
+            raise raised
+        return real_hash(table, row)
+
+    def note(self: sums.RunningSums, *row: Any) -> None:
+        if next(calls) == 300:
+            raise raised
+        real_note(self, *row)
+
+    if place == "as a row is noted":
+        monkeypatch.setattr(sums, "_hash_of", hash_of)
+    else:
+        monkeypatch.setattr(sums.RunningSums, "_note", note)
+    with pytest.raises(type(raised), match=f"^{raised}$"):
+        recorded()
+    assert next(calls) > 300
+    (folder,) = list_runs()
+    require_sound_run(folder)
+    with closing(sqlite3.connect(folder.trace_path)) as trace:
+        assert not damaged_places(trace) and trace.execute("SELECT count(*) FROM steps").fetchone()[0] > 1
 
 
 def test_the_sums_hold_after_steps_are_replaced() -> None:

@@ -284,10 +284,13 @@ class Recorder:
             self._sums.write(cursor)
             cursor.execute("COMMIT")
         except BaseException as fault:
+            cause = self._sums.cause_of(fault)
             self._sums.forget()
             undo(self._connection)
-            if isinstance(fault, sqlite3.Error):
-                raise RunError(not_written(what, fault, last_step=self._last_step)) from fault
-            raise
+            if isinstance(cause, sqlite3.Error):
+                raise RunError(not_written(what, cause, last_step=self._last_step)) from fault
+            if cause is fault:
+                raise
+            raise cause from fault
         finally:
             cursor.close()

@@ -23,6 +23,7 @@ _SUMMED = {table: list(columns) for table, columns in TABLES.items() if table !=
 _BY_STEP = {table: columns.index("step") for table, columns in _SUMMED.items() if "step" in columns}
 _WHOLE = ("meta", "interventions", "teacher_training")
 _TABLES_AND_INDEXES = "SELECT type, name, tbl_name, sql FROM main.sqlite_master"
+_RAISED = "user-defined function raised exception"
 _BYTES = 16
 _MOST = 1 << (8 * _BYTES)
 
@@ -33,6 +34,7 @@ class RunningSums:
     def __init__(self, connection: sqlite3.Connection) -> None:
         """Watch every table of a trace through this connection."""
         self._waiting: defaultdict[Place, int] = defaultdict(int)
+        self._fault: Exception | None = None
         connection.create_function("ikd_row", -1, self._note)
         # A row that is replaced is deleted first: only so does its trigger hear of it.
         connection.execute("PRAGMA recursive_triggers=ON")
@@ -52,9 +54,23 @@ class RunningSums:
     def forget(self) -> None:
         """Forget what a transaction has changed that was rolled back."""
         self._waiting.clear()
+        self._fault = None
+
+    def cause_of(self, fault: BaseException) -> BaseException:
+        """Return what has broken a transaction off: of an exception in a trigger SQLite says that there was one, and not which.
+
+        An exception that is none of the trigger's own is an interrupt, as by Ctrl-C, that came while the trigger was at work.
+        """
+        if isinstance(fault, sqlite3.OperationalError) and str(fault) == _RAISED:
+            return self._fault or KeyboardInterrupt()
+        return fault
 
     def _note(self, sign: int, table: str, *row: Any) -> None:
-        self._waiting[_place_of(table, row)] += sign * _hash_of(table, row)
+        try:
+            self._waiting[_place_of(table, row)] += sign * _hash_of(table, row)
+        except Exception as fault:
+            self._fault = fault
+            raise
 
 
 def seal(cursor: sqlite3.Cursor) -> None:

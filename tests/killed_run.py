@@ -94,7 +94,7 @@ def arm(fault: str, count: int) -> None:
     import ikd.runs.job
     import ikd.runs.teacher_cache
     import ikd.trace.recorder
-    import ikd.trace.state
+    import ikd.trace.replacing
 
     point = Point(count)
     match fault:
@@ -113,7 +113,7 @@ def arm(fault: str, count: int) -> None:
         case "checkpoint: after the rename":
             before(ikd.runs.checkpoints, "_let_go", point)
         case "state: before the replace":
-            before(ikd.trace.state, "_move", point)
+            before(ikd.trace.replacing, "move_over", point)
         case "change recorded, command there":
             before(ikd.runs.desk, "done", point)
         case "saving the student":

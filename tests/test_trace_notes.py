@@ -68,7 +68,7 @@ def test_a_full_disk_is_a_sentence_and_the_old_notes_stay(tmp_path: Path, monkey
         raise OSError(errno.ENOSPC, "No space left on device")
 
     write_notes(tmp_path, Notes(label="old"))
-    monkeypatch.setattr(notes_module.os, "replace", full)
+    monkeypatch.setattr("ikd.trace.replacing.os.replace", full)
     with pytest.raises(RunError, match="disk is full"):
         write_notes(tmp_path, Notes(label="new"))
     assert read_notes(tmp_path) == Notes(label="old") and len(list(tmp_path.iterdir())) == 1

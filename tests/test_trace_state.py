@@ -127,7 +127,7 @@ def test_a_state_that_cannot_be_written_leaves_the_old_one(tmp_path, monkeypatch
     def refuse(*_):
         raise OSError(number, os.strerror(number))
 
-    monkeypatch.setattr("ikd.trace.state.os.replace", refuse)
+    monkeypatch.setattr("ikd.trace.replacing.os.replace", refuse)
     with pytest.raises(RunError, match=words):
         replace_state(path, running(step=2))
     monkeypatch.undo()

@@ -107,7 +107,7 @@ def test_a_root_that_cannot_be_made_is_a_plain_sentence(tmp_path, monkeypatch):
         new_run(build_config({}))
 
 
-@pytest.mark.parametrize("refusing", ["ikd.trace.store.Path.write_text", "ikd.trace.state.os.replace"])
+@pytest.mark.parametrize("refusing", ["ikd.trace.store.Path.write_text", "ikd.trace.replacing.os.replace"])
 def test_a_run_that_could_not_be_made_leaves_no_folder(tmp_path, monkeypatch, refusing):
     def refuse(*_, **__):
         raise OSError(errno.ENOSPC, "No space left on device")

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import secrets
 from pathlib import Path
 
 from ikd.config import RunConfig
@@ -12,6 +11,7 @@ from ikd.config.permission import require_writable
 from ikd.config.places import local_places
 from ikd.errors import RunError
 from ikd.trace.folder import RunFolder
+from ikd.trace.replacing import replace_text
 from ikd.trace.state import cannot_write
 
 IMPORTED_FILE = "imported.json"
@@ -77,11 +77,7 @@ def _agreed(path: Path) -> dict[str, object]:
 
 
 def _write(path: Path, agreed: dict[str, str]) -> None:
-    require_writable()
-    waiting = path / f".{IMPORTED_FILE}.{os.getpid()}.{secrets.token_hex(4)}"
     try:
-        waiting.write_text(json.dumps({"agreed": agreed}, indent=1), encoding="ascii")
-        os.replace(waiting, path / IMPORTED_FILE)
+        replace_text(path / IMPORTED_FILE, json.dumps({"agreed": agreed}, indent=1), encoding="ascii")
     except OSError as fault:
-        waiting.unlink(missing_ok=True)
         raise RunError(cannot_write(f"The mark of imported run {path.name}", fault)) from fault

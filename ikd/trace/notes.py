@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import json
-import os
-import secrets
-import time
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from ikd.config.permission import require_writable
 from ikd.errors import RunError
+from ikd.trace.replacing import replace_text
 from ikd.trace.state import cannot_write
 from ikd.trace.store import assets_root
 
@@ -70,23 +68,8 @@ def write_notes(path: Path, notes: Notes) -> None:
                                 ("parent's id", notes.parent, _LONGEST_PARENT)):  # fmt: skip
         if len(text) > longest:
             raise RunError(f"The {what} of a run has {len(text)} characters, at most {longest} are kept: shorten it.")
-    waiting = path / f".{NOTES_FILE}.{os.getpid()}.{secrets.token_hex(4)}"
     try:
         # ASCII alone: half of a surrogate pair, which a page can send, has no UTF-8 form.
-        waiting.write_text(json.dumps(asdict(notes), indent=1), encoding="ascii")
-        _move(waiting, path / NOTES_FILE)
+        replace_text(path / NOTES_FILE, json.dumps(asdict(notes), indent=1), encoding="ascii")
     except OSError as fault:
-        waiting.unlink(missing_ok=True)
         raise RunError(cannot_write(f"The notes of run {path.name}", fault)) from fault
-
-
-def _move(waiting: Path, path: Path) -> None:
-    for attempt in range(5):
-        try:
-            os.replace(waiting, path)
-            return
-        except PermissionError:
-            # Windows refuses while a page has the file open, which lasts a moment.
-            if attempt == 4:
-                raise
-            time.sleep(0.02)

@@ -6,9 +6,7 @@ import errno
 import json
 import os
 import platform
-import secrets
 import time
-from contextlib import suppress
 from dataclasses import asdict, dataclass, field, fields, replace
 from pathlib import Path
 from typing import Any, Literal, get_args
@@ -16,6 +14,7 @@ from typing import Any, Literal, get_args
 from ikd.config.permission import require_writable
 from ikd.errors import RunError
 from ikd.trace.liveness import HEARTBEAT_LIMIT_SECONDS, Mark, mark_of, seconds_silent
+from ikd.trace.replacing import replace_text
 
 StateName = Literal["queued", "preparing", "running", "paused", "finished", "stopped", "interrupted", "failed", "lost"]
 STATE_NAMES: tuple[StateName, ...] = get_args(StateName)
@@ -112,14 +111,10 @@ def replace_state(path: Path, state: RunState) -> None:
         RunError: the disk is full or the folder cannot be written.
     """
     require_writable()
-    waiting = path.with_name(f".{path.name}.{os.getpid()}.{secrets.token_hex(4)}")
     text = json.dumps(asdict(state), indent=1, default=_plain_number)
     try:
-        waiting.write_text(text, encoding="utf-8")
-        _move(waiting, path)
+        replace_text(path, text)
     except OSError as fault:
-        with suppress(OSError):  # on a disk that turned read-only this fails too
-            waiting.unlink()
         if fault.errno in (errno.ENOSPC, errno.EDQUOT) and state.ended is not None and _written_in_place(path, text):
             return
         raise RunError(cannot_write(f"The state of run {path.parent.name}", fault)) from fault
@@ -138,18 +133,6 @@ def _written_in_place(path: Path, text: str) -> bool:
     except OSError:
         return False
     return True
-
-
-def _move(waiting: Path, path: Path) -> None:
-    for attempt in range(5):
-        try:
-            os.replace(waiting, path)
-            return
-        except PermissionError:
-            # Windows refuses while a page has the file open, which lasts a moment.
-            if attempt == 4:
-                raise
-            time.sleep(0.02)
 
 
 def cannot_write(what: str, fault: OSError) -> str:

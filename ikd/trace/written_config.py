@@ -12,6 +12,7 @@ from ikd.config import RunConfig, config_from_json
 from ikd.config.permission import require_writable
 from ikd.errors import ConfigError, RunError
 from ikd.trace.connection import reading
+from ikd.trace.replacing import replace_text
 
 CONFIG = "config.json"
 DAMAGED = "config.damaged.json"
@@ -85,8 +86,6 @@ def _written_again(path: Path, text: str, *, missing: bool) -> str:
     if not missing:
         with suppress(OSError):  # kept, in case it was a person's edit
             os.replace(path, path.with_name(DAMAGED))
-    waiting = path.with_name(f".{CONFIG}.{os.getpid()}")
-    waiting.write_text(text, encoding="utf-8")
-    os.replace(waiting, path)
+    replace_text(path, text)
     was = "was missing" if missing else f"could not be read, and is kept as {DAMAGED}"
     return f"config.json {was}: it was written again from the trace, as the run was recorded."

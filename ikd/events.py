@@ -30,6 +30,8 @@ class Example:
         split: "course" or "probe"; examples of other splits come as a `ScoredSplit`.
         label: hard label, or `UNLABELLED`.
         truth: p(label | text) for each class, exactly known or people's votes, or None where it is not known.
+        group: name of the group it belongs to; empty where there is none.
+        source: name of who gave its label or soft target; empty where nobody is named.
     """
 
     id: int
@@ -38,6 +40,8 @@ class Example:
     text_pair: str | None
     label: int
     truth: tuple[float, ...] | None = None
+    group: str = ""
+    source: str = ""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -151,6 +155,7 @@ class ScoredSplit:
         labels: (n,) hard labels.
         truth: (n, C) p(label | text), a row of zeros where it is not known; None: nowhere.
         texts, text_pairs: of the first examples; where a split is long, not of all.
+        groups: name of the group of each example, empty where it has none; None: the task names no groups.
     """
 
     split: str
@@ -158,6 +163,7 @@ class ScoredSplit:
     truth: NDArray[np.float64] | None
     texts: Sequence[str]
     text_pairs: Sequence[str] | None = None
+    groups: Sequence[str] | None = None
 
 
 @dataclass(frozen=True, kw_only=True)

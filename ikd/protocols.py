@@ -70,6 +70,8 @@ class Batch(NamedTuple):
         teacher_inputs: encoding by the teacher's tokenizer.
         truth: (B, C) what the course objective's label term is held against in place of the labels; a row of zeros where there is no
             such distribution. None: the labels.
+        sources: (B,) int64, who gave each example's label or soft target: index into `TaskData.source_names`, -1 where nobody is named.
+            None: the task names no sources.
     """
 
     examples: Tensor
@@ -77,6 +79,7 @@ class Batch(NamedTuple):
     student_inputs: Inputs
     teacher_inputs: Inputs
     truth: Tensor | None = None
+    sources: Tensor | None = None
 
     @property
     def studied(self) -> Tensor:
@@ -92,12 +95,18 @@ class Split:
         labels: hard labels; `UNLABELLED` in the course split where there is none.
         text_pairs: second texts, or None for single texts.
         truth: (n, C) float64 p(label | text), or None where it is not known; a row of zeros where it is not known of that text.
+        groups: name of the group each text belongs to, such as a domain; empty where it has none. None: the task names no groups.
+        sources: name of who gave the text its label or soft target; empty where nobody is named. None: the task names no sources.
+        soft_targets: (n, C) stored soft targets, probabilities; a row of zeros where there is none. None: none are stored.
     """
 
     texts: Sequence[str]
     labels: Sequence[int]
     text_pairs: Sequence[str] | None = None
     truth: Sequence[Sequence[float]] | None = None
+    groups: Sequence[str] | None = None
+    sources: Sequence[str] | None = None
+    soft_targets: Sequence[Sequence[float]] | None = None
 
     def __len__(self) -> int:
         return len(self.texts)
@@ -114,6 +123,8 @@ class TaskData:
         notes: plain sentences on what was done to the data (rows dropped, splits made).
         truth_is: what the splits' truth is: "posterior", exactly known, or "votes" of people; empty where there is none.
         fingerprint: content hash over every text, label and split.
+        source_worth: by source, for each class the probability that it is right where it names that class; known of built-in sources.
+        marked: what was done to the course on purpose, a shift, in words that follow the task's name; empty where nothing was.
     """
 
     name: str
@@ -122,6 +133,18 @@ class TaskData:
     notes: Sequence[str] = field(default_factory=tuple)
     truth_is: str = ""
     fingerprint: str = ""
+    source_worth: Mapping[str, Sequence[float]] = field(default_factory=dict)
+    marked: str = ""
+
+    @property
+    def source_names(self) -> tuple[str, ...]:
+        """Return the names of the sources of the course, sorted."""
+        return tuple(sorted(set(self.splits["course"].sources or ()) - {""}))
+
+    @property
+    def group_names(self) -> tuple[str, ...]:
+        """Return the names of the groups of all splits, sorted."""
+        return tuple(sorted({name for split in self.splits.values() for name in split.groups or () if name}))
 
 
 class Task(Protocol):

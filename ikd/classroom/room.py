@@ -31,6 +31,7 @@ class Classroom:
         splits: "course", "validation" and, for exams, "exam"; "test" where there is one.
         device: where both models are.
         facts: what the log and the pages should know of how they were made.
+        source_names: of who gave labels or soft targets of the course, index = `Batch.sources`; empty where nobody is named.
     """
 
     student: nn.Module
@@ -41,6 +42,7 @@ class Classroom:
     label_names: Sequence[str]
     device: torch.device
     facts: Mapping[str, float | int | str]
+    source_names: Sequence[str] = ()
 
 
 def course_sampler(course: LabelledSource, config: RunConfig) -> Sampler:

@@ -137,6 +137,7 @@ def encode(data: TaskData, split: str, config: RunConfig, *, teacher: TeacherMod
         teacher_side=teacher.side,
         long_texts=config.task.long_texts,
         truth_as_labels=config.objective.label_targets == "truth",
+        source_names=data.source_names,
     )
 
 

@@ -94,6 +94,7 @@ class EncodedSplit:
         teacher_side: PaddingSide = "right",
         long_texts: str = "start",
         truth_as_labels: bool = False,
+        source_names: Sequence[str] = (),
     ) -> None:
         """Encode a split.
 
@@ -105,8 +106,12 @@ class EncodedSplit:
             student_side, teacher_side: on which their batches are padded.
             long_texts: what is kept of longer texts, as in `Encoding`.
             truth_as_labels: batches carry the split's truth, to be studied in place of the labels.
+            source_names: those of the task, in the order of their indices; empty: batches carry no sources.
         """
         self.split = split
+        known = {name: index for index, name in enumerate(source_names)}
+        named = split.sources or [""] * len(split)
+        self._sources = torch.tensor([known.get(name, -1) for name in named], dtype=torch.int64) if source_names else None
         self._labels = torch.tensor(list(split.labels), dtype=torch.int64)
         self._truth = torch.tensor(split.truth, dtype=torch.float32) if truth_as_labels and split.truth is not None else None
         ours: dict[str, Any] = dict(max_length=student_max_length, inputs=student_inputs, side=student_side, long_texts=long_texts)
@@ -139,7 +144,9 @@ class EncodedSplit:
         teacher = student if self._teacher is self._student else self._teacher.rows(indices)
         examples = torch.tensor(list(indices), dtype=torch.int64)
         truth = None if self._truth is None else self._truth[examples]
-        return Batch(examples=examples, labels=self._labels[examples], student_inputs=student, teacher_inputs=teacher, truth=truth)
+        sources = None if self._sources is None else self._sources[examples]
+        return Batch(examples=examples, labels=self._labels[examples], student_inputs=student, teacher_inputs=teacher, truth=truth,
+                     sources=sources)  # fmt: skip
 
     def cut_off(self, role: str) -> tuple[int, int]:
         """Return how many texts are cut for a model, "student" or "teacher", and to how many tokens."""

@@ -145,7 +145,7 @@ def _room(
         add_adapters(teacher.model, rank=config.policy.adapter_rank, seed=config.seed + 3)
     return Classroom(
         student=student.model, teacher=teacher.model, teacher_layers=_layers(teacher.model), student_layers=_layers(student.model),
-        splits=splits, label_names=data.label_names, device=device,
+        splits=splits, label_names=data.label_names, device=device, source_names=data.source_names,
         facts={**facts_of(config, data, teacher, student, course=splits["course"], device=device, n_threads=n_threads), **facts},
     )  # fmt: skip
 
@@ -160,11 +160,15 @@ def _asked_of_the_hub(config: RunConfig) -> list[str]:
 def with_exam_in_course(data: TaskData) -> TaskData:
     """Return the task with its exam examples added to the course split, as the fixed-teacher baseline studies them."""
     course, exam = data.splits["course"], data.splits["exam"]
+    nobody, nothing = [""] * len(exam), [[0.0] * len(data.label_names)] * len(exam)
     both = Split(
         texts=[*course.texts, *exam.texts],
         labels=[*course.labels, *exam.labels],
         text_pairs=[*course.text_pairs, *(exam.text_pairs or ())] if course.text_pairs is not None else None,
         truth=[*course.truth, *(exam.truth or ())] if course.truth is not None else None,
+        groups=[*course.groups, *(exam.groups or nobody)] if course.groups is not None else None,
+        sources=[*course.sources, *(exam.sources or nobody)] if course.sources is not None else None,
+        soft_targets=[*course.soft_targets, *(exam.soft_targets or nothing)] if course.soft_targets is not None else None,
     )
     return replace(data, splits={**data.splits, "course": both})
 

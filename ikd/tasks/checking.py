@@ -82,6 +82,9 @@ def fingerprint(data: TaskData) -> str:
         digest.update(f"\n{name} {len(split)}\n".encode())
         for row in zip(split.texts, second, split.labels, strict=True):
             digest.update(json.dumps(row).encode() + b"\n")
+        for further in (split.sources, split.soft_targets):
+            if further is not None:
+                digest.update(json.dumps([list(one) if not isinstance(one, str) else one for one in further]).encode())
         if data.truth_is == "votes":  # a posterior follows from the texts
             digest.update(json.dumps(split.truth and [list(row) for row in split.truth]).encode())
     return digest.hexdigest()

@@ -45,7 +45,8 @@ def on_device(batch: Batch, device: torch.device) -> Batch:
     shared = batch.teacher_inputs is batch.student_inputs
     teacher = student if shared else to_device(batch.teacher_inputs, device)
     truth = None if batch.truth is None else batch.truth.to(device)
-    return Batch(batch.examples, batch.labels.to(device), student, teacher, truth)
+    sources = None if batch.sources is None else batch.sources.to(device)
+    return Batch(batch.examples, batch.labels.to(device), student, teacher, truth, sources)
 
 
 def whole_split(source: BatchSource, device: torch.device, *, first: int | None = None) -> list[Batch]:

@@ -85,6 +85,7 @@ class Training:
         self._exam_split = splits.get("course" if self._config.policy.exam_source == "train" else "exam")
         self._course = course_sampler(splits["course"], self._config)
         self._exams = Sampler(len(self._exam_split) if self._exam_split is not None else 0, seed=(seed, 3))
+        self._swapped = whole_split(room.cues.swapped, room.device) if room.cues is not None else []
         self._known: set[int] = set()
         self._scores: dict[str, float] = {}
 
@@ -98,7 +99,7 @@ class Training:
             TrainingError: a loss that is not finite, or a teacher below its accuracy floor.
             ModelError: a snapshot of other models.
         """
-        probe_batches = _probe_batches(self._room, self._config)
+        probe_batches = whole_split(self._room.splits["validation"], self._room.device, first=self._config.record.probe_size)
         yield _started(self._room, self._config, n_steps=self._timeline.last.training.steps, shown=self._shown.names)
         yield from (scored_split(self._room.splits[name], name) for name in SCORED if name in self._room.splits)
         yield from self._begin()
@@ -114,8 +115,9 @@ class Training:
             taken = self._next_step(probe_batches)
             yield replace(taken, seconds=self._clock() - began + (before_step_0 if taken.step == 0 else 0.0))
         began = self._clock()
-        last = _reading(self._read(probe_batches), None)
-        yield StepTaken(step=self.step, scalars={}, reading=last, seconds=self._clock() - began)
+        last = self._read(probe_batches)
+        scalars = self._reliances(last)
+        yield StepTaken(step=self.step, scalars=scalars, reading=_reading(last, None), seconds=self._clock() - began)
         yield Stage(name="final scores")
         yield from self._predictions("teacher", self._lesson.teacher)
         yield from self._predictions("student", self._lesson.student)
@@ -182,6 +184,7 @@ class Training:
         taught = policy(self._lesson, batch, exam, probe)
         if is_scheduled(config):
             taught.scalars.update(temperature=temperature_at(step, config), alpha=alpha_at(step, config))
+        taught.scalars.update(self._reliances(probe))
         _check_finite(taught, step)
         self.step = step + 1
         return _taken(step, taught, batch, probe=probe, texts=room.splits["course"], known=self._known)
@@ -190,9 +193,11 @@ class Training:
         lesson = self._lesson
         return read_probe(lesson.student, lesson.teacher, batches, precision=self._config.machine.precision)
 
-
-def _probe_batches(room: Classroom, config: RunConfig) -> list[Batch]:
-    return whole_split(room.splits["validation"], room.device, first=config.record.probe_size)
+    def _reliances(self, probe: ProbeReading | None) -> dict[str, float]:
+        cues = self._room.cues
+        if probe is None or cues is None:
+            return {}
+        return cues.reliances(probe, self._read(self._swapped), temperature=temperature_at(0, self._timeline.at(0)))
 
 
 def caches_soft_targets(config: RunConfig, n_examples: int) -> bool:

@@ -1,11 +1,13 @@
 """From a config and two models to a lesson: the only place where settings become plain arguments of the maths."""
 
+from ikd.classroom.cues import CueSwaps
 from ikd.classroom.lesson import build_lesson, changed_lesson, scheduled_lesson
 from ikd.classroom.objective import LayersShown, course_objective, layers_shown
 from ikd.classroom.room import Classroom, LabelledSource, course_sampler
 
 __all__ = [
     "Classroom",
+    "CueSwaps",
     "LabelledSource",
     "LayersShown",
     "build_lesson",

@@ -9,6 +9,7 @@ from typing import Protocol
 import torch
 from torch import nn
 
+from ikd.classroom.cues import CueSwaps
 from ikd.config import RunConfig
 from ikd.protocols import Split
 from ikd.teaching.reading import BatchSource
@@ -32,6 +33,7 @@ class Classroom:
         device: where both models are.
         facts: what the log and the pages should know of how they were made.
         source_names: of who gave labels or soft targets of the course, index = `Batch.sources`; empty where nobody is named.
+        cues: probe texts with other cue words, where the task has a shortcut.
     """
 
     student: nn.Module
@@ -43,6 +45,7 @@ class Classroom:
     device: torch.device
     facts: Mapping[str, float | int | str]
     source_names: Sequence[str] = ()
+    cues: CueSwaps | None = None
 
 
 def course_sampler(course: LabelledSource, config: RunConfig) -> Sampler:

@@ -16,6 +16,7 @@ from ikd.config import RunConfig
 from ikd.events import Floats, Integers
 from ikd.plots.curves import drift_chart, drift_table, score_chart, score_table
 from ikd.plots.theme import FROZEN, LOSSES, ROLES
+from ikd.trace.cues import Cues, cues_of
 from ikd.trace.thin import thin
 from ikd.ui.figures import show_figure
 from ikd.ui.pace import PACES_SECONDS, pace_seconds
@@ -28,6 +29,8 @@ SHOWN = {"All steps": 0, "Last 200": 200, "Last 50": 50}
 SLOWED = " Drawn every {:g} s, to leave this machine to the run."
 LEFT = {"Accuracy": "accuracy", "Likelihood": "nll", "Agreement": "agreement"}
 RIGHT = {"Drift": "drift", "Losses": "losses", "Teacher's update": "update"}
+RELIANCE = {"Reliance": "reliance"}
+"""Offered first where the task has a shortcut."""
 MEANINGS = {
     "accuracy": "Share of the held-out probe examples whose most probable class is the label. Dotted: the frozen teacher.",
     "nll": "Mean negative log-likelihood of the labels: lower is better, and an overconfident model pays here first.",
@@ -35,6 +38,8 @@ MEANINGS = {
     "drift": "Line: median over the probe set. Dark band: its middle half. Light band: 5 % to 95 %. "
     "KL(teacher now ‖ frozen teacher) at {}.",
     "losses": "Course loss: the objective of each course batch. Exam loss: cross-entropy of the exam batch after the course step.",
+    "reliance": "How far a soft target moves when the cue word of its text is swapped (mean total variation, over {} probe texts): at 0 "
+    "the cue word is ignored. Dotted: the frozen teacher.",
     "update": "Norm of the teacher's update over the norm of its trained weights; much above 0.001 it risks collapse.",
 }
 PEERS = ("mutual", "online")
@@ -72,6 +77,11 @@ class Scene:
         return (self.tail.readings if self.replayed else self.tail.live_readings)(role, examples)
 
     @cached_property
+    def cues(self) -> Cues | None:
+        """Return the cue words of a shortcut task, None for any other."""
+        return cues_of(self.tail.meta.get("facts", {}))
+
+    @cached_property
     def timeline(self) -> RunTimeline | None:
         """Return the run's settings with all changes so far."""
         return timeline_of(self.tail, self.config)
@@ -86,9 +96,11 @@ def draw_curves(scene: Scene) -> None:
                                          label_visibility="collapsed")]  # fmt: skip
         _draw_scores(scene, what, shown)
     with right:
-        what = RIGHT[st.segmented_control("Teacher", list(RIGHT), default="Drift", key="curves-right", required=True,
-                                          label_visibility="collapsed")]  # fmt: skip
-        {"drift": _draw_drift, "losses": _draw_losses, "update": _draw_update}[what](scene, shown)
+        offered = RELIANCE | RIGHT if scene.cues is not None else RIGHT
+        key = "curves-right" if scene.cues is None else "curves-right-cues"
+        what = offered[st.segmented_control("Teacher", list(offered), default=next(iter(offered)), key=key, required=True,
+                                            label_visibility="collapsed")]  # fmt: skip
+        {"drift": _draw_drift, "losses": _draw_losses, "update": _draw_update, "reliance": _draw_reliance}[what](scene, shown)
     with st.container(horizontal=True, vertical_alignment="center", key="curves-foot"):
         st.segmented_control("Steps shown", list(SHOWN), default="All steps", key="curves-shown", required=True,
                              label_visibility="collapsed")  # fmt: skip
@@ -117,6 +129,14 @@ def _draw_losses(scene: Scene, shown: str) -> None:
                 words=PEER_LOSSES if own else "")  # fmt: skip
 
 
+def _draw_reliance(scene: Scene, shown: str) -> None:
+    table = scene.scalars("reliance_teacher", "reliance_student")
+    names = {"teacher": "reliance_teacher", "student": "reliance_student"}
+    words = MEANINGS["reliance"].format(scene.cues.n_texts if scene.cues is not None else 0)
+    draw_lines(scene, table, names, what="reliance", shown=shown, title="reliance on the cue", looks=ROLES,
+               frozen=_first(table, "reliance_teacher"), from_zero=True, parent=True, words=words)  # fmt: skip
+
+
 def _draw_update(scene: Scene, shown: str) -> None:
     table = scene.scalars("teacher_update_ratio")
     looks = {"update / weights": ROLES["teacher"]}
@@ -126,7 +146,7 @@ def _draw_update(scene: Scene, shown: str) -> None:
 
 def draw_lines(
     scene: Scene, table: pd.DataFrame, names: dict[str, str], *, what: str, shown: str, title: str, looks: Any,
-    frozen: float | None = None, unit: bool = False, parent: bool = False, words: str = "",
+    frozen: float | None = None, unit: bool = False, from_zero: bool = False, parent: bool = False, words: str = "",
 ) -> None:  # fmt: skip
     """Draw lines over the steps, with the marks of the run and words under them.
 
@@ -140,6 +160,7 @@ def draw_lines(
         looks: who to colour and dash.
         frozen: the frozen teacher's value, or None.
         unit: whether the vertical axis goes from 0 to 1.
+        from_zero: whether one that fits the values begins at zero.
         parent: whether the run this one was forked from is drawn too.
         words: under the figure, in place of those of `MEANINGS`.
     """
@@ -155,7 +176,8 @@ def draw_lines(
     if frozen is not None:
         spoken += f"; frozen teacher {frozen:.3f}"
     show_figure(score_chart, rows, key=_key(what, shown), zoom=zoom, era=scene.era, spoken=f"{title} over steps: {spoken}.",
-                window=_window(scene, shown), title=title, zoom_name=zoom, looks=looks, unit_interval=unit)  # fmt: skip
+                window=_window(scene, shown), title=title, zoom_name=zoom, looks=looks, unit_interval=unit,
+                from_zero=from_zero)  # fmt: skip
     st.caption(words or MEANINGS[what])
 
 

@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterator
 from typing import NamedTuple
 
-from ikd.config.data import TaskSettings
+from ikd.config.data import GENERATED, TaskSettings
 from ikd.config.models import StudentSettings, TeacherSettings
 from ikd.config.objective import HIDDEN_OBJECTIVES, ObjectiveSettings, objective_terms
 from ikd.config.policy import PolicySettings
@@ -72,7 +72,7 @@ def broken_objective_rules(
 
 def broken_label_rules(objective: ObjectiveSettings, policy: PolicySettings, task: TaskSettings) -> Iterator[str]:
     """Yield a sentence for each thing that cannot be with texts that have no label, or with votes in the labels' place."""
-    generated = task.name in ("reviews", "pairs", "irony")
+    generated = task.name in GENERATED
     votes = objective.label_targets == "truth"
     if votes and not generated and not task.soft_label_column:
         yield ("To study human votes (objective.label_targets truth) the task needs them: name their column in task.soft_label_column, or "
@@ -88,6 +88,13 @@ def broken_label_rules(objective: ObjectiveSettings, policy: PolicySettings, tas
     if unlabelled and objective.alpha == 0 and not objective.alpha_end:
         yield ("With objective.alpha 0 the student learns from labels alone, and texts without a label teach it nothing: raise alpha, or "
                "leave out task.unlabelled_file and set task.missing_labels to drop.")
+
+
+def broken_shift_rules(task: TaskSettings) -> Iterator[str]:
+    """Yield a sentence where a shift does not fit the task."""
+    if task.shift == "sources" and task.name not in GENERATED:
+        yield ("The shift sources is for built-in tasks, where the truth is known: set task.shift to shortcut, imbalance or flips, or name "
+               "a column of real sources in task.source_column.")
 
 
 def _broken_hidden_alone(objective: ObjectiveSettings, policy: PolicySettings) -> Iterator[str]:

@@ -10,7 +10,13 @@ from pydantic import Field, model_validator
 
 from ikd.config.data import FEWEST_COURSE, TaskSettings
 from ikd.config.fields import Setting, Settings, setting
-from ikd.config.fitting import broken_label_rules, broken_objective_rules, student_size, teacher_size
+from ikd.config.fitting import (
+    broken_label_rules,
+    broken_objective_rules,
+    broken_shift_rules,
+    student_size,
+    teacher_size,
+)
 from ikd.config.models import StudentSettings, TeacherSettings, student_start
 from ikd.config.names import BUILTIN_MODELS, TASK_NAMES
 from ikd.config.objective import ObjectiveSettings
@@ -173,6 +179,7 @@ def _broken_rules(run: RunConfig) -> Iterator[str]:
         run.objective, policy, run.training, teacher=teacher_size(run.teacher), student=student_size(student, run.teacher)
     )
     yield from broken_label_rules(run.objective, policy, task)
+    yield from broken_shift_rules(task)
     if policy.name == "annealed" and run.objective.temperature_end is not None:
         yield ("Policy annealed sets the temperature itself, from policy.annealed_from to objective.temperature: leave "
                "objective.temperature_end empty, or choose policy fixed.")

@@ -28,7 +28,7 @@ class CueSwaps:
 
     def by_text(self, logits: Tensor) -> Tensor:
         """Return logits (n * K, C) of the swapped texts as (n, K, C)."""
-        return logits.unflatten(0, (len(self.own), -1))
+        return logits.reshape(len(self.own), -1, logits.shape[-1])
 
     def reliances(self, probe: ProbeReading, swapped: ProbeReading, *, temperature: float) -> dict[str, float]:
         """Return the reliance of teacher and student at a reading, by the names of their scalars.

@@ -38,8 +38,8 @@ _SHIFTED: dict[str, Any] = {
 PRESETS: dict[str, Preset] = {
     "demo": Preset(
         title="Demo: a teacher that fell for a shortcut",
-        look_for="In the course the opening word of a text gives its label away, in the exam it means nothing. Watch the teacher's reliance "
-        "on that word fall, the student's with it, and accuracy rise on the texts whose opening word contradicts them.",
+        look_for="In the course the opening word of a text gives its label away, in the exam it means nothing. Watch the teacher's "
+        "reliance on that word fall, the student's with it, and accuracy rise on the texts whose opening word contradicts them.",
         verdict=NOT_SHOWN,
         values={**_SHIFTED, "task.shift": "shortcut"},
     ),

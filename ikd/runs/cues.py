@@ -12,13 +12,11 @@ from ikd.classroom import CueSwaps, LabelledSource
 from ikd.config import RunConfig
 from ikd.models import StudentModel, TeacherModel, encode
 from ikd.protocols import Split, TaskData
+from ikd.runs.cost import CUE_SWAPS, CUE_TEXTS
 from ikd.tasks import CUES, cue_of, with_cue
 from ikd.teaching.probe import in_order
 from ikd.teaching.reading import read_batches, whole_split
 from ikd.trace.cues import Cues, facts_of_cues
-
-MOST_TEXTS, MOST_SWAPS = 64, 4
-"""Probe texts whose cue is swapped, and other cues tried on each: so reliance costs at most 256 texts a reading."""
 
 
 def cue_swaps(data: TaskData, config: RunConfig, *, teacher: TeacherModel, student: StudentModel) -> CueSwaps | None:
@@ -30,10 +28,10 @@ def cue_swaps(data: TaskData, config: RunConfig, *, teacher: TeacherModel, stude
         return None
     words = tuple(CUES[: len(data.label_names)])
     probe = data.splits["validation"]
-    texts = probe.texts[: min(config.record.probe_size, MOST_TEXTS)]
+    texts = probe.texts[: min(config.record.probe_size, CUE_TEXTS)]
     own = [words.index(cue) for cue in map(cue_of, texts) if cue in words]
     assert len(own) == len(texts), "every text of a shortcut task begins with a cue word"
-    others = [(i, words[(k + n) % len(words)]) for i, k in enumerate(own) for n in range(1, min(len(words), MOST_SWAPS + 1))]
+    others = [(i, words[(k + n) % len(words)]) for i, k in enumerate(own) for n in range(1, min(len(words), CUE_SWAPS + 1))]
     swapped = Split(
         texts=[with_cue(texts[i], word) for i, word in others], labels=[probe.labels[i] for i, _ in others],
         text_pairs=[probe.text_pairs[i] for i, _ in others] if probe.text_pairs is not None else None,

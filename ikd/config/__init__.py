@@ -1,6 +1,6 @@
 """The configuration of a run: one source for the pages, the command line and the JSON on disk."""
 
-from ikd.config.data import TaskSettings, given_files, task_title
+from ikd.config.data import TaskSettings, given_files, shift_mark, task_title
 from ikd.config.fields import Setting, Settings
 from ikd.config.models import STORED, StudentSettings, TeacherSettings, student_start
 from ikd.config.objective import HIDDEN_OBJECTIVES, OBJECTIVE_NAMES, ObjectiveSettings, objective_terms
@@ -53,6 +53,7 @@ __all__ = [
     "plain_sentence",
     "remarks_on",
     "settings_of",
+    "shift_mark",
     "student_rate",
     "student_start",
     "task_title",

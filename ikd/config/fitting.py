@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterator
 from typing import NamedTuple
 
-from ikd.config.data import TaskSettings
+from ikd.config.data import GENERATED, TaskSettings
 from ikd.config.models import STORED, StudentSettings, TeacherSettings
 from ikd.config.objective import HIDDEN_OBJECTIVES, ObjectiveSettings, objective_terms
 from ikd.config.policy import FEW_NUMBERS, MOVING_POLICIES, PolicySettings
@@ -72,7 +72,7 @@ def broken_objective_rules(
 
 def broken_label_rules(objective: ObjectiveSettings, policy: PolicySettings, task: TaskSettings) -> Iterator[str]:
     """Yield a sentence for each thing that cannot be with texts that have no label, or with votes in the labels' place."""
-    generated = task.name in ("reviews", "pairs", "irony")
+    generated = task.name in GENERATED
     votes = objective.label_targets == "truth"
     if votes and not generated and not task.soft_label_column:
         yield ("To study human votes (objective.label_targets truth) the task needs them: name their column in task.soft_label_column, or "
@@ -107,7 +107,7 @@ def broken_number_rules(
                "more, or leave the gate empty.")
     if teacher.name != STORED:
         return
-    if task.shift != "sources" and not task.soft_target_column:
+    if task.shift != "sources" and not getattr(task, "soft_target_column", None):
         yield ("teacher.name stored needs soft targets that stand with the texts: name their column in task.soft_target_column, or choose "
                "task.shift sources for a built-in task.")
     if moves and not few:
@@ -117,6 +117,13 @@ def broken_number_rules(
         yield "Stored soft targets have no layers, which this objective looks at: choose an objective of logits such as kd."
     if student.name == "teacher" or student.initialisation in ("first_layers", "spread_layers"):
         yield "Stored soft targets have no layers that a student could be cut from: choose a built-in student, a hub name or a folder."
+
+
+def broken_shift_rules(task: TaskSettings) -> Iterator[str]:
+    """Yield a sentence where a shift does not fit the task."""
+    if task.shift == "sources" and task.name not in GENERATED:
+        yield ("The shift sources is for built-in tasks, where the truth is known: set task.shift to shortcut, imbalance or flips, or name "
+               "a column of real sources in task.source_column.")
 
 
 def _broken_hidden_alone(objective: ObjectiveSettings, policy: PolicySettings) -> Iterator[str]:

@@ -14,6 +14,7 @@ from ikd.config.fitting import (
     broken_label_rules,
     broken_number_rules,
     broken_objective_rules,
+    broken_shift_rules,
     student_size,
     teacher_size,
 )
@@ -182,6 +183,7 @@ def _broken_rules(run: RunConfig) -> Iterator[str]:
     )
     yield from broken_label_rules(run.objective, policy, task)
     yield from broken_number_rules(run.objective, policy, run.teacher, student, task)
+    yield from broken_shift_rules(task)
     if policy.name == "annealed" and run.objective.temperature_end is not None:
         yield ("Policy annealed sets the temperature itself, from policy.annealed_from to objective.temperature: leave "
                "objective.temperature_end empty, or choose policy fixed.")

@@ -173,8 +173,9 @@ def with_exam_in_course(data: TaskData) -> TaskData:
         text_pairs=[*course.text_pairs, *(exam.text_pairs or ())] if course.text_pairs is not None else None,
         truth=[*course.truth, *(exam.truth or ())] if course.truth is not None else None,
         groups=[*course.groups, *(exam.groups or nobody)] if course.groups is not None else None,
-        sources=[*course.sources, *(exam.sources or nobody)] if course.sources is not None else None,
-        soft_targets=[*course.soft_targets, *(exam.soft_targets or nothing)] if course.soft_targets is not None else None,
+        # The exam's labels are trusted: they stand in for whatever was stored of its texts.
+        sources=[*course.sources, *nobody] if course.sources is not None else None,
+        soft_targets=[*course.soft_targets, *nothing] if course.soft_targets is not None else None,
     )
     return replace(data, splits={**data.splits, "course": both})
 

@@ -27,6 +27,7 @@ from ikd.trace.decoding import (
     decoded_meta,
     decoded_quantiles,
     decoded_readings,
+    example_rows,
     has_table,
     marks,
     norms_at,
@@ -81,10 +82,15 @@ class TraceReader:
         return -1 if newest is None else int(newest)
 
     def examples(self, split: str) -> pd.DataFrame:
-        """Return the examples of "course", "probe", "validation" or "test": id, text, text_pair, label, truth (tuple or None), by id."""
-        names = ["id", "text", "text_pair", "label", "truth"]
-        rows = self._rows(f"SELECT {', '.join(names)} FROM examples WHERE split = ? ORDER BY id", (split,))
-        rows = [(*row[:4], None if row[4] is None else tuple(decoded_blob(row[4], "<f8", len(row[4]) // 8).tolist()))
+        """Return the examples of "course", "probe", "validation" or "test" by id.
+
+        Returns:
+            columns id, text, text_pair, label, truth (tuple or None), group_name and source_name (empty where there is none).
+        """
+        names = ["id", "text", "text_pair", "label", "truth", "group_name", "source_name"]
+        with self._trace() as trace:
+            rows = [] if trace is None else example_rows(trace, split)
+        rows = [(*row[:4], None if row[4] is None else tuple(decoded_blob(row[4], "<f8", len(row[4]) // 8).tolist()), *row[5:])
                 for row in rows]
         return table(rows, names, {"id": "int64", "label": "int64"})
 

@@ -32,9 +32,10 @@ def started_facts(event: RunStarted, *, probe_dtype: str, bin_steps: int) -> dic
 
 def write_examples(cursor: sqlite3.Cursor, examples: Iterable[Example]) -> None:
     """Write examples of either split."""
-    cursor.executemany("INSERT INTO examples VALUES (?, ?, ?, ?, ?, ?)", [
+    cursor.executemany("INSERT INTO examples VALUES (?, ?, ?, ?, ?, ?, ?, ?)", [
         (one.split, int(one.id), storable(one.text), None if one.text_pair is None else storable(one.text_pair),
-         int(one.label), None if one.truth is None else np.asarray(one.truth, dtype="<f8").tobytes())
+         int(one.label), None if one.truth is None else np.asarray(one.truth, dtype="<f8").tobytes(),
+         storable(one.group), storable(one.source))
         for one in examples
     ])
 

@@ -7,9 +7,11 @@ from __future__ import annotations
 
 import hashlib
 import math
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from statistics import fmean
-from typing import Literal, NamedTuple
+from typing import Any, Literal, NamedTuple
+
+from pydantic import BaseModel
 
 from ikd.config import RunConfig, build_config, student_start
 from ikd.config.names import TASK_NAMES
@@ -26,8 +28,11 @@ STUDY_SETTINGS: Values = {
 """What a study sets unless it says otherwise: runs side by side that give the same numbers as one by one, and small traces."""
 
 
-ADDED_TO_TEACHER = ("label_order", "accept")
-"""Settings of the teacher that came after the first studies were recorded."""
+ADDED: Mapping[str, tuple[str, ...]] = {
+    "teacher": ("label_order", "accept"),
+    "task": ("exam_file", "hub_exam_split", "group_column", "source_column", "soft_target_column", "soft_target_order"),
+}
+"""Settings, by group, that came after the first studies were recorded."""
 
 
 class Cell(NamedTuple):
@@ -87,8 +92,13 @@ def digest_of(config: RunConfig) -> str:
     A run keeps its hash when a setting is added that it does not use: what stands at its default is left out, and `auto` is what it means.
     """
     known = config.model_copy(update={"student": config.student.model_copy(update={"initialisation": student_start(config.student)})})
-    unused = {name for name in ADDED_TO_TEACHER if not getattr(config.teacher, name)}
-    return hashlib.blake2b(known.model_dump_json(exclude={"label": True, "teacher": unused}).encode(), digest_size=12).hexdigest()
+    exclude: dict[str, Any] = {"label": True, **{group: _at_default(getattr(known, group), names) for group, names in ADDED.items()}}
+    return hashlib.blake2b(known.model_dump_json(exclude=exclude).encode(), digest_size=12).hexdigest()
+
+
+def _at_default(settings: BaseModel, names: Sequence[str]) -> set[str]:
+    """Return those of the named settings of a group that stand at their defaults."""
+    return {name for name in names if getattr(settings, name) == type(settings).model_fields[name].default}
 
 
 def teacher_of(config: RunConfig) -> str:

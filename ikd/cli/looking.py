@@ -46,6 +46,13 @@ def _lines(found: Inspection) -> list[str]:
         bare = f", {split.unlabelled:,} without a label" if split.unlabelled else ""
         truth = f", {split.with_truth:,} with {found.truth_is}" if split.with_truth else ""
         lines.append(f"{split.name}: {split.n_rows:,} texts{bare}{truth}")
+        lines += [f"  group {name!r}: {n:,}" for name, n in split.groups]
+    for source in found.sources:
+        by_class = zip(found.label_names, source.worth, strict=False)
+        worth = ", ".join(f"{100 * share:.0f} % when it says {name!r}" for name, share in by_class)
+        right = f", right in {100 * source.right:.0f} %" if source.right is not None else ""
+        lines.append(f"{source.name}: {source.n_rows:,} course texts{right}" + (f" ({worth})" if worth else ""))
+    lines += [found.marked] if found.marked else []
     if found.fingerprint:
         lines.append(f"content {found.fingerprint}")
     return [" ".join(line.split()) if "\n" in line else line for line in lines]

@@ -18,7 +18,7 @@ from ikd.errors import IKDError, TaskError
 from ikd.models import build_student, build_teacher, encode, tokenizers_of
 from ikd.protocols import UNLABELLED, Inputs, TaskData
 from ikd.runs.devices import resolve_device, use_threads
-from ikd.runs.inspection import Finding, FirstBatch, Inspection, SeenText, SplitView, TableView
+from ikd.runs.inspection import Finding, FirstBatch, Inspection, SeenText, SourceView, SplitView, TableView
 from ikd.runs.preparation import with_exam_in_course
 from ikd.runs.teachers import teacher_as_it_stands
 from ikd.runs.trial import blamed_on
@@ -123,7 +123,7 @@ def _stages(config: RunConfig) -> Iterator[dict[str, object]]:
     data = load_task(task)
     yield {
         "label_names": data.label_names, "notes": data.notes, "truth_is": data.truth_is, "fingerprint": data.fingerprint,
-        "splits": [_split_view(name, data) for name in data.splits],
+        "splits": [_split_view(name, data) for name in data.splits], "sources": _sources(data), "marked": data.marked,
     }  # fmt: skip
     lengths = _lengths(config, data)
     yield {"lengths": lengths, "findings": [*findings, *_small(data), *_balance(data), *_too_long(lengths, task)]}
@@ -258,7 +258,18 @@ def _split_view(name: str, data: TaskData) -> SplitView:
     return SplitView(
         name=name, n_rows=len(split), unlabelled=counts[UNLABELLED], classes=[counts[i] for i in range(len(data.label_names))],
         with_truth=sum(any(row) for row in split.truth) if split.truth is not None else 0,
+        groups=sorted((name, n) for name, n in Counter(split.groups or ()).items() if name),
     )  # fmt: skip
+
+
+def _sources(data: TaskData) -> list[SourceView]:
+    course, found = data.splits["course"], []
+    for name in data.source_names:
+        labels = [label for label, source in zip(course.labels, course.sources or (), strict=True) if source == name]
+        worth = data.source_worth.get(name, ())
+        right = sum(worth[label] for label in labels) / len(labels) if worth else None
+        found.append(SourceView(name=name, n_rows=len(labels), worth=worth, right=right))
+    return found
 
 
 def _balance(data: TaskData) -> Iterator[Finding]:

@@ -63,6 +63,7 @@ class SplitView:
         unlabelled: those without a label.
         with_truth: those whose truth is known.
         classes: (C,) texts of each class.
+        groups: name of each group and its texts.
     """
 
     name: str
@@ -70,6 +71,24 @@ class SplitView:
     unlabelled: int
     with_truth: int
     classes: Sequence[int]
+    groups: Sequence[tuple[str, int]] = ()
+
+
+@dataclass(frozen=True, kw_only=True)
+class SourceView:
+    """A source of the course's labels and soft targets.
+
+    Attributes:
+        name: its name.
+        n_rows: course texts that are from it.
+        worth: (C,) the probability that it is right where it names the class; empty where that is not known.
+        right: the expected share of its course texts in which it is right; None where that is not known.
+    """
+
+    name: str
+    n_rows: int
+    worth: Sequence[float] = ()
+    right: float | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -80,6 +99,8 @@ class Inspection:
         labels: label as it stands in the training table, its rows, and the class it becomes ("" for none).
         lengths: (role, tokens of each text of a sample of the course split, longest input of the model).
         truth_is: "posterior", "votes" or "".
+        marked: the shift that was made on purpose, such as "shifted: shortcut 0.5"; empty where there is none.
+        sources: of the course, where the task names any.
     """
 
     refusal: str = ""
@@ -92,6 +113,8 @@ class Inspection:
     lengths: Sequence[tuple[str, Sequence[int], int]] = ()
     truth_is: str = ""
     fingerprint: str = ""
+    marked: str = ""
+    sources: Sequence[SourceView] = ()
 
     def other_notes(self) -> list[str]:
         """Return the notes that are not among the findings too."""

@@ -69,6 +69,12 @@ def draw_splits(found: Inspection) -> None:
         for one in found.splits
     ]  # fmt: skip
     st.dataframe(pd.DataFrame(rows), hide_index=True, key="split-sizes")
+    if any(one.groups for one in found.splits):
+        st.markdown("**Groups**")
+        st.dataframe(group_rows(found), hide_index=True, key="split-groups")
+    if found.sources:
+        st.markdown("**Sources of the course**")
+        st.dataframe(source_rows(found), hide_index=True, key="split-sources")
     names = [visible(name, longest=40) for name in found.label_names]
     table = balance_table({one.name: one.classes for one in found.splits}, names)
     splits = [one.name for one in found.splits]
@@ -77,6 +83,24 @@ def draw_splits(found: Inspection) -> None:
     show_figure(balance_chart, table, key="class-balance", spoken=f"Texts of each class. {spoken}.", n_classes=len(names), splits=splits)
     st.caption("Equal bars of a class: its share is the same in every split. The number is that of its texts. Of many classes the "
                "15 largest and the 15 smallest are drawn.")  # fmt: skip
+
+
+def group_rows(found: Inspection) -> pd.DataFrame:
+    """Return the texts of each group by split."""
+    names = sorted({name for one in found.splits for name, _ in one.groups})
+    return pd.DataFrame([{"group": visible(name, longest=80), **{one.name: dict(one.groups).get(name, 0) for one in found.splits}}
+                         for name in names])  # fmt: skip
+
+
+def source_rows(found: Inspection) -> pd.DataFrame:
+    """Return the course texts of each source and, where it is known, how often it is right: in all and by the class that it names."""
+    names = [visible(name, longest=40) for name in found.label_names]
+    rows = []
+    for one in found.sources:
+        worth = {f"right when it says {name}": f"{100 * share:.0f} %" for name, share in zip(names, one.worth, strict=False)}
+        right = {"right": f"{100 * one.right:.0f} %"} if one.right is not None else {}
+        rows.append({"source": visible(one.name, longest=80), "course texts": one.n_rows, **right, **worth})
+    return pd.DataFrame(rows)
 
 
 def draw_lengths(found: Inspection) -> None:

@@ -16,7 +16,7 @@ from ikd.ui.shell import sentences
 from ikd.ui.uploads import draw_kept_files, draw_uploads
 from ikd.ui.wording import plain
 
-FIRST = ("train_file", "validation_file", "test_file", "unlabelled_file", "hub_name", "hub_config", "ambiguity")
+FIRST = ("train_file", "validation_file", "test_file", "unlabelled_file", "hub_name", "hub_config", "ambiguity", "shift", "shift_strength")
 SIZES = ("train_size", "exam_size", "validation_size", "test_size", "seed", "max_length", "long_texts")
 REST = ("header", "delimiter", "encoding", "hub_revision", "hub_validation_split", "hub_test_split", "soft_label_order")
 COLUMNS = {"text": "text_column", "text_pair": "text_pair_column", "label": "label_column"}

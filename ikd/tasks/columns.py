@@ -89,8 +89,10 @@ def find_columns(table: pd.DataFrame, wanted: Wanted, *, where: str, labelled: b
     """
     present = [str(column) for column in table.columns]
     guess = guessed_columns(table, other_than=wanted.beside(present))
-    if guess.label is None and (label_too := guessed_columns(table).label) == wanted.group:
-        guess = replace(guess, label=label_too)  # groups may be the classes
+    if not guess.text:
+        guess = replace(guess, text=guessed_columns(table).text)
+    if guess.label is None and wanted.group in present and str(wanted.group).lower() == "label":
+        guess = replace(guess, label=wanted.group)  # groups may be the classes
     _refuse_twins(guess.text if wanted.text is None else "", present, where=where, role="text")
     _refuse_twins((guess.label or "") if wanted.label is None and labelled else "", present, where=where, role="label")
     if wanted.text is None and present == [guess.label]:

@@ -48,7 +48,7 @@ def test_the_demo_shows_reliance_fall_and_the_contradicting_group_rise(
         main(page).locator(".st-key-final-test [data-testid=stDataFrame]").wait_for()
         before, after = _said(page, "reliance", TEACHER)
         assert after < before / 2
-        main(page).get_by_role("radio", name="Teacher", exact=True).click()
+        main(page).locator(".st-key-curves-whose").get_by_role("radio", name="Teacher").click()
         before, after = _said(page, "groups_teacher", CONTRADICTS)
         assert after > before + 0.1
         main(page).locator(".st-key-board-misled").get_by_text(re.compile("because it begins with")).wait_for()
@@ -57,4 +57,8 @@ def test_the_demo_shows_reliance_fall_and_the_contradicting_group_rise(
 
 def _said(page: Page, figure: str, words: re.Pattern[str]) -> tuple[float, float]:
     """Return the first and the newest value that a figure's description names."""
-    return (0.0, 0.0)
+    button = main(page).locator(f".st-key-chart-{figure}-0 button[aria-label^='Show data']")
+    button.wait_for(state="attached")
+    found = words.search(button.get_attribute("aria-label") or "")
+    assert found is not None, button.get_attribute("aria-label")
+    return float(found[1]), float(found[2])

@@ -9,7 +9,7 @@ from torch import nn
 
 from ikd.classroom.objective import LayersShown, course_objective, layers_shown, tapped
 from ikd.classroom.room import Classroom
-from ikd.config import MOVING_POLICIES, RunConfig, student_rate, teacher_rate
+from ikd.config import EXAM_POLICIES, MOVING_POLICIES, RunConfig, student_rate, teacher_rate
 from ikd.teaching.hypergradients import HYPERGRADIENTS
 from ikd.teaching.lesson import Anchoring, Lesson
 from ikd.teaching.optimizers import build_optimizer, limit_scope, trained_parameters
@@ -30,7 +30,7 @@ def build_lesson(room: Classroom, config: RunConfig, *, anchored: bool = False) 
     """
     policy, training = config.policy, config.training
     shown = layers_shown(room, config)
-    keeps_initial = policy.name == "exam" and (anchored or policy.anchor in LOOKS_BACK)
+    keeps_initial = policy.name in EXAM_POLICIES and (anchored or policy.anchor in LOOKS_BACK)
     initial = frozen_copy(room.teacher) if keeps_initial else None
     student, teacher = tapped(room, shown, seed=config.seed + 2)
     theta = trained_parameters(student)
@@ -66,7 +66,7 @@ def changed_lesson(lesson: Lesson, config: RunConfig, shown: LayersShown, *, roo
     policy = config.policy
     lesson.update.max_gradient_norm = config.training.max_gradient_norm
     anchoring = None
-    if policy.name == "exam" and policy.anchor != "none":
+    if policy.name in EXAM_POLICIES and policy.anchor != "none":
         initial = lesson.initial_teacher if policy.anchor in LOOKS_BACK else None
         assert initial is not None or policy.anchor not in LOOKS_BACK, "kept since the lesson was built"
         anchoring = Anchoring(loss=ANCHORS[policy.anchor], weight=policy.anchor_weight, initial_teacher=initial)

@@ -35,8 +35,14 @@ def facts_of(
         "student_flops": forward_flops(student.model, to_device(batch.student_inputs, device)),
         "teacher_layers": int(getattr(teacher.model.config, "num_hidden_layers", 0)),
         "cached_examples": len(course) if caches_soft_targets(config, len(course)) else 0,
-        "teacher_saw": "unknown texts (used as it came)" if teacher.as_it_comes else "course split",
+        "teacher_saw": _seen_by(teacher, config),
         "fine_tune_learning_rate": fine_tune_rate(config), "student_learning_rate": student_rate(config),
         "teacher_learning_rate": teacher_rate(config) if moves else 0.0,
         "device": str(device), "threads": n_threads, "torch": torch.__version__, "ikd": ikd.__version__,
     }  # fmt: skip
+
+
+def _seen_by(teacher: TeacherModel, config: RunConfig) -> str:
+    if teacher.as_it_comes:
+        return "unknown texts (used as it came)"
+    return "course and exam splits" if config.teacher.studies_exam else "course split"

@@ -14,7 +14,7 @@ from transformers.utils.logging import disable_progress_bar, set_verbosity_error
 
 from ikd.config import PlannedChange, RunConfig, Timeline
 from ikd.errors import IKDError
-from ikd.events import Event, Notice, RunFinished, RunStarted, Stage, StepTaken, TeacherProgress
+from ikd.events import Event, Notice, Progress, RunFinished, RunStarted, Stage, StepTaken, TeacherProgress
 from ikd.models import StudentModel
 from ikd.protocols import TaskData
 from ikd.runs.checkpoints import newest_checkpoint
@@ -158,6 +158,8 @@ def _follow(heart: Heart, event: Event, *, catching_up: bool) -> None:
             heart.now(stage=event.name, stage_step=0, stage_total=event.total or 0)
         case TeacherProgress():
             heart.note(stage_step=event.step + 1, stage_total=event.total)
+        case Progress():
+            heart.note(stage_step=event.step, stage_total=event.total)
         case RunStarted():
             heart.now(state="running")
         case StepTaken():

@@ -12,7 +12,7 @@ from torch import nn
 from transformers import PreTrainedModel
 
 from ikd.classroom import Classroom, LabelledSource
-from ikd.config import MOVING_POLICIES, RunConfig, remarks_on, student_start
+from ikd.config import MOVING_POLICIES, RunConfig, exam_joins_course, remarks_on, student_start
 from ikd.errors import ModelError
 from ikd.events import Event, Notice, Stage
 from ikd.models import EncodedSplit, StudentModel, TeacherModel, build_student, build_teacher, encode
@@ -59,15 +59,18 @@ def prepare(folder: RunFolder, config: RunConfig, device: torch.device, n_thread
         lessons = {name: encode(data, name, config, teacher=teacher, student=student) for name in data.splits}
     yield from _cut_texts(lessons["course"])
     with blamed_on("teacher", config.teacher.name, doing="be fine-tuned"):
+        studied = lessons["course"]
+        if config.teacher.studies_exam:
+            studied = encode(with_exam_in_course(data), "course", config, teacher=teacher, student=student)
         yield from prepare_teacher(
-            teacher, lessons["course"], config, device=device, root=folder.path.parent, fingerprint=data.fingerprint
+            teacher, studied, config, device=device, root=folder.path.parent, fingerprint=data.fingerprint
         )
     if student_start(config.student) in ("first_layers", "spread_layers"):
         student = build_student(config, data, teacher)
     nn.Module.to(student.model, device)
     yield Notice(text=f"The student starts from {student.start}.")
     checked = yield from _checked(config, data, teacher, student, lessons, device=device)
-    if config.policy.name != "exam" and config.policy.fixed_studies_exam:
+    if exam_joins_course(config.policy):
         data = with_exam_in_course(data)
         lessons["course"] = encode(data, "course", config, teacher=teacher, student=student)
     room = _room(config, data, teacher, student, device=device, splits=lessons, n_threads=n_threads, facts=checked)

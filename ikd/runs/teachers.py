@@ -21,7 +21,10 @@ from ikd.teaching.fine_tuning import fine_tune
 def prepare_teacher(
     teacher: TeacherModel, course: EncodedSplit, config: RunConfig, *, device: torch.device, root: Path, fingerprint: str
 ) -> Iterator[Event]:
-    """Fine-tune the teacher in place where it needs it, or load the same fine-tuning from the cache; yields its curve either way."""
+    """Fine-tune the teacher in place where it needs it, or load the same fine-tuning from the cache; yields its curve either way.
+
+    `course` is what it studies: with the exam texts among it where `teacher.studies_exam` asks for that.
+    """
     settings = config.teacher
     if teacher.as_it_comes:
         yield Notice(text="The teacher comes with a classifier of this task and is used as it is.")
@@ -37,6 +40,8 @@ def prepare_teacher(
         teacher.model.load_state_dict(dict(kept.weights))
         yield from _told_again(kept, folder.name[:12])
         return
+    if settings.studies_exam:
+        yield Notice(text="The teacher is fine-tuned on the exam texts too, beside those of the course (teacher.studies_exam).")
     yield Stage(name="fine-tuning the teacher", total=settings.fine_tune_steps)
     torch.manual_seed(config.seed)
     losses: list[float] = []
@@ -88,6 +93,8 @@ def _key(model: nn.Module, config: RunConfig, *, fingerprint: str, device: torch
     settings = config.teacher.model_dump(include={"fine_tune_steps", "fine_tune_batch_size"})
     where = [config.machine.precision, device.type, torch.__version__]
     rest = [fine_tune_rate(config), fingerprint, config.seed, config.task.max_length, config.task.long_texts, *where]
+    if config.teacher.studies_exam:  # left out otherwise: teachers that were kept before there was a choice keep their place
+        rest.append("course and exam texts")
     digest.update(json.dumps([settings, rest]).encode())
     if device.type == "cpu":  # sums are taken in another order by another number of threads
         digest.update(str(torch.get_num_threads()).encode())

@@ -21,7 +21,8 @@ from ikd.trace.folder import RunFolder
 from ikd.ui.wording import visible
 
 SPLITS = ("validation", "test")
-ROLES = {"frozen_teacher": "frozen teacher", "teacher": "teacher", "student": "student"}
+ROLES = {"frozen_teacher": "frozen teacher", "teacher": "teacher", "student_before_exam_texts": "student before exam texts",
+         "student": "student"}  # fmt: skip
 LOG_LINES = 40
 
 

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from ikd.classroom.room import Classroom
-from ikd.config import RunConfig, then_exam_rate
+from ikd.config import RunConfig, fresh_student_at, then_exam_rate
 from ikd.config.exam_texts import measured_every
 from ikd.events import Event, Notice, Predicted, Progress, Stage
 from ikd.teaching.calibration import FLATTEST, SHARPEST, fitted_temperature
@@ -48,7 +48,8 @@ class BestStudent:
     def look(self, step: int, config: RunConfig) -> dict[str, float]:
         """Measure the student where that is due, keep it where it is better, and return what is recorded of it."""
         n_steps = config.training.steps
-        if config.training.kept_student != "best_exam" or (step % measured_every(n_steps) and step != n_steps):
+        due = step % measured_every(n_steps) == 0 or step == n_steps
+        if config.training.kept_student != "best_exam" or not due or step < (fresh_student_at(config) or 0):
             return {}
         room = self._room
         loss = split_loss(room.student, room.splits["exam"], room.device, precision=config.machine.precision)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
-from ikd.config import EXAM_POLICIES, MOVING_POLICIES, RunConfig
+from ikd.config import EXAM_POLICIES, FEW_NUMBERS, MOVING_POLICIES, RunConfig, fresh_student_at
 from ikd.config.exam_texts import measured_every
 
 TANGENT_COST = {"jvp": 3.0, "finite_difference": 2.0, "unrolled": 3.0}
@@ -48,6 +48,8 @@ def update_units(config: RunConfig, ratio: float, teacher_layers: int) -> float:
 
 def _backward_units(config: RunConfig, ratio: float, teacher_layers: int) -> float:
     share = min(1.0, config.policy.teacher_top_layers / max(1, teacher_layers))
+    if config.policy.teacher_scope in FEW_NUMBERS:
+        return 0.0
     reach = {"all": 1.0, "top_layers": share, "head": 0.0, "adapter": 1.0}[config.policy.teacher_scope]
     backward = (1 if config.policy.teacher_scope == "adapter" else 2) * ratio * reach
     return backward + (ratio * reach if config.machine.recompute_teacher else 0.0)
@@ -61,7 +63,7 @@ def exam_units(config: RunConfig, ratio: float, teacher_layers: int) -> float:
     sitting = 3 * policy.exam_batch_size / config.training.batch_size
     tangent = 0.0 if policy.inner_update == "off" else TANGENT_COST[policy.hypergradient]
     redo = ratio + 3 if policy.student_update == "redo" else 0.0
-    anchor = ratio if policy.anchor == "initial_teacher" else 0.0
+    anchor = ratio if policy.anchor == "initial_teacher" and policy.teacher_scope not in FEW_NUMBERS else 0.0
     return update_units(config, ratio, teacher_layers) + sitting + tangent + redo + anchor
 
 
@@ -121,5 +123,5 @@ def step_units(config: RunConfig, ratio: float, teacher_layers: int, *, cached_e
 
 
 def _end(config: RunConfig) -> int:
-    freeze = config.policy.teacher_freeze_at
-    return config.training.steps if freeze is None else min(config.training.steps, freeze)
+    ends = (config.training.steps, config.policy.teacher_freeze_at, fresh_student_at(config))
+    return min(end for end in ends if end is not None)

@@ -15,7 +15,7 @@ from ikd.config.exam_texts import measured_every
 from ikd.events import Event, Notice, Predicted, Progress, Stage
 from ikd.teaching.calibration import FLATTEST, SHARPEST, fitted_temperature
 from ikd.teaching.optimizers import trained_parameters
-from ikd.teaching.reading import read_split
+from ikd.teaching.reading import BatchSource, read_split
 from ikd.teaching.studying import Studied, Studies, put_weights, split_loss, study, weights_of
 
 BEFORE = "student_before_exam_texts"
@@ -107,23 +107,32 @@ def end_of(
 
 def _exam_texts_studied(room: Classroom, config: RunConfig) -> Generator[Event, None, Facts]:
     training, total = config.training, config.training.then_exam_steps
-    yield Stage(name="studying the exam texts", total=total)
     how = Studies(
         n_steps=total, batch_size=training.batch_size, learning_rate=then_exam_rate(config), optimizer=training.optimizer,
         weight_decay=training.weight_decay, max_gradient_norm=training.max_gradient_norm, dropout=config.student.dropout,
         seed=(config.seed, 4), pieces=training.pieces, precision=config.machine.precision,
     )  # fmt: skip
-    taken = study(room.student, room.splits["exam"], room.splits["validation"], how, device=room.device)
+    studied = yield from studied_in_stages(
+        room.student, room.splits["exam"], room.splits["validation"], how, device=room.device, stage="studying the exam texts"
+    )
+    yield Notice(text=_studied_words(studied, total))
+    return {"then_exam_steps_kept": studied.kept, "then_exam_validation_nll_before": studied.losses[0],
+            "then_exam_validation_nll": studied.losses[studied.kept]}  # fmt: skip
+
+
+def studied_in_stages(
+    student: nn.Module, texts: BatchSource, deciding: BatchSource, how: Studies, *, device: torch.device, stage: str
+) -> Generator[Event, None, Studied]:
+    """Study texts as `ikd.teaching.studying.study` does, and yield the stage and how far it is."""
+    yield Stage(name=stage, total=how.n_steps)
+    taken = study(student, texts, deciding, how, device=device)
     while True:
         try:
             step = next(taken)
         except StopIteration as end:
             studied: Studied = end.value
-            break
-        yield Progress(step=step, total=total)
-    yield Notice(text=_studied_words(studied, total))
-    return {"then_exam_steps_kept": studied.kept, "then_exam_validation_nll_before": studied.losses[0],
-            "then_exam_validation_nll": studied.losses[studied.kept]}  # fmt: skip
+            return studied
+        yield Progress(step=step, total=how.n_steps)
 
 
 def _studied_words(studied: Studied, total: int) -> str:

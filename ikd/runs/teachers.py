@@ -21,10 +21,7 @@ from ikd.teaching.fine_tuning import fine_tune
 def prepare_teacher(
     teacher: TeacherModel, course: EncodedSplit, config: RunConfig, *, device: torch.device, root: Path, fingerprint: str
 ) -> Iterator[Event]:
-    """Fine-tune the teacher in place where it needs it, or load the same fine-tuning from the cache; yields its curve either way.
-
-    `course` is what it studies: with the exam texts among it where `teacher.studies_exam` asks for that.
-    """
+    """Fine-tune the teacher in place where it needs it, or load the same fine-tuning from the cache; yields its curve either way."""
     settings = config.teacher
     if config.teacher.name == STORED:
         return
@@ -42,8 +39,6 @@ def prepare_teacher(
         teacher.model.load_state_dict(dict(kept.weights))
         yield from _told_again(kept, folder.name[:12])
         return
-    if settings.studies_exam:
-        yield Notice(text="The teacher is fine-tuned on the exam texts too, beside those of the course (teacher.studies_exam).")
     yield Stage(name="fine-tuning the teacher", total=settings.fine_tune_steps)
     torch.manual_seed(config.seed)
     losses: list[float] = []

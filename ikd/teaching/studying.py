@@ -11,7 +11,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 from torch import device as Device
 
-from ikd.protocols import UNLABELLED, Outputs
+from ikd.protocols import UNLABELLED, Batch, Outputs
 from ikd.teaching.course import course_step
 from ikd.teaching.forward import mode
 from ikd.teaching.optimizers import build_optimizer, trained_parameters
@@ -80,29 +80,32 @@ def study(
     parameters = trained_parameters(student)
     optimizer = build_optimizer(how.optimizer, parameters, learning_rate=how.learning_rate, weight_decay=how.weight_decay)
     update = StudentUpdate(optimizer, parameters, max_gradient_norm=how.max_gradient_norm)
-    order = Sampler(len(texts), seed=how.seed)
+    order, points = Sampler(len(texts), seed=how.seed), tried_steps(how.n_steps)
     torch.manual_seed(how.seed[0])
-    points = tried_steps(how.n_steps)
     losses = {0: split_loss(student, deciding, device, precision=how.precision)}
     kept, best = 0, weights_of(parameters)
     for step in range(1, how.n_steps + 1):
-        batch = on_device(texts.batch(order.take(how.batch_size)), device)
-        nothing = Outputs(torch.zeros((len(batch.labels), 1), device=device))
-        with mode(student, training=how.dropout):
-            taken = course_step(
-                student, batch.student_inputs, labels=batch.labels, teacher_outputs=nothing, objective=label_loss, update=update,
-                precision=how.precision, pieces=how.pieces,
-            )  # fmt: skip
-        update.take(taken.gradients)
+        _take(student, on_device(texts.batch(order.take(how.batch_size)), device), update, how)
         if step in points:
             losses[step] = split_loss(student, deciding, device, precision=how.precision)
             if losses[step] < losses[kept]:
                 kept, best = step, weights_of(parameters)
         yield step
-        if step in points and not math.isfinite(losses[step]):
+        if not math.isfinite(losses.get(step, 0.0)):
             break
     put_weights(parameters, best)
     return Studied(losses=losses, kept=kept)
+
+
+def _take(student: nn.Module, batch: Batch, update: StudentUpdate, how: Studies) -> None:
+    """Take one step on the labels of a batch: a course step in which no teacher is looked at."""
+    nothing = Outputs(torch.zeros((len(batch.labels), 1), device=batch.labels.device))
+    with mode(student, training=how.dropout):
+        course = course_step(
+            student, batch.student_inputs, labels=batch.labels, teacher_outputs=nothing, objective=label_loss, update=update,
+            precision=how.precision, pieces=how.pieces,
+        )  # fmt: skip
+    update.take(course.gradients)
 
 
 def label_loss(student: Outputs, teacher: Outputs, labels: Tensor) -> Tensor:

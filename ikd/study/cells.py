@@ -11,7 +11,8 @@ from collections.abc import Callable, Iterator, Mapping
 from statistics import fmean
 from typing import Literal, NamedTuple
 
-from ikd.config import RunConfig, all_settings, build_config, student_start
+from ikd.config import EXAM_POLICIES, RunConfig, all_settings, build_config, student_start
+from ikd.config.exam_texts import learns_from_exam_texts
 from ikd.config.names import TASK_NAMES
 from ikd.config.timeline import value_of
 from ikd.errors import ConfigError
@@ -28,7 +29,8 @@ STUDY_SETTINGS: Values = {
 
 
 ADDED = {
-    "teacher": ("label_order", "accept"),
+    "teacher": ("label_order", "accept", "studies_exam", "sources_by_exam"),
+    "training": ("balanced_batches", "kept_student", "then_exam_steps", "then_exam_learning_rate", "calibrate_on_exam"),
     "task": ("exam_file", "hub_exam_split", "group_column", "source_column", "soft_target_column", "soft_target_order", "shift",
              "shift_strength"),
     "policy": ("exam_mean", "gate", "silent_exams", "fresh_student"),
@@ -113,7 +115,9 @@ def check_configs(study: Study) -> None:
     measures = {study.baseline, *(other for method in study.methods for other in study.others(method)),
                 *(method for method in study.methods if study.equal_compute_to(method) is not None)}  # fmt: skip
     for task, method, config in option_configs(study):
-        if method in measures and config.policy.name != "exam" and not config.policy.fixed_studies_exam:
+        if method in measures and config.policy.name not in EXAM_POLICIES and not learns_from_exam_texts(
+            config.teacher, config.policy, config.training
+        ):
             raise ConfigError(_without_exam_texts(study, task, method))
 
 

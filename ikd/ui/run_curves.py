@@ -39,7 +39,7 @@ MEANINGS = {
     "losses": "Course loss: the objective of each course batch. Exam loss: cross-entropy of the exam batch after the course step.",
     "update": "Norm of the teacher's update over the norm of its trained weights; much above 0.001 it risks collapse.",
 }
-PEERS = ("mutual", "online")
+PEERS = ("direct", "mutual", "online")
 PEER_LOSSES = "Course loss: the objective of each course batch. Teacher's loss: its own on that batch, towards labels and student."
 PARENT = {"parent's teacher": (FROZEN, [1, 0]), "parent's student": (FROZEN, [6, 3]), "parent's agreement": (FROZEN, [6, 3])}
 DRIFT = ("drift_q05", "drift_q25", "drift_median", "drift_q75", "drift_q95")

@@ -75,6 +75,9 @@ class RunStarted:
 
     Attributes:
         shown: a name for each hidden state, then each attention, that the objective looks at beside the logits; K in all.
+        numbers: a name for each of the few numbers that the teacher learns; M in all, none where it learns weights.
+        numbers_truth: what each of them would be worth: of trust, the exact probability that the source is right where it names the
+            class; empty where it is not known.
     """
 
     label_names: Sequence[str]
@@ -83,6 +86,8 @@ class RunStarted:
     probe: Sequence[Example]
     facts: Mapping[str, float | int | str]
     shown: Sequence[str] = field(default_factory=tuple)
+    numbers: Sequence[str] = field(default_factory=tuple)
+    numbers_truth: Sequence[float] = field(default_factory=tuple)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -119,6 +124,7 @@ class Reading:
             course batch (weight 1/B), or None at a step with no exam.
         influence: (P,) what the influence of each example would be with that place (negative helps), or None.
         hidden_feedback: (P, K) what the norms of `Course.hidden_feedback` would be with that place, or None.
+        numbers: (M,) the few numbers that the teacher learns, as they are, or None.
     """
 
     teacher_logits: Floats
@@ -126,6 +132,7 @@ class Reading:
     feedback: Floats | None = None
     influence: Floats | None = None
     hidden_feedback: Floats | None = None
+    numbers: Floats | None = None
 
 
 @dataclass(frozen=True, kw_only=True)

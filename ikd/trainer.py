@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import math
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -18,6 +19,7 @@ from ikd.classroom import (
     changed_lesson,
     course_sampler,
     layers_shown,
+    named_numbers,
     scheduled_lesson,
 )
 from ikd.classroom.examples import example_of, scored_split
@@ -28,6 +30,7 @@ from ikd.config import (
     Timeline,
     alpha_at,
     exam_is_due,
+    fresh_student_at,
     is_scheduled,
     objective_terms,
     student_rate,
@@ -36,14 +39,15 @@ from ikd.config import (
     temperature_at,
 )
 from ikd.errors import TrainingError
-from ikd.events import Course, Event, Predicted, Reading, RunFinished, RunStarted, Stage, StepTaken
+from ikd.events import Course, Event, Notice, Predicted, Reading, RunFinished, RunStarted, Stage, StepTaken
 from ikd.metrics.scores import point_values
 from ikd.protocols import Batch
+from ikd.teaching.corrections import numbers_of
 from ikd.teaching.lesson import Lesson, Taught
 from ikd.teaching.optimizers import set_learning_rate
 from ikd.teaching.policies import POLICIES, fixed_step
 from ikd.teaching.probe import ProbeAsked, ProbeReading, hidden_norms
-from ikd.teaching.reading import on_device, read_probe, read_split, whole_split
+from ikd.teaching.reading import corrected_reading, on_device, read_corrected, read_probe, read_split, whole_split
 from ikd.teaching.schedule import Sampler, learning_rate_factor
 from ikd.teaching.snapshot import Snapshot, gather, restore
 from ikd.teaching.teacher_update import LOOKS_BACK
@@ -85,6 +89,7 @@ class Training:
         self._exam_split = splits.get("course" if self._config.policy.exam_source == "train" else "exam")
         self._course = course_sampler(splits["course"], self._config)
         self._exams = Sampler(len(self._exam_split) if self._exam_split is not None else 0, seed=(seed, 3))
+        self._first_student = copy.deepcopy(self._lesson.student.state_dict()) if fresh_student_at(self._config) is not None else None
         self._known: set[int] = set()
         self._scores: dict[str, float] = {}
 
@@ -100,6 +105,8 @@ class Training:
         """
         probe_batches = _probe_batches(self._room, self._config)
         yield _started(self._room, self._config, n_steps=self._timeline.last.training.steps, shown=self._shown.names)
+        if self._config.policy.fresh_student:
+            yield Notice(text=f"From step {fresh_student_at(self._config)} on a fresh student is taught by the teacher as it is then.")
         yield from (scored_split(self._room.splits[name], name) for name in SCORED if name in self._room.splits)
         yield from self._begin()
         before_step_0 = 0.0
@@ -111,10 +118,13 @@ class Training:
         yield Stage(name="teaching", total=self._timeline.at(self.step).training.steps)
         while self.step < self._config_now().training.steps:
             began = self._clock()
+            heard = self._silent
             taken = self._next_step(probe_batches)
+            if self._silent and not heard:
+                yield Notice(text=f"At step {taken.step} the exams had nothing more to say (policy.silent_exams): the teacher is frozen.")
             yield replace(taken, seconds=self._clock() - began + (before_step_0 if taken.step == 0 else 0.0))
         began = self._clock()
-        last = _reading(self._read(probe_batches), None)
+        last = _reading(self._read(probe_batches), None, self._numbers())
         yield StepTaken(step=self.step, scalars={}, reading=last, seconds=self._clock() - began)
         yield Stage(name="final scores")
         yield from self._predictions("teacher", self._lesson.teacher)
@@ -149,13 +159,33 @@ class Training:
             if name not in room.splits:
                 continue
             data = room.splits[name].split
-            logits = _array(read_split(model, role, room.splits[name], room.device, precision=self._config.machine.precision))
-            scores = point_values(logits, data.labels, data.truth)
+            logits = _array(self._said(model, role, room.splits[name]))
+            scores = point_values(logits, data.labels, data.truth, data.groups)
             self._scores |= {f"{role}/{name}/{score}": value for score, value in scores.items()}
             yield Predicted(role=role, split=name, logits=logits)
 
+    def _said(self, model: nn.Module, role: str, source: LabelledSource) -> Tensor:
+        """Return what a model says on a whole split (n, C); of the teacher with its correction, as this student is taught by it."""
+        lesson, device, precision = self._lesson, self._room.device, self._config.machine.precision
+        said = read_split(model, role, source, device, precision=precision)
+        if lesson.correction is None or role == "student":
+            return said
+        student = read_split(lesson.student, "student", source, device, precision=precision)
+        return read_corrected(lesson.correction, said, student, source, device, temperature=lesson.temperature)
+
+    def _numbers(self) -> Tensor | None:
+        correction = self._lesson.correction
+        return None if correction is None else numbers_of(correction)
+
+    @property
+    def _silent(self) -> bool:
+        return self._lesson.taming is not None and self._lesson.taming.silent
+
     def _config_now(self) -> RunConfig:
         config = self._timeline.at(self.step)
+        if self.step == fresh_student_at(config) and self._first_student is not None:
+            self._lesson.student.load_state_dict(self._first_student)
+            self._lesson.update.optimizer.state.clear()
         if config is not self._config:
             self._config = config
             self._lesson = changed_lesson(self._lesson, config, self._shown, room=self._room, step=self.step)
@@ -172,9 +202,10 @@ class Training:
         _set_rates(self._lesson, step, config)
         probe = self._read(probe_batches) if step % config.record.probe_every == 0 else None
         _check_floor(probe, config, step)
+        numbers = self._numbers() if probe is not None else None
         batch = on_device(room.splits["course"].batch(self._course.take(config.training.batch_size)), room.device)
         exam = None
-        if exam_is_due(step, config) and self._exam_split is not None:
+        if exam_is_due(step, config) and self._exam_split is not None and not self._silent:
             exam = on_device(self._exam_split.batch(self._exams.take(config.policy.exam_batch_size)), room.device)
         # The policy exam sees for itself whether there is an exam; one without exams knows nothing of a frozen teacher.
         rests = config.policy.name in PEERS and not teacher_learns(step, config)
@@ -184,11 +215,16 @@ class Training:
             taught.scalars.update(temperature=temperature_at(step, config), alpha=alpha_at(step, config))
         _check_finite(taught, step)
         self.step = step + 1
-        return _taken(step, taught, batch, probe=probe, texts=room.splits["course"], known=self._known)
+        if self._lesson.taming is not None and "exam_loss" in taught.scalars:
+            self._lesson.taming.heard(taught.scalars["exam_loss"])
+        return _taken(step, taught, batch, probe=probe, texts=room.splits["course"], known=self._known, numbers=numbers)
 
     def _read(self, batches: Sequence[Batch]) -> ProbeReading:
         lesson = self._lesson
-        return read_probe(lesson.student, lesson.teacher, batches, precision=self._config.machine.precision)
+        reading = read_probe(lesson.student, lesson.teacher, batches, precision=self._config.machine.precision)
+        if lesson.correction is None:
+            return reading
+        return corrected_reading(lesson.correction, reading, temperature=lesson.temperature)
 
 
 def _probe_batches(room: Classroom, config: RunConfig) -> list[Batch]:
@@ -205,13 +241,15 @@ def caches_soft_targets(config: RunConfig, n_examples: int) -> bool:
 
 def _set_rates(lesson: Lesson, step: int, config: RunConfig) -> None:
     training, policy = config.training, config.policy
+    half = fresh_student_at(config)
+    begun, ends = (half, training.steps) if half is not None and step >= half else (0, training.steps if half is None else half)
     factor = learning_rate_factor(
-        step, n_steps=training.steps, warmup_steps=training.warmup_steps, schedule=training.schedule
+        step - begun, n_steps=ends - begun, warmup_steps=training.warmup_steps, schedule=training.schedule
     )
     set_learning_rate(lesson.update.optimizer, student_rate(config) * factor)
     if lesson.teacher_optimizer is not None:
         factor = learning_rate_factor(
-            step, n_steps=training.steps, warmup_steps=policy.teacher_warmup_steps, schedule=policy.teacher_schedule
+            step - begun, n_steps=ends - begun, warmup_steps=policy.teacher_warmup_steps, schedule=policy.teacher_schedule
         )
         set_learning_rate(lesson.teacher_optimizer, teacher_rate(config) * factor)
 
@@ -226,12 +264,14 @@ def _started(room: Classroom, config: RunConfig, *, n_steps: int, shown: Sequenc
         probe=[example_of(room.splits["validation"], index, "probe") for index in range(size)],
         facts=room.facts,
         shown=shown,
+        **named_numbers(room, config),
     )
 
 
 def _taken(
-    step: int, taught: Taught, batch: Batch, *, probe: ProbeReading | None, texts: LabelledSource, known: set[int]
-) -> StepTaken:
+    step: int, taught: Taught, batch: Batch, *, probe: ProbeReading | None, texts: LabelledSource, known: set[int],
+    numbers: Tensor | None,
+) -> StepTaken:  # fmt: skip
     examples = batch.examples.numpy()
     new = [index for index in dict.fromkeys(examples.tolist()) if index not in known]
     known.update(new)
@@ -246,18 +286,19 @@ def _taken(
     )
     return StepTaken(
         step=step, scalars=taught.scalars, course=course,
-        reading=_reading(probe, taught.probe_asked) if probe is not None else None,
+        reading=_reading(probe, taught.probe_asked, numbers) if probe is not None else None,
         new_examples=[example_of(texts, index, "course") for index in new],
     )  # fmt: skip
 
 
-def _reading(probe: ProbeReading, asked: ProbeAsked | None) -> Reading:
+def _reading(probe: ProbeReading, asked: ProbeAsked | None, numbers: Tensor | None) -> Reading:
     return Reading(
         teacher_logits=_array(probe.in_order(probe.teacher_logits)),
         student_logits=_array(probe.in_order(probe.student_logits)),
         feedback=_array(asked.feedback) if asked else None,
         influence=_array(asked.influence) if asked else None,
         hidden_feedback=_hidden(asked.hidden) if asked else None,
+        numbers=_array(numbers) if numbers is not None else None,
     )
 
 

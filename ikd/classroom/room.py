@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Protocol
 
 import torch
@@ -32,6 +32,7 @@ class Classroom:
         device: where both models are.
         facts: what the log and the pages should know of how they were made.
         source_names: of who gave labels or soft targets of the course, index = `Batch.sources`; empty where nobody is named.
+        source_worth: as `TaskData.source_worth`.
     """
 
     student: nn.Module
@@ -43,6 +44,7 @@ class Classroom:
     device: torch.device
     facts: Mapping[str, float | int | str]
     source_names: Sequence[str] = ()
+    source_worth: Mapping[str, Sequence[float]] = field(default_factory=dict)
 
 
 def course_sampler(course: LabelledSource, config: RunConfig) -> Sampler:

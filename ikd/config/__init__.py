@@ -1,22 +1,23 @@
 """The configuration of a run: one source for the pages, the command line and the JSON on disk."""
 
-from ikd.config.data import TaskSettings, given_files, task_title
+from ikd.config.data import TaskSettings, given_files, shift_mark, task_title
 from ikd.config.fields import Setting, Settings
-from ikd.config.models import StudentSettings, TeacherSettings, student_start
+from ikd.config.models import STORED, StudentSettings, TeacherSettings, student_start
 from ikd.config.objective import HIDDEN_OBJECTIVES, OBJECTIVE_NAMES, ObjectiveSettings, objective_terms
 from ikd.config.plan import AT_A_FORK, IN_FLIGHT, PlannedChange
-from ikd.config.policy import MOVING_POLICIES, PolicySettings
+from ikd.config.policy import FEW_NUMBERS, MOVING_POLICIES, PolicySettings
 from ikd.config.presets import PRESETS, Preset
 from ikd.config.rates import fine_tune_rate, student_rate, teacher_rate
 from ikd.config.reading import build_config, config_from_json, plain_sentence
 from ikd.config.remarks import remarks_on
 from ikd.config.run import GROUPS, MachineSettings, RecordSettings, RunConfig, all_settings, applies, settings_of
 from ikd.config.schedules import alpha_at, is_scheduled, temperature_at
-from ikd.config.timeline import Timeline, exam_is_due, teacher_learns
+from ikd.config.timeline import Timeline, exam_is_due, fresh_student_at, teacher_learns
 from ikd.config.training import StudentUpdateSettings
 
 __all__ = [
     "AT_A_FORK",
+    "FEW_NUMBERS",
     "GROUPS",
     "HIDDEN_OBJECTIVES",
     "IN_FLIGHT",
@@ -29,6 +30,7 @@ __all__ = [
     "PolicySettings",
     "Preset",
     "RecordSettings",
+    "STORED",
     "RunConfig",
     "Setting",
     "Settings",
@@ -44,12 +46,14 @@ __all__ = [
     "config_from_json",
     "exam_is_due",
     "fine_tune_rate",
+    "fresh_student_at",
     "given_files",
     "is_scheduled",
     "objective_terms",
     "plain_sentence",
     "remarks_on",
     "settings_of",
+    "shift_mark",
     "student_rate",
     "student_start",
     "task_title",

@@ -11,7 +11,10 @@ from pydantic import field_validator
 from ikd.config.encodings import text_codec, unknown_encoding
 from ikd.config.fields import Settings, setting
 
-GIVEN = "task.name!=reviews|pairs|irony"
+GENERATED = ("reviews", "pairs", "irony")
+"""The built-in tasks, whose texts are generated."""
+
+GIVEN = f"task.name!={'|'.join(GENERATED)}"
 """Holds for tasks whose texts come from files or from the hub."""
 
 FEWEST_COURSE = 8
@@ -30,6 +33,31 @@ class TaskSettings(Settings):
         0.5, "How unsure the labels of a built-in task are: 0 makes every text clear, 1 makes many of them doubtful.",
         label="Ambiguity", ge=0.0, le=1.0, applies="task.name=reviews|pairs|irony",
         formula=r"p(y \mid x) = \mathrm{softmax}\big(\mathrm{score}_y(x) / \tau(\mathrm{ambiguity})\big)",
+    )
+    shift: Literal["none", "shortcut", "sources", "imbalance", "flips"] = setting(
+        "none", "What is wrong with the course on purpose, for exams to reveal; exam, validation and test labels stay true.", label="Shift",
+        choices={
+            "none": "nothing",
+            "shortcut": "every text begins with a cue word, which goes with the label in the course alone",
+            "sources": "labels and soft targets come from six stored teachers, good, noisy and confusing; built-in tasks only",
+            "imbalance": "the later a class, the rarer it is in the course",
+            "flips": "labels of the first class are drawn as the second class",
+        },
+        formulas={
+            "shortcut": r"p(\mathrm{cue}_c \mid y) = s\,[c = y] + (1 - s) / C",
+            "sources": r"p(\mathrm{said} = c \mid y, z) = (1 - s)\,G_{yc} + s\,W^z_{yc}",
+            "imbalance": r"\mathrm{share}_c = 100^{-s\,c / (C - 1)}",
+            "flips": r"p(\mathrm{label} = 1 \mid y = 0) = s",
+        },
+        consequences={
+            "sources": "At strength 0 all six are right 9 times in 10; at strength 1 two still are, two name a class at random, and two "
+                       "name the next class 8 times in 10. Each stored soft target gives 0.9 to the class that was named.",
+            "imbalance": "At strength 0.5 the last class is ten times rarer than it was, at strength 1 a hundred times.",
+        },
+    )  # fmt: skip
+    shift_strength: float = setting(
+        0.5, "How strong the shift is, `s` in its formula: 0 changes nothing but adds cue words or good sources, 1 is the strongest.",
+        label="Strength of the shift", ge=0.0, le=1.0, applies="task.shift!=none",
     )
     train_size: int | None = setting(
         None, "At most this many training examples, before the exam split is taken; empty: the built-in task's own "
@@ -161,8 +189,18 @@ class TaskSettings(Settings):
         return encoding
 
 
+def shift_mark(task: TaskSettings) -> str:
+    """Return words that follow a task's name where its course is shifted on purpose, such as "shifted: shortcut 0.5"; else nothing."""
+    return "" if task.shift == "none" else f"shifted: {task.shift} {task.shift_strength:g}"
+
+
 def task_title(task: TaskSettings) -> str:
-    """Return what a task is called where runs are listed: a file by its name, a hub data set by its own."""
+    """Return what a task is called where runs are listed: a file by its name, a hub data set by its own; a shift is told."""
+    mark = shift_mark(task)
+    return _plain_title(task) + (f" ({mark})" if mark else "")
+
+
+def _plain_title(task: TaskSettings) -> str:
     if task.name == "files" and task.train_file:
         # An upload carries a mark of its content.
         return re.sub(r"-[0-9a-f]{12}(?=\.)", "", PurePath(task.train_file).name)[:80] or task.name

@@ -6,10 +6,10 @@ import re
 from collections.abc import Iterator
 from typing import NamedTuple
 
-from ikd.config.data import TaskSettings
-from ikd.config.models import StudentSettings, TeacherSettings
+from ikd.config.data import GENERATED, TaskSettings
+from ikd.config.models import STORED, StudentSettings, TeacherSettings
 from ikd.config.objective import HIDDEN_OBJECTIVES, ObjectiveSettings, objective_terms
-from ikd.config.policy import PolicySettings
+from ikd.config.policy import FEW_NUMBERS, MOVING_POLICIES, PolicySettings
 from ikd.config.training import StudentUpdateSettings
 
 HEAD_WIDTH = 16
@@ -72,7 +72,7 @@ def broken_objective_rules(
 
 def broken_label_rules(objective: ObjectiveSettings, policy: PolicySettings, task: TaskSettings) -> Iterator[str]:
     """Yield a sentence for each thing that cannot be with texts that have no label, or with votes in the labels' place."""
-    generated = task.name in ("reviews", "pairs", "irony")
+    generated = task.name in GENERATED
     votes = objective.label_targets == "truth"
     if votes and not generated and not task.soft_label_column:
         yield ("To study human votes (objective.label_targets truth) the task needs them: name their column in task.soft_label_column, or "
@@ -88,6 +88,42 @@ def broken_label_rules(objective: ObjectiveSettings, policy: PolicySettings, tas
     if unlabelled and objective.alpha == 0 and not objective.alpha_end:
         yield ("With objective.alpha 0 the student learns from labels alone, and texts without a label teach it nothing: raise alpha, or "
                "leave out task.unlabelled_file and set task.missing_labels to drop.")
+
+
+def broken_number_rules(
+    objective: ObjectiveSettings, policy: PolicySettings, teacher: TeacherSettings, student: StudentSettings, task: TaskSettings
+) -> Iterator[str]:
+    """Yield a sentence for each thing that cannot be with a teacher that learns few numbers, or whose soft targets are stored."""
+    moves, few = policy.name in MOVING_POLICIES, policy.teacher_scope in FEW_NUMBERS
+    hidden = HIDDEN_OBJECTIVES & objective_terms(objective).keys()
+    if moves and few and policy.name != "exam":
+        yield (f"policy.teacher_scope {policy.teacher_scope} learns from exams, and policy {policy.name} sits none: choose policy exam, or "
+               "another scope.")
+    if moves and few and hidden and hidden == objective_terms(objective).keys():
+        yield (f"An objective that looks at layers alone sends no feedback to soft targets, so policy.teacher_scope {policy.teacher_scope} "
+               "would never move: choose another scope, or objective.name sum with a weight for kd.")
+    if policy.gate is not None and policy.exam_mean < 2 and policy.name == "exam":
+        yield ("policy.gate compares the exams that make one step of the teacher, and one exam has no spread: set policy.exam_mean to 2 or "
+               "more, or leave the gate empty.")
+    if teacher.name != STORED:
+        return
+    if task.shift != "sources" and not getattr(task, "soft_target_column", None):
+        yield ("teacher.name stored needs soft targets that stand with the texts: name their column in task.soft_target_column, or choose "
+               "task.shift sources for a built-in task.")
+    if moves and not few:
+        yield (f"Stored soft targets have no weights that could learn, and policy {policy.name} would move them: choose a "
+               f"policy.teacher_scope of few numbers ({', '.join(sorted(FEW_NUMBERS))}) with policy exam, or policy fixed.")
+    if hidden:
+        yield "Stored soft targets have no layers, which this objective looks at: choose an objective of logits such as kd."
+    if student.name == "teacher" or student.initialisation in ("first_layers", "spread_layers"):
+        yield "Stored soft targets have no layers that a student could be cut from: choose a built-in student, a hub name or a folder."
+
+
+def broken_shift_rules(task: TaskSettings) -> Iterator[str]:
+    """Yield a sentence where a shift does not fit the task."""
+    if task.shift == "sources" and task.name not in GENERATED:
+        yield ("The shift sources is for built-in tasks, where the truth is known: set task.shift to shortcut, imbalance or flips, or name "
+               "a column of real sources in task.source_column.")
 
 
 def _broken_hidden_alone(objective: ObjectiveSettings, policy: PolicySettings) -> Iterator[str]:

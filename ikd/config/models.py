@@ -6,12 +6,16 @@ from typing import Literal
 
 from ikd.config.fields import Settings, setting
 
+STORED = "stored"
+"""The teacher that cannot be asked again: its soft targets stand with the texts."""
+
 
 class TeacherSettings(Settings):
     """The big model, and how it is fine-tuned on the task before it teaches."""
 
     name: str = setting(
-        "builtin/2x64", "A built-in size `builtin/LAYERSxWIDTH`, a hub name, or a local folder with a model.",
+        "builtin/2x64", "A built-in size `builtin/LAYERSxWIDTH`, a hub name, a local folder with a model, or `stored`: the soft targets "
+        "that stand with the texts, of a teacher that cannot be asked again.",
         label="Teacher", min_length=1, max_length=1000,
     )
     revision: str | None = setting(

@@ -11,6 +11,9 @@ MOVES = "policy.name=exam|mutual|online"
 MOVING_POLICIES = frozenset({"exam", "mutual", "online"})
 """Policies under which the teacher's weights change."""
 
+FEW_NUMBERS = frozenset({"temperature", "class_bias", "trust", "label_matrix", "memory"})
+"""Scopes of a teacher that learns a few numbers over what it says, and none of its own weights."""
+
 
 class PolicySettings(Settings):
     """What happens to the teacher at each step."""
@@ -57,7 +60,8 @@ class PolicySettings(Settings):
     )
     teacher_learning_rate: float | None = setting(
         None, "Learning rate of the teacher's update; empty: 0.00005 for a built-in teacher, 0.000005 for a pre-trained "
-        "one. Ten times too high can make the teacher collapse.", label="Teacher learning rate", applies=MOVES, ge=0, le=1,
+        "one, 0.02 where it learns few numbers. Ten times too high can make the teacher collapse.",
+        label="Teacher learning rate", applies=MOVES, ge=0, le=1,
     )
     teacher_optimizer: Literal["adamw", "sgd"] = setting(
         "adamw", "The teacher's optimizer. AdamW does not care for the hypergradient's size, SGD does.",
@@ -128,25 +132,43 @@ class PolicySettings(Settings):
         formula=r"h(o) = -\Big\langle \frac{dL_c}{ds}(s, o, y),\ \dot s \Big\rangle, \quad \dot s = \frac{ds}{d\theta} w,"
         r" \quad \frac{dL_e}{do} = \frac{dh}{do}", advanced=True,
     )
-    teacher_scope: Literal["all", "top_layers", "head", "adapter"] = setting(
-        "all", "Which of the teacher's weights learn.", label="Teacher scope", applies=MOVES,
+    teacher_scope: Literal[
+        "all", "top_layers", "head", "adapter", "temperature", "class_bias", "trust", "label_matrix", "memory"
+    ] = setting(
+        "all", "Which of the teacher's weights learn, or which few numbers over what it says.", label="Teacher scope", applies=MOVES,
         choices={
             "all": "all",
             "top_layers": "the classifier and the last layers",
             "head": "the classifier",
             "adapter": "low-rank adapters of every layer's queries and values (LoRA) and nothing else",
+            "temperature": "one number: how sure it is",
+            "class_bias": "one number a class: how readily it names the class",
+            "trust": "one number from 0 to 1 for each source and class it names: how much the student should believe it",
+            "label_matrix": "a matrix for each source: which class is meant where it names another",
+            "memory": "a correction of each course text's soft target",
         },
         formulas={
             "all": r"\text{cost of an exam: } 2r + 3b + d",
             "top_layers": r"\text{cost of an exam: } 2 r m / L + 3b + d",
             "head": r"\text{cost of an exam: } 3b + d",
             "adapter": r"W + \tfrac{2k}{k} B A,\quad \text{cost of an exam: } r + 3b + d",
+            "temperature": r"\mathrm{softmax}(o\, e^{-\tau} / t), \quad \text{cost of an exam: } 3b + d",
+            "class_bias": r"\mathrm{softmax}((o + \beta) / t), \quad \text{cost of an exam: } 3b + d",
+            "trust": r"w\, q + (1 - w)\, p_s,\ w = w[\text{source}, \arg\max q], \quad \text{cost of an exam: } 3b + d",
+            "label_matrix": r"q\, M[\text{source}], \quad \text{cost of an exam: } 3b + d",
+            "memory": r"\mathrm{softmax}((o + m_x) / t), \quad \text{cost of an exam: } 3b + d",
         },
         consequences={
             "all": "Feedback can change anything the teacher says; the dearest, and the first to collapse at a high rate.",
             "top_layers": "The lower layers stay as they were fine-tuned; cheaper by their backward pass.",
             "head": "The teacher can only read its features anew: hardly any cost, hardly any drift in what it knows.",
             "adapter": "The teacher's own weights stay; a few new ones beside them learn. No weight gradients of the large matrices.",
+            "temperature": "The order of the classes stays; only how sure the teacher is can change.",
+            "class_bias": "Suits a course in which some classes are rarer than in the exam.",
+            "trust": "Suits a course whose soft targets come from several sources of unknown worth: a weight on an example is a soft "
+            "target that is partly the student's own answer.",
+            "label_matrix": "Suits sources that mean another class than they name. More numbers than trust, so it needs more exam texts.",
+            "memory": "As many numbers as course texts times classes: with few exam texts it learns their noise.",
         },
         advanced=True,
     )
@@ -158,6 +180,24 @@ class PolicySettings(Settings):
     teacher_top_layers: int = setting(
         1, "How many of the teacher's last layers learn, beside its classifier.", label="Top layers", unit="layers",
         applies="policy.teacher_scope=top_layers", ge=1, le=200, advanced=True,
+    )
+    exam_mean: int = setting(
+        1, "The teacher steps on the mean feedback of so many exams.", label="Exams to a teacher step", unit="exams", applies=EXAM,
+        formula=r"\bar g = \tfrac{1}{k} \textstyle\sum_{j=1}^{k} g_j", ge=1, le=1000, advanced=True,
+    )
+    gate: float | None = setting(
+        None, "A weight or number of the teacher moves only where the mean of those exams exceeds so many of its own standard errors; "
+        "empty: always. Needs two exams to a step or more.", label="Gate", applies=EXAM,
+        formula=r"|\bar g| > c\, s / \sqrt{k}", gt=0, le=100, advanced=True,
+    )
+    silent_exams: int | None = setting(
+        None, "The teacher is frozen, and no more exams are sat, once the mean loss of the last so many exams is not below that of as "
+        "many before by one standard error; empty: never.", label="Freeze after silent exams", unit="exams", applies=EXAM,
+        formula=r"\bar L_{before} - \bar L_{last} \le \sqrt{(s_{before}^2 + s_{last}^2) / n}", ge=2, le=100_000, advanced=True,
+    )
+    fresh_student: bool = setting(
+        False, "Whether the second half of the steps teaches a new student, with the weights that the first one began with, from the "
+        "improved teacher, which is frozen then.", label="A fresh student for the second half", applies=MOVES, advanced=True,
     )
     anchor: Literal["none", "labels", "initial_teacher"] = setting(
         "none", "An extra term that keeps the teacher from drifting away.", label="Anchor", applies=EXAM,

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from ikd.config.models import student_start
+from ikd.config.policy import FEW_NUMBERS
 from ikd.config.run import RunConfig
 
 FINE_TUNE = {True: 3e-3, False: 3e-5}
+FEW = 0.02
 TEACHER = {True: 5e-5, False: 5e-6}  # the built-in one by the sweep of docs/defaults.md
 BUILTIN_STUDENT, PRETRAINED_STUDENT, FRESH_STUDENT = 3e-3, 5e-5, 3e-4
 
@@ -19,6 +21,8 @@ def fine_tune_rate(config: RunConfig) -> float:
 def teacher_rate(config: RunConfig) -> float:
     """Return the learning rate of the teacher's exam update."""
     given = config.policy.teacher_learning_rate
+    if given is None and config.policy.teacher_scope in FEW_NUMBERS:
+        return FEW
     return TEACHER[_builtin(config.teacher.name)] if given is None else given
 
 

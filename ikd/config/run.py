@@ -10,8 +10,15 @@ from pydantic import Field, model_validator
 
 from ikd.config.data import FEWEST_COURSE, TaskSettings
 from ikd.config.fields import Setting, Settings, setting
-from ikd.config.fitting import broken_label_rules, broken_objective_rules, student_size, teacher_size
-from ikd.config.models import StudentSettings, TeacherSettings, student_start
+from ikd.config.fitting import (
+    broken_label_rules,
+    broken_number_rules,
+    broken_objective_rules,
+    broken_shift_rules,
+    student_size,
+    teacher_size,
+)
+from ikd.config.models import STORED, StudentSettings, TeacherSettings, student_start
 from ikd.config.names import BUILTIN_MODELS, TASK_NAMES
 from ikd.config.objective import ObjectiveSettings
 from ikd.config.plan import AT_A_FORK, PlannedChange
@@ -156,6 +163,8 @@ def _broken_rules(run: RunConfig) -> Iterator[str]:
     if task.name not in TASK_NAMES:
         hint = "Use `files` for your own files, or `hub` with task.hub_name for any other data set."
         yield unknown_name("task", task.name, TASK_NAMES, hint=hint)
+    if student.name == STORED:
+        yield "`stored` names soft targets that stand with the texts, and no model: choose a built-in student, a hub name or a folder."
     for name in (run.teacher.name, student.name):
         if name.startswith("builtin") and not _is_builtin(name):
             hint = "Write builtin/LAYERSxWIDTH, 1 to 24 layers, the width a multiple of 16 up to 1024."
@@ -173,6 +182,8 @@ def _broken_rules(run: RunConfig) -> Iterator[str]:
         run.objective, policy, run.training, teacher=teacher_size(run.teacher), student=student_size(student, run.teacher)
     )
     yield from broken_label_rules(run.objective, policy, task)
+    yield from broken_number_rules(run.objective, policy, run.teacher, student, task)
+    yield from broken_shift_rules(task)
     if policy.name == "annealed" and run.objective.temperature_end is not None:
         yield ("Policy annealed sets the temperature itself, from policy.annealed_from to objective.temperature: leave "
                "objective.temperature_end empty, or choose policy fixed.")
@@ -200,12 +211,17 @@ def _broken_exam_rules(run: RunConfig) -> Iterator[str]:
     if run.objective.alpha == 0 and not run.objective.alpha_end:
         yield ("With objective.alpha 0 the student never sees a soft target, so there is no feedback to learn from: raise "
                "alpha, or choose policy fixed.")
+    if policy.fresh_student and run.training.steps < 2:
+        yield "policy.fresh_student parts the steps in two halves, and training.steps is 1: raise training.steps, or set it to false."
     if policy.inner_update == "off" and policy.anchor == "none":
         yield "With policy.inner_update off nothing would move the teacher: choose an anchor, or another inner update."
     if policy.hypergradient == "unrolled" and policy.inner_update != "exact":
         yield "The unrolled hypergradient always goes through the real update: choose policy.inner_update exact, or another hypergradient."
     if policy.hypergradient != "jvp" and run.machine.precision == "bf16":
         yield "Under bf16 only the jvp hypergradient is exact enough: choose policy.hypergradient jvp, or machine.precision fp32."
+    if policy.fresh_student and policy.exam_start >= run.training.steps // 2 > 0:
+        yield (f"The first exam would be at step {policy.exam_start}, but under policy.fresh_student the teacher is frozen from step "
+               f"{run.training.steps // 2} on: lower policy.exam_start, or raise training.steps.")
     if policy.exam_start >= run.training.steps:
         yield (f"The first exam would be at step {policy.exam_start}, but the run ends after {run.training.steps} steps: "
                "lower policy.exam_start, or raise training.steps.")

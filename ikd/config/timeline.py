@@ -109,6 +109,12 @@ def teacher_learns(step: int, config: RunConfig) -> bool:
     return config.policy.name in MOVING_POLICIES and not _frozen(step, config)
 
 
+def fresh_student_at(config: RunConfig) -> int | None:
+    """Return the step from which a fresh student is taught by a frozen teacher; None: the first student stays."""
+    policy = config.policy
+    return config.training.steps // 2 if policy.fresh_student and policy.name in MOVING_POLICIES else None
+
+
 def _frozen(step: int, config: RunConfig) -> bool:
-    at = config.policy.teacher_freeze_at
-    return at is not None and step >= at
+    ends = [at for at in (config.policy.teacher_freeze_at, fresh_student_at(config)) if at is not None]
+    return bool(ends) and step >= min(ends)

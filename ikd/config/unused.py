@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from pathlib import Path
 
+from ikd.config.models import STORED
 from ikd.config.run import RunConfig, all_settings, applies
 from ikd.config.timeline import values_of
 
@@ -17,7 +18,8 @@ def without_effect(config: RunConfig) -> Iterator[str]:
             yield f"{one.path} has no effect in this run: it counts only where {one.condition()}."
     for role, name, revision in (("teacher", config.teacher.name, config.teacher.revision),
                                  ("student", config.student.checkpoint or config.student.name, config.student.revision)):  # fmt: skip
-        kind = "a built-in model" if name.startswith("builtin/") else "the teacher's" if name == "teacher" else "a local folder"
+        known = {"teacher": "the teacher's", STORED: "not asked: its soft targets are stored"}
+        kind = "a built-in model" if name.startswith("builtin/") else known.get(name, "a local folder")
         if revision and (kind != "a local folder" or Path(name).is_dir()):
             yield f"{role}.revision has no effect in this run: the {role} is {kind}, and only hub models have revisions."
     if config.teacher.label_order and config.teacher.name.startswith("builtin/"):

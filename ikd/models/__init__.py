@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from typing import cast
 
 import torch
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
-from ikd.config import HIDDEN_OBJECTIVES, RunConfig, objective_terms, student_start
+from ikd.config import HIDDEN_OBJECTIVES, STORED, RunConfig, objective_terms, student_start
 from ikd.errors import ModelError
 from ikd.models.builtin import builtin_classifier, is_builtin, train_tokenizer
 from ikd.models.encoding import EncodedSplit, PaddingSide, accepted_inputs
@@ -15,9 +16,10 @@ from ikd.models.initialisation import copy_layers, cut_config, fresh_classifier
 from ikd.models.padding import padding_side
 from ikd.models.positions import longest_input
 from ikd.models.pretrained import fresh_named, is_classifier, load_classifier, load_tokenizer, named_tokenizer
+from ikd.models.stored import StoredTeacher, how_many, stored_logits
 from ikd.models.trust import own_weights, trusted_teacher
 from ikd.models.vocabulary import check_vocabulary, embedding_rows
-from ikd.protocols import TaskData
+from ikd.protocols import UNLABELLED, TaskData
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -66,6 +68,8 @@ def build_teacher(config: RunConfig, data: TaskData) -> TeacherModel:
     """
     name, n_classes = config.teacher.name, len(data.label_names)
     torch.manual_seed(config.seed)
+    if name == STORED:
+        return _stored_teacher(config, data)
     if is_builtin(name):
         tokenizer: PreTrainedTokenizerBase = train_tokenizer(_texts(data), max_length=config.task.max_length)
         model: PreTrainedModel = builtin_classifier(name, tokenizer=tokenizer, n_classes=n_classes, max_length=config.task.max_length)
@@ -79,6 +83,29 @@ def build_teacher(config: RunConfig, data: TaskData) -> TeacherModel:
     as_it_comes = fits and config.teacher.fine_tune != "always"
     side: PaddingSide = "right" if is_builtin(name) else padding_side(model, tokenizer)
     return TeacherModel(model=model, tokenizer=tokenizer, fits=fits, as_it_comes=as_it_comes, order=order, side=side, notes=notes)
+
+
+def _stored_teacher(config: RunConfig, data: TaskData) -> TeacherModel:
+    course = data.splits["course"]
+    stored, n_classes = how_many(course), len(data.label_names)
+    bare = sum(not any(row) and label == UNLABELLED for row, label in zip(course.soft_targets or (), course.labels, strict=False))
+    if not stored:
+        raise ModelError("The course has no stored soft targets, and teacher.name stored has nothing else to say: name their column in "
+                         "task.soft_target_column, or choose another teacher.")  # fmt: skip
+    if bare:
+        raise ModelError(f"{bare:,} course texts have neither a stored soft target nor a label, so that nothing can be taught with them: "
+                         "set task.missing_labels to drop, or give them one.")  # fmt: skip
+    notes = [f"The teacher cannot be asked again: {stored:,} of {len(course):,} course texts have a stored soft target, the others are "
+             "taught by their label."]  # fmt: skip
+    without = [name for name, split in data.splits.items() if name not in ("course", "exam") and not how_many(split)]
+    if without:
+        notes.append(f"No soft target is stored for the {' and '.join(without)} texts: there the teacher is shown as knowing nothing, the "
+                     "same probability for every class, and its scores there say nothing of it.")  # fmt: skip
+    tokenizer = train_tokenizer(_texts(data), max_length=config.task.max_length)
+    return TeacherModel(
+        model=cast(PreTrainedModel, StoredTeacher(n_classes)),  # answers as one does
+        tokenizer=tokenizer, fits=True, as_it_comes=True, order=tuple(range(n_classes)), notes=tuple(notes),
+    )  # fmt: skip
 
 
 def build_student(config: RunConfig, data: TaskData, teacher: TeacherModel) -> StudentModel:
@@ -125,19 +152,25 @@ def encode(data: TaskData, split: str, config: RunConfig, *, teacher: TeacherMod
     if "left" in (teacher.side, student.side) and HIDDEN_OBJECTIVES & objective_terms(config.objective).keys():
         raise ModelError("One of the two models classifies at the last token, so its batches are padded in front, and its layers cannot be "
                          "compared from the first token on: choose an objective of logits such as kd, or another model.")  # fmt: skip
+    stored = None
+    if config.teacher.name == STORED:
+        stored = stored_logits(data.splits[split], len(data.label_names), course=split == "course")
+        teacher = replace(teacher, tokenizer=student.tokenizer, side=student.side)  # it reads no texts
+    reader = student.model if stored is not None else teacher.model
     return EncodedSplit(
         data.splits[split],
         student_tokenizer=student.tokenizer,
         teacher_tokenizer=teacher.tokenizer,
         student_max_length=longest_input(student.model, student.model.config, student.tokenizer, most),
-        teacher_max_length=longest_input(teacher.model, teacher.model.config, teacher.tokenizer, most),
+        teacher_max_length=longest_input(reader, reader.config, teacher.tokenizer, most),
         student_inputs=accepted_inputs(student.model),
-        teacher_inputs=accepted_inputs(teacher.model),
+        teacher_inputs=accepted_inputs(reader),
         student_side=student.side,
         teacher_side=teacher.side,
         long_texts=config.task.long_texts,
         truth_as_labels=config.objective.label_targets == "truth",
         source_names=data.source_names,
+        stored=stored,
     )
 
 
@@ -153,6 +186,8 @@ def tokenizers_of(config: RunConfig, data: TaskData) -> dict[str, tuple[PreTrain
         of_student = config.teacher.name
     found: dict[str, tuple[PreTrainedTokenizerBase, int]] = {}
     for role, name, revision in (("teacher", config.teacher.name, config.teacher.revision), ("student", of_student, student.revision)):
+        if name == STORED:
+            continue  # it reads no texts
         if role == "student" and name == config.teacher.name:
             break
         if is_builtin(name):

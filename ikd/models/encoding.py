@@ -11,6 +11,7 @@ import torch
 from torch import Tensor, nn
 from transformers import PreTrainedTokenizerBase
 
+from ikd.models.stored import INPUT
 from ikd.protocols import UNLABELLED, Batch, Inputs, Split
 
 PaddingSide = Literal["right", "left"]
@@ -95,6 +96,7 @@ class EncodedSplit:
         long_texts: str = "start",
         truth_as_labels: bool = False,
         source_names: Sequence[str] = (),
+        stored: Tensor | None = None,
     ) -> None:
         """Encode a split.
 
@@ -107,11 +109,12 @@ class EncodedSplit:
             long_texts: what is kept of longer texts, as in `Encoding`.
             truth_as_labels: batches carry the split's truth, to be studied in place of the labels.
             source_names: those of the task, in the order of their indices; empty: batches carry no sources.
+            stored: (n, C) logits that a stored teacher says to each example; they are its inputs in place of tokens. None: it reads texts.
         """
-        self.split = split
+        self.split, self._stored = split, stored
         known = {name: index for index, name in enumerate(source_names)}
         named = split.sources or [""] * len(split)
-        self._sources = torch.tensor([known.get(name, -1) for name in named], dtype=torch.int64) if source_names else None
+        self._given_by = torch.tensor([known.get(name, -1) for name in named], dtype=torch.int64) if source_names else None
         self._labels = torch.tensor(list(split.labels), dtype=torch.int64)
         self._truth = torch.tensor(split.truth, dtype=torch.float32) if truth_as_labels and split.truth is not None else None
         ours: dict[str, Any] = dict(max_length=student_max_length, inputs=student_inputs, side=student_side, long_texts=long_texts)
@@ -131,7 +134,12 @@ class EncodedSplit:
     @property
     def same_tokens(self) -> bool:
         """Return whether both models read the same tokens."""
-        return self._teacher is self._student
+        return self._teacher is self._student and self._stored is None
+
+    @property
+    def sources(self) -> Tensor | None:
+        """Return who gave each example's label or soft target, (n,); None: the task names no sources."""
+        return self._given_by
 
     @property
     def labelled(self) -> Sequence[int]:
@@ -143,8 +151,10 @@ class EncodedSplit:
         student = self._student.rows(indices)
         teacher = student if self._teacher is self._student else self._teacher.rows(indices)
         examples = torch.tensor(list(indices), dtype=torch.int64)
+        if self._stored is not None:
+            teacher = {INPUT: self._stored[examples]}
         truth = None if self._truth is None else self._truth[examples]
-        sources = None if self._sources is None else self._sources[examples]
+        sources = None if self._given_by is None else self._given_by[examples]
         return Batch(examples=examples, labels=self._labels[examples], student_inputs=student, teacher_inputs=teacher, truth=truth,
                      sources=sources)  # fmt: skip
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
-from ikd.config import MOVING_POLICIES, RunConfig
+from ikd.config import FEW_NUMBERS, MOVING_POLICIES, RunConfig, fresh_student_at
 
 TANGENT_COST = {"jvp": 3.0, "finite_difference": 2.0, "unrolled": 3.0}
 """d in the cost model: student forwards that the hypergradient adds. For `unrolled` the backward through the update."""
@@ -42,6 +42,8 @@ def update_units(config: RunConfig, ratio: float, teacher_layers: int) -> float:
     it: the batch once more where it went through in pieces, the layers on the way where they are recomputed.
     """
     share = min(1.0, config.policy.teacher_top_layers / max(1, teacher_layers))
+    if config.policy.teacher_scope in FEW_NUMBERS:
+        return 0.0
     reach = {"all": 1.0, "top_layers": share, "head": 0.0, "adapter": 1.0}[config.policy.teacher_scope]
     backward = (1 if config.policy.teacher_scope == "adapter" else 2) * ratio * reach
     again = ratio if config.training.pieces > 1 else 0.0
@@ -54,7 +56,7 @@ def exam_units(config: RunConfig, ratio: float, teacher_layers: int) -> float:
     sitting = 3 * policy.exam_batch_size / config.training.batch_size
     tangent = 0.0 if policy.inner_update == "off" else TANGENT_COST[policy.hypergradient]
     redo = ratio + 3 if policy.student_update == "redo" else 0.0
-    anchor = ratio if policy.anchor == "initial_teacher" else 0.0
+    anchor = ratio if policy.anchor == "initial_teacher" and policy.teacher_scope not in FEW_NUMBERS else 0.0
     return update_units(config, ratio, teacher_layers) + sitting + tangent + redo + anchor
 
 
@@ -92,5 +94,5 @@ def step_units(config: RunConfig, ratio: float, teacher_layers: int, *, cached_e
 
 
 def _end(config: RunConfig) -> int:
-    freeze = config.policy.teacher_freeze_at
-    return config.training.steps if freeze is None else min(config.training.steps, freeze)
+    ends = (config.training.steps, config.policy.teacher_freeze_at, fresh_student_at(config))
+    return min(end for end in ends if end is not None)

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from ikd.config import RunConfig
+from ikd.config import STORED, RunConfig
 from ikd.config.names import N_CLASSES
 from ikd.config.permission import read_only
 from ikd.runs.cost import Shape, kd_units, n_exams, step_units
@@ -129,13 +129,16 @@ def _timed(
     )
     return Estimate(
         kd_units=known.kd_units, step_units=known.step_units, cached=known.cached, step_milliseconds=1000 * teaching / steps,
-        seconds=teaching + reading, teacher_seconds=0.0 if config.teacher.fine_tune == "never" else fitting,
+        seconds=teaching + reading,
+        teacher_seconds=0.0 if config.teacher.fine_tune == "never" or config.teacher.name == STORED else fitting,
         explanation=f"{known.explanation} Texts have {length:.0f} tokens {how}. Loading and the final scores come on top.",
     )  # fmt: skip
 
 
 def shape_of(name: str) -> Shape | None:
     """Return the size of a built-in model or of one in a local folder; None for a hub name."""
+    if name == STORED:
+        return Shape(layers=0, width=0, inner=0)
     match = re.fullmatch(r"builtin/(\d+)x(\d+)", name)
     if match:
         return Shape(layers=int(match[1]), width=int(match[2]), inner=4 * int(match[2]))
@@ -229,7 +232,7 @@ def _speed(config: RunConfig, root: Path) -> tuple[Speed | None, str]:
 def _of_this_lab(config: RunConfig) -> bool:
     """Return whether a config names nothing but tasks and models that come with the lab."""
     models = (config.teacher.name, config.student.name)
-    own = all(name == "teacher" or name.startswith("builtin/") for name in models) and not config.student.checkpoint
+    own = all(name in ("teacher", STORED) or name.startswith("builtin/") for name in models) and not config.student.checkpoint
     return own and config.task.name in N_CLASSES
 
 

@@ -6,7 +6,7 @@ import torch
 
 import ikd
 from ikd.classroom import LabelledSource
-from ikd.config import MOVING_POLICIES, RunConfig, fine_tune_rate, student_rate, teacher_rate
+from ikd.config import MOVING_POLICIES, STORED, RunConfig, fine_tune_rate, student_rate, teacher_rate
 from ikd.models import StudentModel, TeacherModel
 from ikd.models.flops import forward_flops
 from ikd.protocols import TaskData, to_device
@@ -14,6 +14,12 @@ from ikd.runs.sameness import model_hashes
 from ikd.trainer import caches_soft_targets
 
 COUNTED_TEXTS = 32
+
+
+def _seen_by(config: RunConfig, teacher: TeacherModel) -> str:
+    if config.teacher.name == STORED:
+        return "unknown texts (its soft targets are stored)"
+    return "unknown texts (used as it came)" if teacher.as_it_comes else "course split"
 
 
 def facts_of(
@@ -35,7 +41,7 @@ def facts_of(
         "student_flops": forward_flops(student.model, to_device(batch.student_inputs, device)),
         "teacher_layers": int(getattr(teacher.model.config, "num_hidden_layers", 0)),
         "cached_examples": len(course) if caches_soft_targets(config, len(course)) else 0,
-        "teacher_saw": "unknown texts (used as it came)" if teacher.as_it_comes else "course split",
+        "teacher_saw": _seen_by(config, teacher),
         "fine_tune_learning_rate": fine_tune_rate(config), "student_learning_rate": student_rate(config),
         "teacher_learning_rate": teacher_rate(config) if moves else 0.0,
         "device": str(device), "threads": n_threads, "torch": torch.__version__, "ikd": ikd.__version__,

@@ -12,7 +12,7 @@ from torch import nn
 from transformers import PreTrainedModel
 
 from ikd.classroom import Classroom, LabelledSource
-from ikd.config import MOVING_POLICIES, RunConfig, remarks_on, student_start
+from ikd.config import MOVING_POLICIES, STORED, RunConfig, remarks_on, student_start
 from ikd.errors import ModelError
 from ikd.events import Event, Notice, Stage
 from ikd.models import EncodedSplit, StudentModel, TeacherModel, build_student, build_teacher, encode
@@ -99,9 +99,13 @@ def _checked(
     yield Stage(name="checking the models")
     precision, policy = config.machine.precision, config.policy
     tangent = policy.name == "exam" and policy.inner_update != "off" and policy.hypergradient == "jvp"
-    try_model(teacher.model, "teacher", config.teacher.name, splits["course"], device, precision=precision)
+    stored = config.teacher.name == STORED
+    if not stored:
+        try_model(teacher.model, "teacher", config.teacher.name, splits["course"], device, precision=precision)
     try_model(student.model, "student", config.student.name, splits["course"], device, precision=precision, tangent=tangent)
     yield from _student_reads(student, splits["course"], config)
+    if stored:
+        return {"teacher_test": "not asked: its soft targets are stored", "student_start": student.start}
     found = self_test(teacher, splits, config.teacher, data.label_names, device, precision=precision)
     yield Notice(text=found.sentence)
     if found.fault and not config.teacher.accept:
@@ -146,6 +150,7 @@ def _room(
     return Classroom(
         student=student.model, teacher=teacher.model, teacher_layers=_layers(teacher.model), student_layers=_layers(student.model),
         splits=splits, label_names=data.label_names, device=device, source_names=data.source_names,
+        source_worth=data.source_worth,
         facts={**facts_of(config, data, teacher, student, course=splits["course"], device=device, n_threads=n_threads), **facts},
     )  # fmt: skip
 
@@ -153,7 +158,8 @@ def _room(
 def _asked_of_the_hub(config: RunConfig) -> list[str]:
     names = [config.task.hub_name] if config.task.name == "hub" else []
     names += [name for name in (config.teacher.name, config.student.name)
-              if name != "teacher" and not name.startswith(("builtin/", "/", ".", "~")) and not Path(name).exists()]  # fmt: skip
+              if name not in ("teacher", STORED) and not name.startswith(("builtin/", "/", ".", "~"))
+              and not Path(name).exists()]  # fmt: skip
     return [str(name) for name in dict.fromkeys(names)]
 
 
@@ -167,8 +173,9 @@ def with_exam_in_course(data: TaskData) -> TaskData:
         text_pairs=[*course.text_pairs, *(exam.text_pairs or ())] if course.text_pairs is not None else None,
         truth=[*course.truth, *(exam.truth or ())] if course.truth is not None else None,
         groups=[*course.groups, *(exam.groups or nobody)] if course.groups is not None else None,
-        sources=[*course.sources, *(exam.sources or nobody)] if course.sources is not None else None,
-        soft_targets=[*course.soft_targets, *(exam.soft_targets or nothing)] if course.soft_targets is not None else None,
+        # The exam's labels are trusted: they stand in for whatever was stored of its texts.
+        sources=[*course.sources, *nobody] if course.sources is not None else None,
+        soft_targets=[*course.soft_targets, *nothing] if course.soft_targets is not None else None,
     )
     return replace(data, splits={**data.splits, "course": both})
 

@@ -7,7 +7,7 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
-from ikd.config import RunConfig, TaskSettings, given_files
+from ikd.config import STORED, RunConfig, TaskSettings, given_files
 from ikd.errors import RunError
 from ikd.models import StudentModel, TeacherModel
 from ikd.protocols import TaskData
@@ -67,7 +67,7 @@ def folder_hash(folder: Path) -> str:
 
 
 def _hash_of(name: str, model_config: Any) -> str:
-    if name == "teacher" or name.startswith("builtin/"):
+    if name in ("teacher", STORED) or name.startswith("builtin/"):
         return ""
     if Path(name).is_dir():
         return folder_hash(Path(name))

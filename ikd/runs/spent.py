@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from ikd.config import MOVING_POLICIES, RunConfig
+from ikd.config import MOVING_POLICIES, RunConfig, fresh_student_at
 from ikd.runs.cost import exam_units, kd_units, update_units
 
 Doubles = NDArray[np.float64]
@@ -40,7 +40,7 @@ def flops_spent(
         at = np.asarray([one for one in exams if 0 <= one < n_steps], dtype=np.int64)
         each[at] += exam_units(config, ratio, layers)
     elif config.policy.name in MOVING_POLICIES:
-        freeze = config.policy.teacher_freeze_at
-        each[: n_steps if freeze is None else min(freeze, n_steps)] += update_units(config, ratio, layers)
+        ends = (n_steps, config.policy.teacher_freeze_at, fresh_student_at(config))
+        each[: min(end for end in ends if end is not None)] += update_units(config, ratio, layers)
     spent = np.concatenate([[0.0], np.cumsum(each)]) * config.training.batch_size + ratio * cached
     return np.asarray(spent[np.clip(np.asarray(steps, dtype=np.int64), 0, n_steps)] * student)

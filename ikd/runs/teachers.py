@@ -10,7 +10,7 @@ from pathlib import Path
 import torch
 from torch import nn
 
-from ikd.config import RunConfig, fine_tune_rate
+from ikd.config import STORED, RunConfig, fine_tune_rate
 from ikd.errors import ModelError
 from ikd.events import Event, Notice, Stage, TeacherProgress
 from ikd.models import EncodedSplit, TeacherModel
@@ -23,6 +23,8 @@ def prepare_teacher(
 ) -> Iterator[Event]:
     """Fine-tune the teacher in place where it needs it, or load the same fine-tuning from the cache; yields its curve either way."""
     settings = config.teacher
+    if config.teacher.name == STORED:
+        return
     if teacher.as_it_comes:
         yield Notice(text="The teacher comes with a classifier of this task and is used as it is.")
         return
@@ -66,6 +68,8 @@ def _told_again(kept: KeptTeacher, name: str) -> Iterator[Event]:
 
 def teacher_as_it_stands(teacher: TeacherModel, config: RunConfig, *, device: torch.device, root: Path, fingerprint: str) -> str:
     """Put the weights of a fine-tuning that was done before into the teacher, and return in a sentence which weights it has now."""
+    if config.teacher.name == STORED:
+        return "The soft targets are those stored with the texts."
     if teacher.as_it_comes:
         return "The teacher is used as it comes, with a classifier of this task."
     try:

@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from types import MappingProxyType
 
-from ikd.config import RunConfig
+from ikd.config import STORED, RunConfig
 from ikd.errors import HubError, IKDError, RunError
 from ikd.runs.permission import require_steps
 from ikd.study.cells import Cell, all_cells, choice_of, config_of, needed_choices
@@ -274,7 +274,7 @@ def _too_long(study: Study, cell: Cell, config: RunConfig) -> str | None:
 
 def _forwards(config: RunConfig) -> float | None:
     names = (config.teacher.name, config.student.name)
-    if not all(name.startswith("builtin/") or name == "teacher" or Path(name).exists() for name in names):
+    if not all(name.startswith("builtin/") or name in ("teacher", STORED) or Path(name).exists() for name in names):
         return None  # not worth asking the hub for
     try:
         return student_forwards(config)

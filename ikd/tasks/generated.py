@@ -18,6 +18,7 @@ from random import Random
 from ikd.config.data import FEWEST_COURSE
 from ikd.errors import TaskError
 from ikd.protocols import Split, TaskData, TaskRequest
+from ikd.tasks.shifts.cue import without_cue
 
 Text = tuple[str, str | None]
 """A text, or a first and a second text."""
@@ -46,13 +47,13 @@ class Grammar:
     spread: float
 
     def posterior(self, text: str, text_pair: str | None = None, *, ambiguity: float) -> tuple[float, ...]:
-        """Return p(label | text), (C,), from the text alone.
+        """Return p(label | text), (C,), from the text alone; a cue word in front of it changes nothing.
 
         Raises:
             TaskError: a text this grammar does not write.
         """
         tau = SMALLEST_TAU + self.spread * ambiguity
-        scores = self.scores(text, text_pair)
+        scores = self.scores(without_cue(text), text_pair)
         weights = [math.exp((score - max(scores)) / tau) for score in scores]
         return tuple(weight / sum(weights) for weight in weights)
 

@@ -9,6 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from ikd.protocols import Inputs, Objective, Outputs, Parameters, cut, detached, joined
+from ikd.teaching.corrections import Corrected
 from ikd.teaching.forward import Randomness, autocast, course_attention, outputs_of
 from ikd.teaching.products import Products, products_kept
 from ikd.teaching.student_update import StudentUpdate
@@ -18,13 +19,16 @@ from ikd.teaching.student_update import StudentUpdate
 class CoursePart:
     """A piece of a course batch that goes through the student at one time, (b, T) and (b,); outputs without graph.
 
-    `products` are those of the student's linear maps, where a tangent pass may use them; empty otherwise.
+    `products` are those of the student's linear maps, where a tangent pass may use them; empty otherwise. `said` is what the teacher says
+    before a correction, and `corrected` that correction, where there is one.
     """
 
     inputs: Inputs
     labels: Tensor
     student_outputs: Outputs
     teacher_outputs: Outputs
+    said: Outputs | None = None
+    corrected: Corrected | None = None
     products: Products = field(default_factory=dict)
 
 
@@ -85,6 +89,7 @@ def course_step(
     randomness: Randomness | None = None,
     pieces: int = 1,
     keep_products: bool = False,
+    corrected: Corrected | None = None,
 ) -> CourseStep:
     """Compute L_c and g = grad_theta L_c at theta; nothing is updated.
 
@@ -99,18 +104,22 @@ def course_step(
         randomness: draw dropout from here instead of from the present state (to redo a step with the same masks).
         pieces: in how many pieces the batch goes through the student: gradients are summed, activations are not.
         keep_products: keep what the linear maps gave out, for the tangent pass.
+        corrected: makes soft targets of what the teacher says and of what the student answers; None: they are what the teacher says.
     """
     start = randomness or Randomness.now(labels.device)
     if randomness is not None:
         randomness.restore()
     n_pieces = min(pieces, len(labels))
-    rows = zip(cut(inputs, n_pieces), labels.tensor_split(n_pieces), detached(teacher_outputs).cut(n_pieces), strict=True)
+    corrections = [None] * n_pieces if corrected is None else corrected.cut(n_pieces)
+    rows = zip(cut(inputs, n_pieces), labels.tensor_split(n_pieces), detached(teacher_outputs).cut(n_pieces), corrections, strict=True)
     parts, gradients, total = [], Parameters(), torch.zeros((), device=labels.device)
-    for own_inputs, own_labels, teacher in rows:
+    for own_inputs, own_labels, said, own in rows:
         answered, products = _answered(student, own_inputs, precision, keep_products)
+        with torch.no_grad():
+            teacher = said if own is None else own(said, answered.logits)
         total = total + _add(gradients, objective(answered, teacher, own_labels).sum() / len(labels), update.parameters)
         parts.append(CoursePart(inputs=own_inputs, labels=own_labels, student_outputs=detached(answered), teacher_outputs=teacher,
-                                products=products))  # fmt: skip
+                                said=said if own is not None else None, corrected=own, products=products))  # fmt: skip
     return CourseStep(student=student, parts=tuple(parts), objective=objective, loss=total, gradients=gradients, update=update,
                       randomness=start, precision=precision)  # fmt: skip
 

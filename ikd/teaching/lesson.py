@@ -11,11 +11,13 @@ from torch import Tensor, nn
 from torch.optim import Optimizer
 
 from ikd.protocols import Batch, Feedback, Inputs, Objective, Outputs, cut, joined
+from ikd.teaching.corrections import Corrected
 from ikd.teaching.course import CourseStep, course_step
 from ikd.teaching.forward import autocast, mode, outputs_of, recomputed
 from ikd.teaching.hypergradients import Hypergradient
 from ikd.teaching.probe import ProbeAsked
 from ikd.teaching.student_update import StudentUpdate, global_norm
+from ikd.teaching.taming import Taming
 from ikd.teaching.teacher_update import Anchor
 
 
@@ -40,7 +42,11 @@ class Lesson:
         keeps_products: whether the course step's matrix products are kept for the tangent pass: one student forward less for the
             memory of its activations.
         hypergradient: one of HYPERGRADIENTS; None: the exam does not reach the teacher (inner update off).
-        teacher_optimizer: holds the weights that learn; None: a fixed teacher.
+        teacher_optimizer: holds the weights that learn, or the numbers of the correction; None: a fixed teacher.
+        correction: the few numbers that learn over what the teacher says, one of CORRECTIONS; None: its own weights learn.
+        initial_correction: the correction before its first exam, where an anchor needs it.
+        temperature: of the soft targets, at which a correction mixes probabilities.
+        taming: what is done against the noise of single exams; None: nothing.
         dropout: whether the student's dropout is on in course steps.
         redo: repeat the course step with the improved teacher.
         initial_teacher: the teacher before its first exam, where an anchor needs it now or later.
@@ -58,6 +64,10 @@ class Lesson:
     recomputed_layers: Sequence[nn.Module] = ()
     keeps_products: bool = False
     teacher_optimizer: Optimizer | None = None
+    correction: nn.Module | None = None
+    initial_correction: nn.Module | None = None
+    temperature: float = 1.0
+    taming: Taming | None = None
     teacher_max_gradient_norm: float | None = None
     hypergradient: Hypergradient | None = None
     inner_update: str = "exact"
@@ -89,7 +99,7 @@ def say(lesson: Lesson, inputs: Inputs, teacher: nn.Module | None = None) -> Out
 
 
 def soft_targets_of(lesson: Lesson, batch: Batch, teacher: nn.Module | None = None) -> Outputs:
-    """Return what the teacher, or another one, says to a whole batch, without graph."""
+    """Return what the teacher, or another one, says to a whole batch, before any correction and without graph."""
     if lesson.soft_targets is not None and teacher is None:
         return Outputs(lesson.soft_targets[batch.examples.to(lesson.soft_targets.device)])
     with torch.no_grad():
@@ -127,8 +137,23 @@ def course_of(
             lesson.student, batch.student_inputs, labels=batch.studied, teacher_outputs=soft_targets,
             objective=lesson.objective, update=lesson.update, precision=lesson.precision, pieces=lesson.pieces,
             randomness=again.randomness if again else None,
-            keep_products=examined and lesson.keeps_products and lesson.pieces == 1,
+            keep_products=examined and lesson.keeps_products and lesson.pieces == 1, corrected=corrected_on(lesson, batch),
         )  # fmt: skip
+
+
+def corrected_on(lesson: Lesson, batch: Batch, correction: nn.Module | None = None, *, course: bool = True) -> Corrected | None:
+    """Return the lesson's correction, or another one, with what it is told of a batch; None where there is none.
+
+    Args:
+        lesson: its correction and temperature.
+        batch: of the course split, or of another one.
+        correction: taken instead of the lesson's own.
+        course: whether the batch is of the course split, of whose texts a memory has a place.
+    """
+    chosen = lesson.correction if correction is None else correction
+    if chosen is None:
+        return None
+    return Corrected(correction=chosen, temperature=lesson.temperature, sources=batch.sources, examples=batch.examples if course else None)
 
 
 def course_scalars(course: CourseStep) -> dict[str, float]:

@@ -6,6 +6,7 @@ Every policy takes one `Lesson` and the step's batches, updates the models in pl
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 
 import torch
 import torch.nn.functional as F
@@ -35,7 +36,7 @@ def exam_step(lesson: Lesson, batch: Batch, exam_batch: Batch | None = None, pro
     """
     if exam_batch is None or lesson.teacher_optimizer is None:
         return fixed_step(lesson, batch)
-    kept = _kept(lesson, batch)
+    kept = _kept(lesson, batch) if lesson.correction is None else None
     exam = exam_on(
         lesson.student, exam_batch.student_inputs, labels=exam_batch.labels, precision=lesson.precision, pieces=lesson.pieces
     )
@@ -49,7 +50,11 @@ def exam_step(lesson: Lesson, batch: Batch, exam_batch: Batch | None = None, pro
     if not lesson.redo:
         lesson.update.take(course.gradients)
     anchored: list[float] = []
-    scalars |= _teach(lesson, _exam_pulls(lesson, batch, kept, feedback=feedback, anchored=anchored))
+    if lesson.correction is None:
+        pulls = _exam_pulls(lesson, batch, kept, feedback=feedback, anchored=anchored)
+    else:
+        pulls = _number_pulls(lesson, course, batch, feedback=feedback, anchored=anchored)
+    scalars |= _teach(lesson, pulls)
     if anchored:
         scalars["anchor_loss"] = sum(anchored)
     if lesson.redo:
@@ -107,6 +112,27 @@ def _exam_pulls(
         yield pairs
 
 
+def _number_pulls(
+    lesson: Lesson, course: CourseStep, batch: Batch, *, feedback: Feedback | None, anchored: list[float]
+) -> Iterator[Pull]:
+    """Yield what pulls at the numbers of a correction, piece by piece, as `_exam_pulls`; the teacher itself is not asked again."""
+    cotangents = feedback.cotangent.cut(len(course.parts)) if feedback else [None] * len(course.parts)
+    labels = batch.labels.tensor_split(len(course.parts))
+    for part, cotangent, truth in zip(course.parts, cotangents, labels, strict=True):
+        assert part.said is not None and part.corrected is not None
+        target = part.corrected(part.said, part.student_outputs.logits)
+        pairs = [] if cotangent is None else [(target.logits, cotangent.logits)]
+        if lesson.anchoring is not None:
+            first = None
+            if lesson.initial_correction is not None:
+                with torch.no_grad():
+                    first = replace(part.corrected, correction=lesson.initial_correction)(part.said, part.student_outputs.logits)
+            term = lesson.anchoring.loss(target, first, truth) * (len(truth) / len(batch.labels))
+            anchored.append(float(term.detach()))
+            pairs.append((lesson.anchoring.weight * term, torch.ones_like(term)))
+        yield pairs
+
+
 def _peer_pulls(
     lesson: Lesson, batch: Batch, kept: Outputs | None, *, course: CourseStep, losses: list[float]
 ) -> Iterator[Pull]:
@@ -121,10 +147,13 @@ def _peer_pulls(
 
 def _teach(lesson: Lesson, pulls: Iterator[Pull]) -> dict[str, float]:
     assert lesson.teacher_optimizer is not None
-    moved = update_teacher(lesson.teacher_optimizer, pulls, max_gradient_norm=lesson.teacher_max_gradient_norm)
+    moved = update_teacher(
+        lesson.teacher_optimizer, pulls, max_gradient_norm=lesson.teacher_max_gradient_norm, taming=lesson.taming,
+        correction=lesson.correction,
+    )  # fmt: skip
     return {
         "teacher_gradient_norm": moved.gradient_norm,
-        "teacher_update_ratio": moved.update_ratio,
+        **({} if moved.update_ratio is None else {"teacher_update_ratio": moved.update_ratio}),
         "teacher_learning_rate": float(lesson.teacher_optimizer.param_groups[0]["lr"]),
     }
 

@@ -91,7 +91,8 @@ def ask_of_probe(course: CourseStep, direction: Parameters, probe: ProbeReading,
             both = Outputs(answered), Outputs(said)
             if len(tangent.leaves) > 1:
                 with torch.no_grad(), autocast(batch.labels.device, course.precision):
-                    both = outputs_of(course.student, batch.student_inputs), outputs_of(teacher, batch.teacher_inputs)
+                    shown = outputs_of(teacher, batch.teacher_inputs)._replace(logits=said)  # a correction has changed its logits
+                    both = outputs_of(course.student, batch.student_inputs), shown
             cotangent, effect = feedback_through(course.objective, *both, batch.studied, tangent)
             feedback.append(-share * cotangent.logits)
             influence.append(share * effect)

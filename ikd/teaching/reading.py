@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from typing import Protocol
 
 import torch
 from torch import Tensor, nn
 
 from ikd.protocols import Batch, to_device
+from ikd.teaching.corrections import Told, corrected
 from ikd.teaching.forward import autocast, mode, outputs_of
 from ikd.teaching.probe import ProbeReading
 
@@ -36,6 +38,11 @@ class BatchSource(Protocol):
     @property
     def same_tokens(self) -> bool:
         """Return whether both models read the same tokens."""
+        ...
+
+    @property
+    def sources(self) -> Tensor | None:
+        """Return who gave each example's label or soft target, (n,), as `Batch.sources`; None: the task names no sources."""
         ...
 
 
@@ -96,3 +103,29 @@ def read_batches(model: nn.Module, role: str, batches: Sequence[Batch], *, preci
             with autocast(batch.labels.device, precision):
                 inputs = batch.student_inputs if role == "student" else batch.teacher_inputs
                 yield outputs_of(model, inputs, logits_only=True).logits
+
+
+@torch.no_grad()
+def corrected_reading(correction: nn.Module, reading: ProbeReading, *, temperature: float) -> ProbeReading:
+    """Return the reading with the teacher's logits corrected as the student, with the answers read, would be taught by them."""
+    pairs = zip(reading.batches, reading.teacher_logits, reading.student_logits, strict=True)
+    said = [corrected(correction, teacher, Told(student, temperature, None, batch.sources)) for batch, teacher, student in pairs]
+    return replace(reading, teacher_logits=said)
+
+
+@torch.no_grad()
+def read_corrected(
+    correction: nn.Module, said: Tensor, student: Tensor, source: BatchSource, device: torch.device, *, temperature: float
+) -> Tensor:
+    """Return the teacher's logits (n, C) on a whole split, corrected; on the CPU.
+
+    Args:
+        correction: over what the teacher says.
+        said, student: (n, C) logits of both models on the split, on the CPU.
+        source: the split, whose texts may name who gave their soft targets.
+        device: where the correction is.
+        temperature: of the soft targets.
+    """
+    sources = source.sources
+    told = Told(student.to(device), temperature, None, None if sources is None else sources.to(device))
+    return corrected(correction, said.to(device), told).cpu()

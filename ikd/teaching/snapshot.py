@@ -14,6 +14,9 @@ from ikd.teaching.forward import Randomness
 from ikd.teaching.lesson import Lesson
 from ikd.teaching.optimizers import trained_parameters
 
+TAMING = "taming/"
+"""What the names of all that is remembered from exam to exam begin with."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class Snapshot:
@@ -58,6 +61,9 @@ def restore(lesson: Lesson, tensors: Mapping[str, Tensor], device: torch.device)
             if state:
                 # A step count stays on the CPU, where the optimizer reads it.
                 optimizer.state[weight] = {key: one.clone() if key == "step" else one.to(device, copy=True) for key, one in state.items()}
+    kept = {name.removeprefix(TAMING): tensor for name, tensor in tensors.items() if name.startswith(TAMING)}
+    if lesson.taming is not None and kept:
+        lesson.taming.restore(kept, device)
     Randomness(device, tensors["random/cpu"], tensors.get("random/accelerator")).restore()
 
 
@@ -68,11 +74,15 @@ def _changing(lesson: Lesson) -> Iterator[tuple[str, Tensor]]:
             for key, value in optimizer.state.get(weight, {}).items():
                 if isinstance(value, Tensor):
                     yield f"{role}_optimizer/{name}//{key}", value
+    if lesson.taming is not None:
+        yield from ((f"{TAMING}{name}", tensor) for name, tensor in lesson.taming.tensors().items())
 
 
 def _taught(lesson: Lesson) -> Iterator[tuple[str, nn.Module, Optimizer]]:
     yield "student", lesson.student, lesson.update.optimizer
-    if lesson.teacher_optimizer is not None:
+    if lesson.teacher_optimizer is not None and lesson.correction is not None:
+        yield "correction", lesson.correction, lesson.teacher_optimizer
+    elif lesson.teacher_optimizer is not None:
         yield "teacher", lesson.teacher, lesson.teacher_optimizer
 
 

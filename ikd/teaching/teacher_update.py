@@ -11,6 +11,8 @@ from torch import Tensor, nn
 from torch.optim import Optimizer
 
 from ikd.protocols import UNLABELLED, Outputs
+from ikd.teaching.corrections import Memory, bound
+from ikd.teaching.taming import Taming
 
 Anchor = Callable[[Outputs, Outputs | None, Tensor], Tensor]
 """(teacher outputs now, outputs of the teacher before its first exam where they are needed, labels) to a scalar."""
@@ -43,17 +45,20 @@ ANCHORS: dict[str, Anchor] = {"labels": anchor_to_labels, "initial_teacher": anc
 
 @dataclass(frozen=True, kw_only=True)
 class TeacherMoved:
-    """What one update did: gradient norm before clipping, and update norm over weight norm."""
+    """What one update did: gradient norm before clipping, and update norm over weight norm (None: all weights were zero)."""
 
     gradient_norm: float
-    update_ratio: float
+    update_ratio: float | None
 
 
 Pull = Sequence[tuple[Tensor, Tensor]]
 """Tensors with the teacher's graph, and the slope of what is minimised at each."""
 
 
-def update_teacher(optimizer: Optimizer, pulls: Iterable[Pull], *, max_gradient_norm: float | None = None) -> TeacherMoved:
+def update_teacher(
+    optimizer: Optimizer, pulls: Iterable[Pull], *, max_gradient_norm: float | None = None, taming: Taming | None = None,
+    correction: nn.Module | None = None,
+) -> TeacherMoved:  # fmt: skip
     """Pull slopes back through the teacher's graph and take one step of its optimizer.
 
     Args:
@@ -61,6 +66,8 @@ def update_teacher(optimizer: Optimizer, pulls: Iterable[Pull], *, max_gradient_
         pulls: one for each piece of the batch; a piece's graph is let go before the next is asked for. Tensors that hang on no
             weight that learns are left out.
         max_gradient_norm: bound on the global gradient norm; None: no clipping.
+        taming: keeps the gradients of several exams and lets their mean through; None: a step after each.
+        correction: whose numbers the weights are, if they are; put back into their range after the step.
     """
     weights = [weight for group in optimizer.param_groups for weight in group["params"]]
     for pull in pulls:
@@ -71,16 +78,42 @@ def update_teacher(optimizer: Optimizer, pulls: Iterable[Pull], *, max_gradient_
     if not moving:
         return TeacherMoved(gradient_norm=0.0, update_ratio=0.0)
     norm = nn.utils.get_total_norm([weight.grad for weight in moving if weight.grad is not None])
+    opened, stays = _tamed(weights, taming)
+    if stays:
+        optimizer.zero_grad(set_to_none=True)
+        return TeacherMoved(gradient_norm=float(norm), update_ratio=0.0)
+    if taming is not None:
+        moving = weights
+        norm = nn.utils.get_total_norm([weight.grad for weight in moving if weight.grad is not None])
+    if isinstance(correction, Memory) and opened is None:
+        opened = [correction.asked()]
     if max_gradient_norm is not None:
         nn.utils.clip_grads_with_norm_(moving, max_gradient_norm, norm)
     with torch.no_grad():
         size = _norm(weights)
         before = [weight.clone() for weight in moving]
         optimizer.step()
+        if opened is not None:
+            for weight, was, moves in zip(moving, before, opened, strict=True):
+                weight.copy_(torch.where(moves, weight, was))
+        if correction is not None:
+            bound(correction)
         torch._foreach_sub_(before, moving)
         moved = _norm(before)
     optimizer.zero_grad(set_to_none=True)
-    return TeacherMoved(gradient_norm=float(norm), update_ratio=float(moved / size))
+    return TeacherMoved(gradient_norm=float(norm), update_ratio=float(moved / size) if size > 0 else None)
+
+
+def _tamed(weights: Sequence[Tensor], taming: Taming | None) -> tuple[list[Tensor] | None, bool]:
+    """Put the mean of several exams into the gradients; return where the gate is open, and whether nothing is to move now."""
+    if taming is None:
+        return None, False
+    if not taming.add([torch.zeros_like(weight) if weight.grad is None else weight.grad for weight in weights]):
+        return None, True
+    means, opened = taming.mean()
+    for weight, mean in zip(weights, means, strict=True):
+        weight.grad = mean
+    return opened, opened is not None and not any(bool(one.any()) for one in opened)
 
 
 def _norm(tensors: list[Tensor]) -> Tensor:

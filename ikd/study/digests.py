@@ -10,18 +10,23 @@ from ikd.config.run import GROUPS
 MOST_BETWEEN_READINGS = 100_000
 FIRST: dict[str, str] = {
     "": "label seed plan",
-    "task": "name ambiguity train_size exam_size validation_size test_size seed max_length long_texts train_file validation_file test_file "
-    "delimiter header encoding text_column text_pair_column label_column soft_label_column soft_label_order label_map missing_labels "
-    "unlabelled_file duplicates conflicts shared_texts rare_classes hub_name hub_config hub_revision hub_validation_split hub_test_split",
+    "task": "name ambiguity train_size exam_size validation_size test_size seed max_length long_texts train_file "
+        "validation_file test_file delimiter header encoding text_column text_pair_column label_column "
+        "soft_label_column soft_label_order label_map missing_labels unlabelled_file duplicates conflicts "
+        "shared_texts rare_classes hub_name hub_config hub_revision hub_validation_split hub_test_split",
     "teacher": "name revision fine_tune fine_tune_steps fine_tune_batch_size fine_tune_learning_rate",
     "student": "name revision initialisation layers checkpoint dropout",
-    "objective": "name kd_weight logit_mse_weight pkd_weight tinybert_weight minilm_weight dkd_weight dist_weight cosine_weight temperature "
-    "temperature_end alpha label_targets alpha_end schedule layer_map projection relation_heads dkd_target dkd_others dist_inter dist_intra",
-    "training": "steps batch_size optimizer learning_rate weight_decay max_gradient_norm schedule warmup_steps pieces length_buckets",
-    "policy": "name mutual_weight online_weight annealed_from teacher_learning_rate teacher_optimizer teacher_max_gradient_norm "
-    "student_update exam_source fixed_studies_exam cached_targets exam_every exam_start exam_batch_size inner_update hypergradient "
-    "teacher_scope adapter_rank teacher_top_layers anchor anchor_weight teacher_schedule teacher_warmup_steps teacher_freeze_at",
-    "record": "probe_size probe_every probe_dtype checkpoint_every checkpoints_kept checkpoint_keep_every checkpoint_megabytes",
+    "objective": "name kd_weight logit_mse_weight pkd_weight tinybert_weight minilm_weight dkd_weight dist_weight "
+        "cosine_weight temperature temperature_end alpha label_targets alpha_end schedule layer_map projection "
+        "relation_heads dkd_target dkd_others dist_inter dist_intra",
+    "training": "steps batch_size optimizer learning_rate weight_decay max_gradient_norm schedule warmup_steps pieces "
+        "length_buckets",
+    "policy": "name mutual_weight online_weight annealed_from teacher_learning_rate teacher_optimizer "
+        "teacher_max_gradient_norm student_update exam_source fixed_studies_exam cached_targets exam_every "
+        "exam_start exam_batch_size inner_update hypergradient teacher_scope adapter_rank teacher_top_layers "
+        "anchor anchor_weight teacher_schedule teacher_warmup_steps teacher_freeze_at",
+    "record": "probe_size probe_every probe_dtype checkpoint_every checkpoints_kept checkpoint_keep_every "
+        "checkpoint_megabytes",
     "machine": "device precision threads teacher_accuracy_floor recompute_student recompute_teacher",
 }
 """Settings by group that the first recorded studies had. Every other setting was added later."""

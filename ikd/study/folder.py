@@ -238,7 +238,8 @@ def _row(tree: Mapping[str, Any]) -> Row | None:
                             cell["choice"]), **values)  # fmt: skip
     except (KeyError, TypeError):
         return None
-    return row if row.state in get_args(CellState) and _is_cell(row.cell) and _are_scores(row.scores) and _are_plain(row) and _is_curve(row.curve) else None
+    sound = _is_cell(row.cell) and _are_scores(row.scores) and _are_plain(row) and _is_curve(row.curve)
+    return row if sound and row.state in get_args(CellState) else None
 
 
 def _is_cell(cell: Cell) -> bool:

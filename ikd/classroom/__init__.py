@@ -1,5 +1,6 @@
 """From a config and two models to a lesson: the only place where settings become plain arguments of the maths."""
 
+from ikd.classroom.cues import CueSwaps
 from ikd.classroom.ending import Asked, BestStudent, end_of
 from ikd.classroom.lesson import build_lesson, changed_lesson, scheduled_lesson
 from ikd.classroom.objective import LayersShown, course_objective, layers_shown
@@ -10,6 +11,7 @@ __all__ = [
     "Asked",
     "BestStudent",
     "Classroom",
+    "CueSwaps",
     "LabelledSource",
     "LayersShown",
     "build_lesson",

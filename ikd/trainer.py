@@ -160,7 +160,7 @@ class Training:
                 continue
             data = room.splits[name].split
             logits = _array(self._said(model, role, room.splits[name]))
-            scores = point_values(logits, data.labels, data.truth)
+            scores = point_values(logits, data.labels, data.truth, data.groups)
             self._scores |= {f"{role}/{name}/{score}": value for score, value in scores.items()}
             yield Predicted(role=role, split=name, logits=logits)
 

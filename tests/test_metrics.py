@@ -286,7 +286,9 @@ def test_a_score_is_a_function_of_the_sum_of_its_rows() -> None:
 def test_every_metric_has_its_words() -> None:
     for metric in METRICS.values():
         assert metric.label and metric.meaning.endswith(".") and metric.low < metric.high
-    assert {name for name, one in METRICS.items() if one.larger_is_better} == {"accuracy", "macro_f1", "second_f1", "matthews"}
+    assert {name for name, one in METRICS.items() if one.larger_is_better} == {
+        "accuracy", "worst_group_accuracy", "macro_f1", "second_f1", "matthews"}
+    assert {name for name, one in METRICS.items() if one.needs_groups} == {"worst_group_accuracy"}
     assert {name for name, one in METRICS.items() if one.needs_truth} == {"truth_kl", "truth_js"}
 
 

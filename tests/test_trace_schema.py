@@ -14,10 +14,10 @@ from ikd.trace.store import new_run
 from ikd.trace.tables import CREATE_TABLES
 from tests.rehearsal import rehearsal
 
-# How version 7 lies on disk. A change here is a change of format: raise SCHEMA_VERSION and keep the old one readable.
-VERSION_7 = {
+# How version 8 lies on disk. A change here is a change of format: raise SCHEMA_VERSION and keep the old one readable.
+VERSION_8 = {
     "meta": "key TEXT, value TEXT",
-    "examples": "split TEXT, id INTEGER, text TEXT, text_pair TEXT, label INTEGER, truth BLOB",
+    "examples": "split TEXT, id INTEGER, text TEXT, text_pair TEXT, label INTEGER, truth BLOB, group_name TEXT, source_name TEXT",
     "steps": "step INTEGER, seconds REAL",
     "scalars": "name TEXT, step INTEGER, value REAL",
     "course": "step INTEGER, examples BLOB, teacher_logits BLOB, student_logits BLOB, feedback BLOB, influence BLOB",
@@ -47,7 +47,7 @@ def test_a_recorded_trace_has_the_documented_tables_and_columns(tmp_path):
     found = columns(sqlite3.connect(folder.trace_path))
     assert {name: [column for column, _ in kinds] for name, kinds in found.items()} == {
         name: list(words) for name, words in TABLES.items()}
-    assert {name: ", ".join(map(" ".join, kinds)) for name, kinds in found.items()} == VERSION_7
+    assert {name: ", ".join(map(" ".join, kinds)) for name, kinds in found.items()} == VERSION_8
 
 
 def test_logits_are_little_endian_rows(tmp_path):
@@ -76,8 +76,10 @@ def of_version(version, root, *, lacking=()):
         for event in rehearsal(8, shown=("hidden state 1",)):
             recorder.record(event)
     trace = sqlite3.connect(folder.trace_path)
-    for name in (*lacking, *(["sums"] if version < SCHEMA_VERSION else [])):
+    for name in (*lacking, *(["sums"] if version < 7 else [])):
         trace.execute(f"DROP TABLE {name}")
+    for name in ("group_name", "source_name") if version < 8 else ():
+        trace.execute(f"ALTER TABLE examples DROP COLUMN {name}")
     trace.execute("UPDATE meta SET value = ? WHERE key = 'schema_version'", (str(version),))
     trace.commit()
     trace.close()
@@ -87,7 +89,7 @@ def of_version(version, root, *, lacking=()):
 @pytest.mark.parametrize("version, lacking", [
     (1, ["probe_influence", "bands", "digest", "interventions", "hidden_feedback", "final"]),
     (2, ["probe_influence", "interventions", "hidden_feedback", "final"]),
-    (3, ["interventions", "hidden_feedback", "final"]), (4, ["hidden_feedback", "final"]), (5, ["final"]), (6, []),
+    (3, ["interventions", "hidden_feedback", "final"]), (4, ["hidden_feedback", "final"]), (5, ["final"]), (6, []), (7, []),
 ])
 def test_older_traces_are_read_with_what_they_lack_left_out(tmp_path, version, lacking):
     reader = of_version(version, tmp_path, lacking=lacking)
@@ -97,6 +99,8 @@ def test_older_traces_are_read_with_what_they_lack_left_out(tmp_path, version, l
     if version < 5:
         assert reader.hidden_feedback_at("course", 5) is None and reader.hidden_feedback_of([0, 1])[1].shape == (0, 2, 0)
         assert set(reader.course_of(0)["hidden_feedback"]) == {None} and reader.course(5).hidden_feedback is None
+    if version < 8:
+        assert not reader.examples("probe")["group_name"].any() and not reader.examples("course")["source_name"].any()
     assert reader.interventions() == []
     assert reader.readings("feedback")[0].tolist() == [5, 7] and reader.digest_rows() == ([], [], [])
     assert reader.course(5).influence.shape == (8,) and reader.last_step() == 7

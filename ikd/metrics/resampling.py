@@ -5,12 +5,12 @@ resamples (Efron and Tibshirani, *An Introduction to the Bootstrap*, 1993, chapt
 the same split meet the same resamples, and their difference is paired.
 
 A calibration error grows with the noise in its bins, and a resample adds noise of its own: its interval leans upwards, and may lie above
-the value.
+the value. The lowest of several accuracies falls with their noise: the interval of the worst group leans downwards.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -33,8 +33,8 @@ class Estimate(NamedTuple):
 
 
 def intervals(
-    logits: ArrayLike, labels: ArrayLike, truth: ArrayLike | None = None, *, n_resamples: int = N_RESAMPLES, seed: int = SEED,
-    level: float = LEVEL,
+    logits: ArrayLike, labels: ArrayLike, truth: ArrayLike | None = None, groups: Sequence[str] | None = None, *,
+    n_resamples: int = N_RESAMPLES, seed: int = SEED, level: float = LEVEL,
 ) -> dict[str, Estimate]:  # fmt: skip
     """Return every score of a model with its interval, by name.
 
@@ -42,31 +42,33 @@ def intervals(
         logits: (n, C).
         labels: (n,), -1 where there is none.
         truth: (n, C), a row of zeros where it is not known, or None.
+        groups: (n,) names, empty where an example belongs to no group, or None.
         n_resamples: how often the examples are drawn again.
         seed: of the draws.
         level: share of the resamples inside the interval.
     """
-    given = predictions(logits, labels, truth)
+    given = predictions(logits, labels, truth, groups)
     drawn = resampled(given, n_resamples=n_resamples, seed=seed)
     return {name: estimate(value, drawn[name], level=level) for name, value in values_of(given).items()}
 
 
 def difference_interval(
-    logits: ArrayLike, other_logits: ArrayLike, labels: ArrayLike, truth: ArrayLike | None = None, *,
-    n_resamples: int = N_RESAMPLES, seed: int = SEED, level: float = LEVEL,
+    logits: ArrayLike, other_logits: ArrayLike, labels: ArrayLike, truth: ArrayLike | None = None,
+    groups: Sequence[str] | None = None, *, n_resamples: int = N_RESAMPLES, seed: int = SEED, level: float = LEVEL,
 ) -> dict[str, Estimate]:  # fmt: skip
     """Return the first model's scores minus the other's on the same examples, with intervals over the same resamples of both."""
-    first, second = predictions(logits, labels, truth), predictions(other_logits, labels, truth)
+    first, second = (predictions(one, labels, truth, groups) for one in (logits, other_logits))
     ours, theirs = (resampled(one, n_resamples=n_resamples, seed=seed) for one in (first, second))
     values, others = values_of(first), values_of(second)
     return {name: estimate(values[name] - others[name], ours[name] - theirs[name], level=level) for name in names_for(first)}
 
 
 def resampled(given: Predictions, *, n_resamples: int = N_RESAMPLES, seed: int = SEED) -> dict[str, Doubles]:
-    """Return every score (n_resamples,) of resampled predictions by name, and "recall" (n_resamples, C)."""
+    """Return every score (n_resamples,) of resampled predictions by name, and (n_resamples, C or G) as `scores_of_sums` has them."""
     rows = example_rows(given)
     across = rows.T.tocsr()
-    parts = [scores_of_sums(np.ascontiguousarray((across @ counts.T).T)) for counts in _counts(len(given), n_resamples, seed)]
+    parts = [scores_of_sums(np.ascontiguousarray((across @ counts.T).T), n_groups=len(given.group_names))
+             for counts in _counts(len(given), n_resamples, seed)]  # fmt: skip
     return {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
 
 

@@ -8,14 +8,14 @@ from __future__ import annotations
 
 import math
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import ArrayLike
 
 from ikd.metrics.calibration import reliability_of
-from ikd.metrics.predictions import Doubles, Predictions, divergences, predictions
+from ikd.metrics.predictions import Doubles, Integers, Predictions, divergences, predictions
 
 Score = Callable[[Predictions], float]
 
@@ -32,6 +32,7 @@ class Metric:
         low, high: what it can be; not a bound of what is likely.
         needs_truth: whether it holds a model against votes or a known posterior, and not against the labels.
         two_classes: whether it is of tasks with two classes alone.
+        needs_groups: whether it is of tasks whose examples belong to groups.
     """
 
     label: str
@@ -42,17 +43,21 @@ class Metric:
     high: float = 1.0
     needs_truth: bool = False
     two_classes: bool = False
+    needs_groups: bool = False
 
 
-def point_values(logits: ArrayLike, labels: ArrayLike, truth: ArrayLike | None = None) -> dict[str, float]:
+def point_values(
+    logits: ArrayLike, labels: ArrayLike, truth: ArrayLike | None = None, groups: Sequence[str] | None = None
+) -> dict[str, float]:
     """Return every score that can be had, by its name in METRICS.
 
     Args:
         logits: (n, C).
         labels: (n,) hard labels, -1 where there is none; such examples count only for the scores that need the truth.
         truth: (n, C), a row of zeros where it is not known, or None.
+        groups: (n,) names, empty where an example belongs to no group, or None.
     """
-    return values_of(predictions(logits, labels, truth))
+    return values_of(predictions(logits, labels, truth, groups))
 
 
 def values_of(given: Predictions) -> dict[str, float]:
@@ -65,9 +70,11 @@ def values_of(given: Predictions) -> dict[str, float]:
 
 
 def names_for(given: Predictions) -> list[str]:
-    """Return the names of the scores that predictions can have: by their labels, their truth and their classes."""
+    """Return the names of the scores that predictions can have: by their labels, their truth, their classes and their groups."""
     there = {False: bool(given.labelled.any()), True: bool(given.known.any())}
-    return [name for name, one in METRICS.items() if there[one.needs_truth] and (given.n_classes == 2 or not one.two_classes)]
+    grouped = bool((given.labelled & given.grouped).any())
+    return [name for name, one in METRICS.items() if there[one.needs_truth] and (given.n_classes == 2 or not one.two_classes)
+            and (grouped or not one.needs_groups)]  # fmt: skip
 
 
 def class_recall(logits: ArrayLike, labels: ArrayLike) -> Doubles:
@@ -86,6 +93,19 @@ def recall_of(given: Predictions) -> Doubles:
         warnings.simplefilter("ignore", UserWarning)
         found = recall_score(there.labels, there.classes, labels=np.arange(given.n_classes), average=None, zero_division=np.nan)
     return np.asarray(found, dtype=np.float64)
+
+
+def group_values(given: Predictions) -> tuple[Integers, Doubles, Doubles]:
+    """Return for each group, (G,) each: its labelled examples, their accuracy and their nll; not a number for a group without any."""
+    there = given.only(given.labelled & given.grouped)
+    parts = [there.only(there.groups == place) for place in range(len(given.group_names))]
+    counts = np.asarray([len(one) for one in parts], dtype=np.int64)
+    accuracy, likelihood = (np.asarray([of(one) if len(one) else np.nan for one in parts], dtype=np.float64) for of in (_accuracy, _nll))
+    return counts, accuracy, likelihood
+
+
+def _worst_group(given: Predictions) -> float:
+    return float(np.nanmin(group_values(given)[1]))
 
 
 def _accuracy(given: Predictions) -> float:
@@ -126,6 +146,11 @@ def _brier(given: Predictions) -> float:
 METRICS: dict[str, Metric] = {
     "accuracy": Metric(
         label="Accuracy", of=_accuracy, larger_is_better=True, meaning="Share of the examples whose most probable class is the label.",
+    ),
+    "worst_group_accuracy": Metric(
+        label="Worst-group accuracy", of=_worst_group, larger_is_better=True, needs_groups=True,
+        meaning="Accuracy of each group of examples, and the lowest of them; groups without a labelled example do not count. Small groups "
+        "alone make it lower than it is.",
     ),
     "macro_f1": Metric(
         label="Macro F1", of=_macro_f1, larger_is_better=True,

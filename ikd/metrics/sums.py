@@ -3,7 +3,7 @@
 Each example gives a row of K numbers; a split, a resample of it, or one reading of it is a weighted sum of rows, and its scores
 follow from that alone. The values are those of `ikd.metrics.scores` (tested to be so).
 
-Shapes: n examples, C classes, K = 7 + BINS + 3 C.
+Shapes: n examples, C classes, G groups, K = 7 + BINS + 3 C + 3 G.
 """
 
 from __future__ import annotations
@@ -23,7 +23,8 @@ def example_rows(given: Predictions) -> Any:
     """Return the numbers of each example as a sparse array (n, K).
 
     Seven plain ones: labelled, known truth, right, and its shares of likelihood, Brier score and both divergences; then, at the place
-    of its bin, right minus confidence; then, class by class, hit, answered and labelled.
+    of its bin, right minus confidence; then, class by class, hit, answered and labelled; then,
+    group by group, labelled, right and the share of the likelihood.
     """
     from scipy.sparse import csr_array
 
@@ -33,19 +34,28 @@ def example_rows(given: Predictions) -> Any:
     right = there & (given.classes == label)
     at_label = given.probabilities[rows, label]
     brier = (given.probabilities**2).sum(axis=1) - 2 * at_label + 1
-    plain = [there, given.known, right, -given.log_probabilities[rows, label] * there, brier * there, *divergences(given)]
+    nll = -given.log_probabilities[rows, label] * there
+    plain = [there, given.known, right, nll, brier * there, *divergences(given)]
     hits = _PLAIN + BINS + label
     placed = [(_PLAIN + bin_of(given.confidence), (right - given.confidence) * there), (hits, right),
               (_PLAIN + BINS + n_classes + given.classes, there), (_PLAIN + BINS + 2 * n_classes + label, there)]  # fmt: skip
+    n_groups, first = len(given.group_names), _PLAIN + BINS + 3 * n_classes
+    if n_groups:
+        grouped, group = given.grouped, np.maximum(given.groups, 0)
+        placed += [(first + kind * n_groups + group, value * grouped) for kind, value in enumerate((there, right, nll))]
     values = np.stack([*plain, *(value for _, value in placed)], axis=1).astype(np.float64)
     columns = np.stack([*(np.full(n, place) for place in range(_PLAIN)), *(place for place, _ in placed)], axis=1)
     starts = np.arange(n + 1) * columns.shape[1]
-    return csr_array((values.reshape(-1), columns.reshape(-1), starts), shape=(n, _PLAIN + BINS + 3 * n_classes))
+    return csr_array((values.reshape(-1), columns.reshape(-1), starts), shape=(n, first + 3 * n_groups))
 
 
-def scores_of_sums(sums: Doubles) -> dict[str, Doubles]:
-    """Return every score (...,) by name, and "recall" (..., C), of sums (..., K) over examples; not a number where there are none."""
-    hits, answered, labels = np.split(sums[..., _PLAIN + BINS :], 3, axis=-1)
+def scores_of_sums(sums: Doubles, *, n_groups: int = 0) -> dict[str, Doubles]:
+    """Return every score (...,) by name of sums (..., K) over examples, not a number where there are none.
+
+    Beside them "recall" (..., C) and, of examples in groups, "group_accuracy" and "group_nll" (..., G).
+    """
+    by_class, by_group = np.split(sums[..., _PLAIN + BINS :], [sums.shape[-1] - _PLAIN - BINS - 3 * n_groups], axis=-1)
+    hits, answered, labels = np.split(by_class, 3, axis=-1)
     n = sums[..., _LABELLED]
     with np.errstate(invalid="ignore", divide="ignore"):
         found = {
@@ -61,7 +71,14 @@ def scores_of_sums(sums: Doubles) -> dict[str, Doubles]:
         }
         if hits.shape[-1] == 2:
             found["second_f1"] = np.where(n > 0, _f1(hits, answered, labels)[..., 1], np.nan)
-    return found
+        return found | (_of_groups(by_group) if n_groups else {})
+
+
+def _of_groups(sums: Doubles) -> dict[str, Doubles]:
+    counts, right, nll = np.split(sums, 3, axis=-1)
+    accuracy = right / counts
+    worst = np.where(counts > 0, accuracy, np.inf).min(axis=-1)
+    return {"worst_group_accuracy": np.where(np.isinf(worst), np.nan, worst), "group_accuracy": accuracy, "group_nll": nll / counts}
 
 
 def _f1(hits: Doubles, answered: Doubles, labels: Doubles) -> Doubles:

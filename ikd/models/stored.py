@@ -28,7 +28,7 @@ class StoredTeacher(nn.Module):
 
     def __init__(self, n_classes: int) -> None:
         super().__init__()
-        self.config = SimpleNamespace(num_labels=n_classes, num_hidden_layers=0, hidden_size=0)
+        self.config = SimpleNamespace(model_type="stored", num_labels=n_classes, num_hidden_layers=0, hidden_size=0)
 
     def forward(self, stored: Tensor) -> Answer:
         """Return the stored logits."""

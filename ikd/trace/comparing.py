@@ -100,7 +100,7 @@ def paired_scores(finals: Mapping[str, Final], role: str = "student") -> pd.Data
     """Return the scores of runs on the same split, and their differences to the first run on the same resamples.
 
     Args:
-        finals: by run; the first is the one the others are held against.
+        finals: by run; the first is the one the others are held against. Scores by group are left out where their groups differ.
         role: whose predictions.
 
     Returns:
@@ -108,12 +108,14 @@ def paired_scores(finals: Mapping[str, Final], role: str = "student") -> pd.Data
     """
     runs = list(finals)
     first = finals[runs[0]]
+    groups = first.groups if all(one.groups == first.groups for one in finals.values()) else None
     rows = []
     for run in runs:
         own = finals[run]
-        found = intervals(own.logits[role], own.labels, own.truth)
+        found = intervals(own.logits[role], own.labels, own.truth, groups)
         nothing = dict.fromkeys(found, Estimate(float("nan"), float("nan"), float("nan")))
-        gaps = nothing if run == runs[0] else difference_interval(own.logits[role], first.logits[role], first.labels, first.truth)
+        gaps = nothing if run == runs[0] else difference_interval(
+            own.logits[role], first.logits[role], first.labels, first.truth, groups)  # fmt: skip
         rows += [(name, run, *one, *gaps[name], METRICS[name].larger_is_better) for name, one in found.items() if name in gaps]
     return pd.DataFrame(rows, columns=["score", "run", "value", "low", "high", "difference", "difference_low", "difference_high",
                                        "larger_is_better"])  # fmt: skip

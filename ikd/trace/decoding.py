@@ -54,6 +54,12 @@ def probe_count(trace: sqlite3.Connection) -> int:
     return int(trace.execute("SELECT count(*) FROM examples WHERE split = 'probe'").fetchone()[0])
 
 
+def example_rows(trace: sqlite3.Connection, split: str) -> list[Row]:
+    """Return the rows of the examples of a split by id, without the split; traces before version 8 have no groups and sources."""
+    later = ", group_name, source_name" if has_column(trace, "examples", "group_name") else ", '', ''"
+    return trace.execute(f"SELECT id, text, text_pair, label, truth{later} FROM examples WHERE split = ? ORDER BY id", (split,)).fetchall()
+
+
 def check_examples(wanted: Integers, n_examples: int) -> None:
     """Do nothing where all numbers are those of probe examples.
 
@@ -189,6 +195,11 @@ def decoded_course(trace: sqlite3.Connection, step: int) -> Course | None:
 def has_table(trace: sqlite3.Connection, name: str) -> bool:
     """Return whether a trace has a table: tables came with later versions of the format, so an older trace lacks some."""
     return trace.execute("SELECT 1 FROM sqlite_master WHERE name = ?", (name,)).fetchone() is not None
+
+
+def has_column(trace: sqlite3.Connection, table: str, name: str) -> bool:
+    """Return whether a table of a trace has a column: some came with later versions of the format."""
+    return trace.execute("SELECT 1 FROM pragma_table_info(?) WHERE name = ?", (table, name)).fetchone() is not None
 
 
 def norms_at(trace: sqlite3.Connection, role: str, step: int) -> Floats | None:

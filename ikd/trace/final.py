@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from ikd.errors import RunError
 from ikd.events import Floats, Integers, Predicted, ScoredSplit
-from ikd.trace.decoding import class_count, decoded_blob, has_table
+from ikd.trace.decoding import class_count, decoded_blob, has_column, has_table
 from ikd.trace.rows import storable
 
 SCORED = ("validation", "test")
@@ -28,12 +28,14 @@ class Final:
     Attributes:
         labels: (n,) hard labels, -1 where there is none.
         truth: (n, C), a row of zeros where it is not known; None: nowhere.
+        groups: name of the group of each example, empty where it has none; None: no example has one.
         logits: (n, C) by role, of those of `FINAL_ROLES` that were asked, in their order.
     """
 
     labels: Integers
     truth: NDArray[np.float64] | None
     logits: Mapping[str, Floats]
+    groups: Sequence[str] | None = None
 
 
 def write_final(cursor: sqlite3.Cursor, event: ScoredSplit | Predicted, *, n_classes: int) -> None:
@@ -53,9 +55,9 @@ def _write_examples(cursor: sqlite3.Cursor, split: ScoredSplit) -> None:
         return  # an earlier attempt of the run has
     truths = [None] * len(split.labels) if split.truth is None else [
         row.tobytes() if row.any() else None for row in np.asarray(split.truth, dtype="<f8")]  # fmt: skip
-    cursor.executemany("INSERT INTO examples VALUES (?, ?, ?, ?, ?, ?)", (
+    cursor.executemany("INSERT INTO examples VALUES (?, ?, ?, ?, ?, ?, ?, '')", (
         (split.split, number, _text(split.texts, number), None if split.text_pairs is None else _text(split.text_pairs, number),
-         int(label), truths[number])
+         int(label), truths[number], "" if split.groups is None else storable(split.groups[number]))
         for number, label in enumerate(split.labels)
     ))  # fmt: skip
 
@@ -87,13 +89,15 @@ def decoded_final(trace: sqlite3.Connection, split: str) -> Final | None:
     blobs = dict(trace.execute("SELECT role, logits FROM final WHERE split = ?", (split,))) if has_table(trace, "final") else {}
     if not blobs:
         return None
-    rows = trace.execute("SELECT label, truth FROM examples WHERE split = ? ORDER BY id", (split,)).fetchall()
-    labels, n_classes = np.asarray([label for label, _ in rows], dtype=np.int64), class_count(trace)
+    group = "group_name" if has_column(trace, "examples", "group_name") else "''"
+    rows = trace.execute(f"SELECT label, truth, {group} FROM examples WHERE split = ? ORDER BY id", (split,)).fetchall()
+    labels, n_classes = np.asarray([row[0] for row in rows], dtype=np.int64), class_count(trace)
     if not len(labels) or not -1 <= labels.min() <= labels.max() < n_classes:
         raise RunError(f"The trace is damaged: the examples of its split {split} are missing, or have labels beyond its classes. "
                        "Restore trace.sqlite from a copy, or start the run again.")  # fmt: skip
     truth = None
-    if any(blob is not None for _, blob in rows):
-        truth = decoded_blob(b"".join(blob or bytes(8 * n_classes) for _, blob in rows), "<f8", len(rows), n_classes)
+    if any(row[1] is not None for row in rows):
+        truth = decoded_blob(b"".join(row[1] or bytes(8 * n_classes) for row in rows), "<f8", len(rows), n_classes)
     logits = {role: decoded_blob(blobs[role], "<f4", len(rows), n_classes) for role in FINAL_ROLES if role in blobs}
-    return Final(labels=labels, truth=truth, logits=logits)
+    groups = [row[2] for row in rows]
+    return Final(labels=labels, truth=truth, logits=logits, groups=groups if any(groups) else None)

@@ -8,12 +8,13 @@ from contextlib import suppress
 from ikd.config.permission import require_writable
 from ikd.errors import RunError
 from ikd.trace.connection import connect_writer, disk_full, reading, undo
+from ikd.trace.decoding import has_column
 from ikd.trace.folder import RunFolder
 from ikd.trace.rows import write_meta
 from ikd.trace.schema import SCHEMA_VERSION
 from ikd.trace.soundness import require_sound
 from ikd.trace.sums import seal
-from ikd.trace.tables import CREATE_TABLES
+from ikd.trace.tables import ADD_COLUMNS, CREATE_TABLES
 from ikd.trace.written_config import CONFIG, recorded_config_text, settle_config
 
 UNSUMMED = ("This run was recorded before traces had checksums and a copy of config.json: what stands there now is taken as it is, and "
@@ -85,6 +86,9 @@ def bring_up_to_date(connection: sqlite3.Connection, folder: RunFolder) -> bool:
         connection.execute("BEGIN IMMEDIATE")
         for statement in CREATE_TABLES:
             connection.execute(statement.replace("CREATE TABLE", "CREATE TABLE IF NOT EXISTS"))
+        for place, statement in ADD_COLUMNS.items():
+            if not has_column(connection, *place):
+                connection.execute(statement)
         cursor = connection.cursor()
         write_meta(cursor, {"schema_version": SCHEMA_VERSION, **config_fact(folder)})
         seal(cursor)

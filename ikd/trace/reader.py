@@ -27,6 +27,7 @@ from ikd.trace.decoding import (
     decoded_meta,
     decoded_quantiles,
     decoded_readings,
+    example_rows,
     has_table,
     marks,
     norms_at,
@@ -81,10 +82,15 @@ class TraceReader:
         return -1 if newest is None else int(newest)
 
     def examples(self, split: str) -> pd.DataFrame:
-        """Return the examples of "course", "probe", "validation" or "test": id, text, text_pair, label, truth (tuple or None), by id."""
-        names = ["id", "text", "text_pair", "label", "truth"]
-        rows = self._rows(f"SELECT {', '.join(names)} FROM examples WHERE split = ? ORDER BY id", (split,))
-        rows = [(*row[:4], None if row[4] is None else tuple(decoded_blob(row[4], "<f8", len(row[4]) // 8).tolist()))
+        """Return the examples of "course", "probe", "validation" or "test" by id.
+
+        Returns:
+            columns id, text, text_pair, label, truth (tuple or None), group_name and source_name (empty where there is none).
+        """
+        names = ["id", "text", "text_pair", "label", "truth", "group_name", "source_name"]
+        with self._trace() as trace:
+            rows = [] if trace is None else example_rows(trace, split)
+        rows = [(*row[:4], None if row[4] is None else tuple(decoded_blob(row[4], "<f8", len(row[4]) // 8).tolist()), *row[5:])
                 for row in rows]
         return table(rows, names, {"id": "int64", "label": "int64"})
 
@@ -199,6 +205,24 @@ class TraceReader:
             n_probe = probe_count(trace)
             check_examples(wanted, n_probe)
             return norms_of_probe(trace, wanted, n_probe)
+
+    def numbers(self, *, after: int = -1) -> pd.DataFrame:
+        """Return the few numbers that the teacher learns, at each reading after a step.
+
+        Returns:
+            columns step, number (its place), name, value, truth (NaN where it is not known); no rows where the teacher learns weights.
+        """
+        columns = ["step", "number", "name", "value", "truth"]
+        kinds = {"step": "int64", "number": "int64", "value": "float64", "truth": "float64"}
+        with self._trace() as trace:
+            if trace is None or not has_table(trace, "numbers"):
+                return table([], columns, kinds)
+            names = decoded_meta(trace, "numbers").get("numbers", [])
+            truth = decoded_meta(trace, "numbers_truth").get("numbers_truth", [])
+            rows = trace.execute("SELECT step, numbers FROM numbers WHERE step > ? ORDER BY step", (int(after),)).fetchall()
+        found = [(step, at, name, float(value), truth[at] if at < len(truth) else float("nan")) for step, blob in rows
+                 for at, (name, value) in enumerate(zip(names, decoded_blob(blob, "<f4", len(names)), strict=True))]  # fmt: skip
+        return table(found, columns, kinds)
 
     def digest_rows(self) -> tuple[list[Bin], list[int], list[Floats]]:
         """Return the bins and the quantiles (2, 4, 5) with their steps that were written with a long trace; none in a short one."""

@@ -1,4 +1,4 @@
-"""All scores of the probe set over the steps of a run, derived from its readings as they come."""
+"""All scores of the probe set, and of its groups, over the steps of a run, derived from its readings as they come."""
 
 from __future__ import annotations
 
@@ -44,13 +44,14 @@ def reading_intervals(reader: TraceReader, probe: pd.DataFrame, step: int) -> di
     return {role: intervals(logits, *answers(probe, logits)) for role, logits in found.items() if logits is not None}
 
 
-def answers(probe: pd.DataFrame, logits: Floats) -> tuple[Integers, NDArray[np.float64] | None]:
-    """Return labels (P,) and truth (P, C) of probe examples, a row of zeros where it is not known; None where it nowhere is."""
+def answers(probe: pd.DataFrame, logits: Floats) -> tuple[Integers, NDArray[np.float64] | None, list[str] | None]:
+    """Return labels (P,), truth (P, C) and groups (P,) of probe examples, as `ikd.metrics` takes them; None where there nowhere is any."""
     labels = probe["label"].to_numpy(dtype=np.int64)
+    groups = probe["group_name"].tolist() if probe["group_name"].any() else None
     if all(one is None for one in probe["truth"]):
-        return labels, None
+        return labels, None, groups
     blank = (0.0,) * logits.shape[-1]
-    return labels, np.asarray([blank if one is None else one for one in probe["truth"]], dtype=np.float64)
+    return labels, np.asarray([blank if one is None else one for one in probe["truth"]], dtype=np.float64), groups
 
 
 def _scored(reader: TraceReader, probe: pd.DataFrame, steps: Integers) -> pd.DataFrame:

@@ -5,7 +5,7 @@ One SQLite file a run, one writer, readers read-only. All arrays are little-endi
 
 from __future__ import annotations
 
-SCHEMA_VERSION = 7
+SCHEMA_VERSION = 8
 
 TABLES: dict[str, dict[str, str]] = {
     "meta": {
@@ -19,6 +19,8 @@ TABLES: dict[str, dict[str, str]] = {
         "text_pair": "the second text of a pair, or null",
         "label": "hard label: index into meta.label_names, or -1 where there is none",
         "truth": "float64 blob (classes,): p(label | text) where the task knows it, or null",
+        "group_name": "name of the group it belongs to, empty where there is none; since version 8, as the next one",
+        "source_name": "name of who gave its label or soft target, empty where nobody is named",
     },
     "steps": {
         "step": "completed student updates when this was measured",
@@ -58,6 +60,10 @@ TABLES: dict[str, dict[str, str]] = {
         "step": "step with an exam whose objective looks at layers; traces before version 5 have no such table",
         "norms": "float32 blob (batch or probe, shown): norm of each example's hypergradient at each hidden state and attention named in "
         "meta.shown; a probe example's is what it would be in that step's course batch",
+    },
+    "numbers": {
+        "step": "step of a reading of a run whose teacher learns few numbers; traces before version 8 have no such table",
+        "numbers": "float32 blob (numbers,): the numbers as they are, named in meta.numbers",
     },
     "final": {
         "role": "frozen_teacher (before the first step, where the teacher learns), teacher or student (after the last step)",
@@ -102,6 +108,11 @@ TABLES: dict[str, dict[str, str]] = {
     },
 }
 
+LATER: dict[int, dict[str, tuple[str, ...]]] = {
+    8: {"examples": ("group_name", "source_name"), "numbers": ("step", "numbers")},
+}
+"""Columns of TABLES by the version that they came with, of the versions since traces have checksums; a later table with all its columns."""
+
 SCALARS: dict[str, str] = {
     "course_loss": "mean objective of the course batch, before the update",
     "course_gradient_norm": "global norm of the student's gradient, before clipping",
@@ -143,6 +154,8 @@ PARQUET_TABLES: dict[str, dict[str, str]] = {
         "label": "int64: hard label, index into the label names",
         "label_name": "string: name of the hard label",
         "truth": "list<double>: p(label | text) where the task knows it, or null",
+        "group_name": "string: name of the group it belongs to, empty where there is none",
+        "source_name": "string: name of who gave its label or soft target, empty where nobody is named",
     },
     "scalars.parquet": {
         "name": "string: one of the scalar names",

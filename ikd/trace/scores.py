@@ -1,4 +1,4 @@
-"""The scores of a run's models on its scored splits: each with its interval, what is best, recall by class, bins of confidence."""
+"""The scores of a run's models on its scored splits: each with its interval, what is best, by class, by group, by bin of confidence."""
 
 from __future__ import annotations
 
@@ -9,9 +9,9 @@ import numpy as np
 import pandas as pd
 
 from ikd.metrics.calibration import Reliability, reliability_of
-from ikd.metrics.predictions import Doubles, predictions
+from ikd.metrics.predictions import Doubles, Predictions, predictions
 from ikd.metrics.resampling import N_RESAMPLES, Estimate, estimate, interval, resampled
-from ikd.metrics.scores import METRICS, recall_of, values_of
+from ikd.metrics.scores import METRICS, group_values, recall_of, values_of
 from ikd.trace.final import FINAL_ROLES, SCORED, Final
 from ikd.trace.reader import TraceReader
 
@@ -20,6 +20,8 @@ HOW = (
     "difference to it, on the same resamples, may as well be none (its interval holds 0). Not told apart: that holds for all."
 )
 NOT_TOLD_APART = "not told apart"
+GROUP_SCORES = ("accuracy", "nll")
+"""The scores that are told of each group, in their order."""
 OLD = "This run was recorded before predictions were kept: its scores have no intervals."
 
 
@@ -36,6 +38,9 @@ class SplitScores:
         class_counts: (C,) examples of each label.
         recall: by role, (C, 3): value and ends of the interval; not a number for a class without examples.
         bins: of confidence, by role.
+        group_names: G names of the groups of its examples, sorted.
+        group_counts: (G,) labelled examples of each.
+        by_group: by role, (G, 2, 3): of each of `GROUP_SCORES` value and ends of the interval; not a number for a group without labels.
     """
 
     split: str
@@ -47,6 +52,9 @@ class SplitScores:
     class_counts: Doubles
     recall: Mapping[str, Doubles]
     bins: Mapping[str, Reliability]
+    group_names: Sequence[str]
+    group_counts: Doubles
+    by_group: Mapping[str, Doubles]
 
 
 def final_scores(reader: TraceReader) -> list[SplitScores]:
@@ -61,20 +69,28 @@ def final_scores(reader: TraceReader) -> list[SplitScores]:
 
 def split_scores(final: Final, split: str) -> SplitScores:
     """Return the scores of all models on one split."""
-    given = {role: predictions(logits, final.labels, final.truth) for role, logits in final.logits.items()}
+    given = {role: predictions(logits, final.labels, final.truth, final.groups) for role, logits in final.logits.items()}
     drawn = {role: resampled(one) for role, one in given.items()}
     values = {role: values_of(one) for role, one in given.items()}
     names = [name for name in METRICS if all(name in one for one in values.values())]
-    labels = final.labels[final.labels >= 0]
+    labels, any_one = final.labels[final.labels >= 0], next(iter(given.values()))
     return SplitScores(
         split=split, n_examples=len(final.labels), n_labelled=len(labels), roles=role_words(list(given)),
         estimates={name: {role: estimate(values[role][name], drawn[role][name]) for role in given} for name in names},
         best={name: _best(name, {role: values[role][name] for role in given}, {role: drawn[role][name] for role in given})
               for name in names},
-        class_counts=np.bincount(labels, minlength=next(iter(given.values())).n_classes).astype(np.float64),
+        class_counts=np.bincount(labels, minlength=any_one.n_classes).astype(np.float64),
         recall={role: np.stack([recall_of(one), *interval(drawn[role]["recall"])], axis=1) for role, one in given.items()},
         bins={role: reliability_of(one) for role, one in given.items()},
+        group_names=any_one.group_names, group_counts=group_values(any_one)[0].astype(np.float64),
+        by_group={role: _by_group(one, drawn[role]) for role, one in given.items() if one.group_names},
     )  # fmt: skip
+
+
+def _by_group(given: Predictions, drawn: Mapping[str, Doubles]) -> Doubles:
+    _, *values = group_values(given)
+    return np.stack([np.stack([value, *interval(drawn[f"group_{name}"])], axis=1)
+                     for name, value in zip(GROUP_SCORES, values, strict=True)], axis=1)  # fmt: skip
 
 
 def role_words(roles: Sequence[str]) -> dict[str, str]:
@@ -128,6 +144,43 @@ def recall_rows(scores: SplitScores, label_names: Sequence[str]) -> pd.DataFrame
     for role, values in scores.recall.items():
         table[[f"{role}_recall", f"{role}_low", f"{role}_high"]] = values
     return table
+
+
+def group_rows(several: Sequence[SplitScores]) -> pd.DataFrame:
+    """Return every number of the scores by group, a row each: split, group, examples, role, score, value, low, high; empty without any."""
+    rows = [
+        (one.split, group, int(one.group_counts[place]), role, score, *values[place, number])
+        for one in several for place, group in enumerate(one.group_names)
+        for role, values in one.by_group.items() for number, score in enumerate(GROUP_SCORES)
+    ]  # fmt: skip
+    return pd.DataFrame(rows, columns=["split", "group", "examples", "role", "score", "value", "low", "high"])
+
+
+def group_words(scores: SplitScores, score: str) -> pd.DataFrame:
+    """Return a row of words for each group, the one in which the student is worst first: group, examples, each model, whose worst it is.
+
+    Args:
+        scores: of a split whose examples belong to groups.
+        score: of `GROUP_SCORES`.
+    """
+    number = GROUP_SCORES.index(score)
+    worst = {role: _worst_first(values[:, number, 0], scores.group_counts, score) for role, values in scores.by_group.items()}
+    order = worst[next(role for role in reversed(FINAL_ROLES) if role in worst)]
+    rows = []
+    for place in order:
+        own = {scores.roles[role]: values[place, number] for role, values in scores.by_group.items()}
+        whose = [scores.roles[role] for role, places in worst.items() if places[0] == place and scores.group_counts[place] > 0]
+        cells = {who: "–" if np.isnan(one[0]) else in_words(Estimate(*one)) for who, one in own.items()}
+        rows.append({"group": scores.group_names[place], "examples": int(scores.group_counts[place]), **cells,
+                     "worst of": ", ".join(whose)})  # fmt: skip
+    return pd.DataFrame(rows, columns=["group", "examples", *(scores.roles[role] for role in scores.by_group), "worst of"])
+
+
+def _worst_first(values: Doubles, counts: Doubles, score: str) -> list[int]:
+    """Return the places of groups, the worst first, of equal ones the largest; those without a value last."""
+    sign = 1 if METRICS[score].larger_is_better else -1
+    order: list[int] = np.lexsort((-counts, sign * np.nan_to_num(values, nan=np.inf * sign))).tolist()
+    return order
 
 
 def bin_rows(scores: SplitScores) -> pd.DataFrame:

@@ -12,7 +12,7 @@ from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-from ikd.trace.schema import TABLES
+from ikd.trace.schema import LATER, SCHEMA_VERSION, TABLES
 
 STEP, BIN = "step", "bin"
 SUMS = "sums"
@@ -92,6 +92,13 @@ def damaged_places(connection: sqlite3.Connection) -> set[Place]:
     return {place for place in found.keys() | kept.keys() if found.get(place, 0) != kept.get(place, 0)}
 
 
+def columns_of(version: int) -> dict[str, list[str]]:
+    """Return the columns whose rows the checksums of a trace of some version are of, by table."""
+    later = {(table, name) for since, tables in LATER.items() if since > version for table, names in tables.items() for name in names}
+    found = {table: [name for name in columns if (table, name) not in later] for table, columns in _SUMMED.items()}
+    return {table: columns for table, columns in found.items() if columns}
+
+
 def _sums_of(connection: sqlite3.Connection) -> dict[Place, int]:
     sums: defaultdict[Place, int] = defaultdict(int)
     for table, row in _rows_of(connection):
@@ -100,7 +107,8 @@ def _sums_of(connection: sqlite3.Connection) -> dict[Place, int]:
 
 
 def _rows_of(connection: sqlite3.Connection) -> Iterator[tuple[str, Sequence[Any]]]:
-    for table, columns in _SUMMED.items():
+    row = connection.execute("SELECT value FROM meta WHERE key = 'schema_version'").fetchone()
+    for table, columns in columns_of(int(row[0]) if row else SCHEMA_VERSION).items():
         for row in connection.execute(f"SELECT {', '.join(columns)} FROM {table}"):
             yield table, row
     for row in connection.execute(_TABLES_AND_INDEXES):

@@ -10,6 +10,7 @@ CREATE_TABLES = """
 CREATE TABLE meta (key TEXT PRIMARY KEY, value TEXT NOT NULL);
 CREATE TABLE examples (
     split TEXT NOT NULL, id INTEGER NOT NULL, text TEXT NOT NULL, text_pair TEXT, label INTEGER NOT NULL, truth BLOB,
+    group_name TEXT NOT NULL DEFAULT '', source_name TEXT NOT NULL DEFAULT '',
     PRIMARY KEY (split, id));
 CREATE TABLE steps (step INTEGER PRIMARY KEY, seconds REAL NOT NULL);
 CREATE TABLE scalars (name TEXT NOT NULL, step INTEGER NOT NULL, value REAL, PRIMARY KEY (name, step)) WITHOUT ROWID;
@@ -25,6 +26,7 @@ CREATE TABLE probe (
 CREATE TABLE probe_influence (step INTEGER PRIMARY KEY, influence BLOB NOT NULL);
 CREATE TABLE hidden_feedback (
     role TEXT NOT NULL, step INTEGER NOT NULL, norms BLOB NOT NULL, PRIMARY KEY (role, step)) WITHOUT ROWID;
+CREATE TABLE numbers (step INTEGER PRIMARY KEY, numbers BLOB NOT NULL);
 CREATE TABLE final (role TEXT NOT NULL, split TEXT NOT NULL, logits BLOB NOT NULL, PRIMARY KEY (role, split));
 CREATE TABLE bands (step INTEGER PRIMARY KEY, quantiles BLOB NOT NULL);
 CREATE TABLE digest (
@@ -36,3 +38,6 @@ CREATE TABLE interventions (
 CREATE TABLE teacher_training (step INTEGER PRIMARY KEY, loss REAL);
 CREATE TABLE sums (part TEXT NOT NULL, number INTEGER NOT NULL, digest BLOB NOT NULL, PRIMARY KEY (part, number)) WITHOUT ROWID;
 """.strip().removesuffix(";").split(";")
+ADD_COLUMNS = {("examples", name): f"ALTER TABLE examples ADD COLUMN {name} TEXT NOT NULL DEFAULT ''"
+               for name in ("group_name", "source_name")}  # fmt: skip
+"""The statements that give a trace of an earlier version the columns that its tables lack, by table and column."""

@@ -31,6 +31,7 @@ def score_table(
     marks: Mapping[str, int] | None = None,
     exams: Sequence[int] = (),
     thin: Sequence[str] = (),
+    halo: tuple[ArrayLike, ArrayLike] | None = None,
 ) -> pd.DataFrame:
     """Return the one table of a score chart.
 
@@ -41,12 +42,14 @@ def score_table(
         marks: words such as "first exam" to the step they belong to.
         exams: steps of single exams, drawn as ticks; leave empty where every step has one.
         thin: those of the series that are drawn thinner, as belonging to another run.
+        halo: steps (N,) and values (N,) that are marked with a broad pale line, whatever line is there.
     """
     parts = [_rows("thin" if who in thin else "line", who, steps, values) for who, (steps, values) in series.items()]
     parts += [part.assign(kind="point") for part in parts if len(part) <= FEW_POINTS and not (part["kind"] == "thin").any()]
     if frozen is not None:
         parts.append(_rows("line", "frozen teacher", [0, n_steps], [frozen, frozen]))
-    return _joined([*parts, *_mark_rows(marks, exams, reach=n_steps)])
+    marked = [] if halo is None else [_rows("halo", "", *halo)]
+    return _joined([*parts, *marked, *_mark_rows(marks, exams, reach=n_steps)])
 
 
 def drift_table(
@@ -114,7 +117,8 @@ def score_chart(
     line = base.mark_line(clip=True, strokeWidth=2).encode(y=y, color=colour, strokeDash=dash, tooltip=hover)
     point = base.mark_point(clip=True, size=22, filled=True).encode(y=y, color=colour, tooltip=hover)
     thin = base.mark_line(clip=True, strokeWidth=1.2).encode(y=y, color=colour, strokeDash=dash, tooltip=hover)
-    return _layered([_only(line, "line").add_params(_zoom(zoom_name)), _only(thin, "thin"), _only(point, "point"),
+    halo = base.mark_line(clip=True, strokeWidth=11, strokeCap="round", opacity=0.3, color=MARK).encode(y=y)
+    return _layered([_only(line, "line").add_params(_zoom(zoom_name)), _only(halo, "halo"), _only(thin, "thin"), _only(point, "point"),
                      *_mark_layers(base, words_at="bottom")])  # fmt: skip
 
 

@@ -35,12 +35,12 @@ class TableView:
     """One table of rows as it is read.
 
     Attributes:
-        split: train, validation, test or unlabelled.
+        split: train, validation, test, exam or unlabelled.
         where: file name, or the words that say which split of the hub it is.
         n_rows: all its rows.
         columns: all its columns, in order.
         first: its first rows, cells cut to a bounded length.
-        used: role to column: text, text_pair, label, soft.
+        used: role to column: text, text_pair, label, soft, group, source, soft_target.
         guessed: whether a used column was guessed from its name or content.
     """
 
@@ -62,6 +62,7 @@ class SplitView:
         n_rows: its texts.
         unlabelled: those without a label.
         with_truth: those whose truth is known.
+        with_targets: those with a stored soft target.
         classes: (C,) texts of each class.
         groups: name of each group and its texts.
     """
@@ -71,6 +72,7 @@ class SplitView:
     unlabelled: int
     with_truth: int
     classes: Sequence[int]
+    with_targets: int = 0
     groups: Sequence[tuple[str, int]] = ()
 
 
@@ -81,12 +83,16 @@ class SourceView:
     Attributes:
         name: its name.
         n_rows: course texts that are from it.
+        with_targets: those with a stored soft target.
+        agrees: share of those with a label, too, whose most probable class is the label; None where there are none.
         worth: (C,) the probability that it is right where it names the class; empty where that is not known.
         right: the expected share of its course texts in which it is right; None where that is not known.
     """
 
     name: str
     n_rows: int
+    with_targets: int = 0
+    agrees: float | None = None
     worth: Sequence[float] = ()
     right: float | None = None
 

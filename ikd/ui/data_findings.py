@@ -65,6 +65,7 @@ def draw_splits(found: Inspection) -> None:
     """Draw the size of each split and its class balance."""
     rows = [
         {"split": one.name, "texts": one.n_rows, "without a label": one.unlabelled, "with known truth": one.with_truth,
+         **({"with a stored soft target": one.with_targets} if any(split.with_targets for split in found.splits) else {}),
          "classes present": sum(n > 0 for n in one.classes)}
         for one in found.splits
     ]  # fmt: skip
@@ -88,18 +89,24 @@ def draw_splits(found: Inspection) -> None:
 def group_rows(found: Inspection) -> pd.DataFrame:
     """Return the texts of each group by split."""
     names = sorted({name for one in found.splits for name, _ in one.groups})
-    return pd.DataFrame([{"group": visible(name, longest=80), **{one.name: dict(one.groups).get(name, 0) for one in found.splits}}
-                         for name in names])  # fmt: skip
+    rows = [{"group": visible(name, longest=80), **{one.name: dict(one.groups).get(name, 0) for one in found.splits}} for name in names]
+    without = {one.name: one.n_rows - sum(n for _, n in one.groups) for one in found.splits}
+    return pd.DataFrame([*rows, {"group": "(in none)", **without}] if any(without.values()) else rows)
 
 
 def source_rows(found: Inspection) -> pd.DataFrame:
-    """Return the course texts of each source and, where it is known, how often it is right: in all and by the class that it names."""
+    """Return the course texts of each source and, where it is known, how often it is right: in all and by the class that it names.
+
+    Of sources with stored soft targets also how many there are, and how often the most probable class is the label.
+    """
     names = [visible(name, longest=40) for name in found.label_names]
     rows = []
     for one in found.sources:
         worth = {f"right when it says {name}": f"{100 * share:.0f} %" for name, share in zip(names, one.worth, strict=False)}
         right = {"right": f"{100 * one.right:.0f} %"} if one.right is not None else {}
-        rows.append({"source": visible(one.name, longest=80), "course texts": one.n_rows, **right, **worth})
+        agrees = {"agrees with the label": "" if one.agrees is None else f"{100 * one.agrees:.0f} %"}
+        stored = {"stored soft targets": one.with_targets, **agrees} if any(source.with_targets for source in found.sources) else {}
+        rows.append({"source": visible(one.name, longest=80), "course texts": one.n_rows, **stored, **right, **worth})
     return pd.DataFrame(rows)
 
 

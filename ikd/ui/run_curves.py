@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, partial
 from typing import Any
 
 import numpy as np
@@ -18,6 +18,7 @@ from ikd.plots.curves import drift_chart, drift_table, score_chart, score_table
 from ikd.plots.theme import FROZEN, LOSSES, ROLES
 from ikd.trace.thin import thin
 from ikd.ui.figures import show_figure
+from ikd.ui.group_lines import WHOSE, WORST, group_lines
 from ikd.ui.pace import PACES_SECONDS, pace_seconds
 from ikd.ui.parentage import parent_series
 from ikd.ui.tail import Tail
@@ -26,7 +27,8 @@ from ikd.ui.timeline import RunTimeline, marks_of, temperature_moves, temperatur
 MOST_POINTS = 600
 SHOWN = {"All steps": 0, "Last 200": 200, "Last 50": 50}
 SLOWED = " Drawn every {:g} s, to leave this machine to the run."
-LEFT = {"Accuracy": "accuracy", "Likelihood": "nll", "Agreement": "agreement"}
+BY_GROUP = "By group"
+LEFT = {"Accuracy": "accuracy", "Likelihood": "nll", "Agreement": "agreement", BY_GROUP: "groups"}
 RIGHT = {"Drift": "drift", "Losses": "losses", "Teacher's update": "update"}
 MEANINGS = {
     "accuracy": "Share of the held-out probe examples whose most probable class is the label. Dotted: the frozen teacher.",
@@ -37,7 +39,7 @@ MEANINGS = {
     "losses": "Course loss: the objective of each course batch. Exam loss: cross-entropy of the exam batch after the course step.",
     "update": "Norm of the teacher's update over the norm of its trained weights; much above 0.001 it risks collapse.",
 }
-PEERS = ("mutual", "online")
+PEERS = ("direct", "mutual", "online")
 PEER_LOSSES = "Course loss: the objective of each course batch. Teacher's loss: its own on that batch, towards labels and student."
 PARENT = {"parent's teacher": (FROZEN, [1, 0]), "parent's student": (FROZEN, [6, 3]), "parent's agreement": (FROZEN, [6, 3])}
 DRIFT = ("drift_q05", "drift_q25", "drift_median", "drift_q75", "drift_q95")
@@ -82,9 +84,10 @@ def draw_curves(scene: Scene) -> None:
     left, right = st.columns(2, gap="medium")
     shown = st.session_state.get("curves-shown", "All steps") or "All steps"
     with left:
-        what = LEFT[st.segmented_control("Scores", list(LEFT), default="Accuracy", key="curves-left", required=True,
+        offered = [name for name in LEFT if name != BY_GROUP or scene.tail.has_groups()]
+        what = LEFT[st.segmented_control("Scores", offered, default="Accuracy", key="curves-left", required=True,
                                          label_visibility="collapsed")]  # fmt: skip
-        _draw_scores(scene, what, shown)
+        (_draw_groups if what == "groups" else partial(_draw_scores, what=what))(scene, shown=shown)
     with right:
         what = RIGHT[st.segmented_control("Teacher", list(RIGHT), default="Drift", key="curves-right", required=True,
                                           label_visibility="collapsed")]  # fmt: skip
@@ -108,6 +111,15 @@ def _draw_scores(scene: Scene, what: str, shown: str) -> None:
                 parent=True)  # fmt: skip
 
 
+def _draw_groups(scene: Scene, shown: str) -> None:
+    whose = str(st.segmented_control("Whose accuracy", WHOSE, default=WHOSE[0], key="curves-whose", required=True,
+                                     format_func=str.capitalize, label_visibility="collapsed"))  # fmt: skip
+    found = scene.tail.group_readings()
+    lines = group_lines(found, whose, scene.cursor)
+    draw_lines(scene, lines.table, lines.names, what=f"groups_{whose}", shown=shown, title=f"accuracy of the {whose}", looks=lines.looks,
+               unit=True, words=lines.words, halo=WORST)  # fmt: skip
+
+
 def _draw_losses(scene: Scene, shown: str) -> None:
     table = scene.scalars("course_loss", "exam_loss", "teacher_loss")
     own = scene.config is not None and scene.config.policy.name in PEERS
@@ -126,7 +138,7 @@ def _draw_update(scene: Scene, shown: str) -> None:
 
 def draw_lines(
     scene: Scene, table: pd.DataFrame, names: dict[str, str], *, what: str, shown: str, title: str, looks: Any,
-    frozen: float | None = None, unit: bool = False, parent: bool = False, words: str = "",
+    frozen: float | None = None, unit: bool = False, parent: bool = False, words: str = "", halo: str = "",
 ) -> None:  # fmt: skip
     """Draw lines over the steps, with the marks of the run and words under them.
 
@@ -142,13 +154,15 @@ def draw_lines(
         unit: whether the vertical axis goes from 0 to 1.
         parent: whether the run this one was forked from is drawn too.
         words: under the figure, in place of those of `MEANINGS`.
+        halo: name of the rows that are marked with a broad pale line.
     """
     first = _first_shown(scene, shown)
     series = {who: _series(table, name, first, scene.cursor) for who, name in names.items()}
     of_parent = _parent_lines(scene, names, first) if parent else {}
     looks = {**looks, **{who: PARENT[who] for who in of_parent}}
     marks, exams = marks_of(scene.timeline, scene.n_steps)
-    rows = score_table({**series, **of_parent}, n_steps=scene.n_steps, frozen=frozen, marks=marks, exams=exams, thin=list(of_parent))
+    rows = score_table({**series, **of_parent}, n_steps=scene.n_steps, frozen=frozen, marks=marks, exams=exams, thin=list(of_parent),
+                       halo=_series(table, halo, first, scene.cursor) if halo else None)  # fmt: skip
     rows = rows[rows["step"].between(first, scene.cursor)] if shown != "All steps" else rows
     zoom = f"zoom_{what}"
     spoken = "; ".join(_spoken(who, steps, values) for who, (steps, values) in series.items())

@@ -55,4 +55,5 @@ def course_sampler(course: LabelledSource, config: RunConfig) -> Sampler:
     return Sampler(
         len(course), seed=(config.seed, 2), bucket=config.training.batch_size,
         lengths=course.lengths if config.training.length_buckets else None,
+        labels=course.split.labels if config.training.balanced_batches else None,
     )  # fmt: skip

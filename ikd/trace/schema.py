@@ -66,7 +66,8 @@ TABLES: dict[str, dict[str, str]] = {
         "numbers": "float32 blob (numbers,): the numbers as they are, named in meta.numbers",
     },
     "final": {
-        "role": "frozen_teacher (before the first step, where the teacher learns), teacher or student (after the last step)",
+        "role": "frozen_teacher (before the first step, where the teacher learns), teacher or student (after the last step), or "
+        "student_before_exam_texts (after the last course step, where the student then studied the exam texts)",
         "split": "validation or test, whose examples stand in the table examples; traces before version 6 have no such table",
         "logits": "float32 blob (examples of the split, classes)",
     },
@@ -120,11 +121,12 @@ SCALARS: dict[str, str] = {
     "exam_loss": "cross-entropy of the exam batch after the course step",
     "exam_loss_before": "cross-entropy of the same exam batch before the course step (at readings)",
     "exam_loss_predicted_change": "-v . U(g): first-order change of the exam loss, v taken before the step (at readings)",
+    "exam_split_loss": "cross-entropy of the student on the whole exam split, where the best student is kept",
     "influence_sum": "sum of the influences of the course batch, equal to -w . g; zero, but for rounding, where clipping is active: "
     "scaling the whole gradient then changes nothing",
     "influence_sum_unclipped": "the same sum with the clip factor held constant, before clipping takes the part along g away; equal to "
     "influence_sum where clipping is not active",
-    "teacher_loss": "the teacher's own loss on the course batch, where it learns without exams",
+    "teacher_loss": "the teacher's own loss on the course batch, where it learns without exams; on the exam batch under policy direct",
     "temperature": "temperature of the soft targets, where it follows a schedule",
     "alpha": "weight of the teacher against the labels, where temperature or alpha follows a schedule",
     "anchor_loss": "unweighted anchor term of the teacher's update",
@@ -196,6 +198,8 @@ PARQUET_TABLES: dict[str, dict[str, str]] = {
         "label": "int64: hard label of the example, -1 where there is none",
         "frozen_teacher_logits": "list<float>: what the teacher said before the first step, or null where it was not asked",
         "teacher_logits": "list<float>: what the teacher said after the last step, or null where the run did not come so far",
+        "student_before_exam_texts_logits": "list<float>: what the student said after the last course step, or null where it did not study "
+        "the exam texts then",
         "student_logits": "list<float>: what the student said after the last step, or null where the run did not come so far",
     },
 }

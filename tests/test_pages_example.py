@@ -26,7 +26,7 @@ from tests.small_runs import at_step, carried_out, small
 from tests.synthetic import HOSTILE, synthetic_run, without_config
 
 SECONDS = 180
-RECORDED = "recorded:reviews-exam"
+RECORDED = "recorded:pairs-exam"
 
 
 def opened(folder: RunFolder | None = None, **address: str) -> AppTest:

@@ -95,9 +95,7 @@ def take_rows(
     dropped = no_text | no_second | (set() if unlabelled else no_label)
     kept = [i for i in range(len(texts)) if i not in dropped]
     if not kept:
-        bare = LEFT_OUT if no_label <= left_out else f"no label in column {quoted_name(columns.label or '')}"
-        what = bare if no_label else "no text"
-        raise TaskError(f"{where} has no usable rows: of its {row_count(len(texts))}, every one has {what}. Check the columns.")
+        raise _none_usable(no_label, left_out, columns, f"{where} has no usable rows: of its {row_count(len(texts))}, every one has")
     why = [("an empty text", no_text), ("a missing second text", no_second)]
     why += [] if unlabelled else [("a missing label", no_label - left_out), (LEFT_OUT, no_label & left_out)]
     rows = Rows(
@@ -107,6 +105,11 @@ def take_rows(
     )  # fmt: skip
     rows = _with_beside(rows, table, columns, where=where, renamed=renamed or {}).keep(kept)
     return replace(rows, notes=(*rows.notes, *_odd(rows, where)))
+
+
+def _none_usable(no_label: set[int], left_out: AbstractSet[int], columns: Columns, begin: str) -> TaskError:
+    bare = LEFT_OUT if no_label <= left_out else f"no label in column {quoted_name(columns.label or '')}"
+    return TaskError(f"{begin} {bare if no_label else 'no text'}. Check the columns.")
 
 
 def _with_beside(rows: Rows, table: pd.DataFrame, columns: Columns, *, where: str, renamed: Mapping[str, str]) -> Rows:

@@ -164,6 +164,20 @@ def test_exam_texts_of_their_own_are_named_here_and_shown(tmp_path: Path) -> Non
     assert "exam" in next(one for one in page.segmented_control if one.label == "Rows for").options
 
 
+@needs_data
+def test_film_reviews_are_studied_and_kitchen_reviews_examined_on_the_page(tmp_path: Path) -> None:
+    kitchen = pd.read_parquet(DATA / "amazon_kitchen" / "train.parquet").drop_duplicates("text").sample(300, random_state=0)
+    films = pd.read_parquet(DATA / "mr" / "train.parquet").sample(300, random_state=0)
+    parts = {"train": films, "exam": kitchen[:100], "validation": kitchen[100:200], "test": kitchen[200:]}
+    for split, rows in parts.items():
+        rows.to_parquet(tmp_path / f"{split}.parquet")
+    page = opened({"task.name": "files"})
+    for split, label in (("train", "Training"), ("exam", "Exam"), ("validation", "Validation"), ("test", "Test")):
+        page = next(one for one in page.text_input if one.label == f"{label} file").input(str(tmp_path / f"{split}.parquet")).run()
+    assert not page.exception and not page.error
+    assert "300 course, 100 exam, 100 validation, 100 test texts in 2 classes" in words(page)
+
+
 def test_groups_sources_and_soft_targets_are_chosen_here_and_shown(tmp_path: Path) -> None:
     said = {"no": "[0.9, 0.1]", "yes": "[0.2, 0.8]"}
     rows = [(text, label, f"d{i % 3}", f"w{i % 2}", said[label]) for i, (text, label) in enumerate(ROWS)]

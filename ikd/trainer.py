@@ -20,11 +20,14 @@ from ikd.classroom import (
     course_sampler,
     end_of,
     layers_shown,
+    plain,
+    reading_of,
+    run_started,
     scheduled_lesson,
+    step_taken,
 )
 from ikd.classroom.checks import require_finite, require_floor
 from ikd.classroom.examples import scored_split
-from ikd.classroom.reporting import plain, reading_of, run_started, step_taken
 from ikd.config import (
     EXAM_POLICIES,
     HIDDEN_OBJECTIVES,
@@ -92,6 +95,7 @@ class Training:
         self._course = course_sampler(splits["course"], self._config)
         self._exams = Sampler(len(self._exam_split) if self._exam_split is not None else 0, seed=(seed, 3))
         self._first_student = copy.deepcopy(self._lesson.student.state_dict()) if fresh_student_at(self._config) is not None else None
+        self._swapped = whole_split(room.cues.swapped, room.device) if room.cues is not None else []
         self._known: set[int] = set()
         self._scores: dict[str, float] = {}
         self._best = BestStudent(room)
@@ -106,7 +110,7 @@ class Training:
             TrainingError: a loss that is not finite, or a teacher below its accuracy floor.
             ModelError: a snapshot of other models.
         """
-        probe_batches = _probe_batches(self._room, self._config)
+        probe_batches = whole_split(self._room.splits["validation"], self._room.device, first=self._config.record.probe_size)
         yield run_started(self._room, self._config, n_steps=self._timeline.last.training.steps, shown=self._shown.names)
         if self._config.policy.fresh_student:
             yield Notice(text=f"From step {fresh_student_at(self._config)} on a fresh student is taught by the teacher as it is then.")
@@ -127,9 +131,9 @@ class Training:
                 yield Notice(text=f"At step {taken.step} the exams had nothing more to say (policy.silent_exams): the teacher is frozen.")
             yield replace(taken, seconds=self._clock() - began + (before_step_0 if taken.step == 0 else 0.0))
         began = self._clock()
-        last = reading_of(self._read(probe_batches), None, self._numbers())
-        looked = self._best.look(self.step, self._config)
-        yield StepTaken(step=self.step, scalars=looked, reading=last, seconds=self._clock() - began)
+        last = self._read(probe_batches)
+        scalars = {**self._best.look(self.step, self._config), **self._reliances(last)}
+        yield StepTaken(step=self.step, scalars=scalars, reading=reading_of(last, None, self._numbers()), seconds=self._clock() - began)
         yield Stage(name="final scores")
         yield from self._predictions(Asked("teacher", self._lesson.teacher))
         facts = yield from end_of(self._room, self._config, self._best, self._predictions)
@@ -219,7 +223,7 @@ class Training:
         taught = policy(self._lesson, batch, exam, probe)
         if is_scheduled(config):
             taught.scalars.update(temperature=temperature_at(step, config), alpha=alpha_at(step, config))
-        taught.scalars.update(looked)
+        taught.scalars.update({**looked, **self._reliances(probe)})
         require_finite(taught.scalars, step)
         self.step = step + 1
         if self._lesson.taming is not None and "exam_loss" in taught.scalars:
@@ -233,9 +237,11 @@ class Training:
             return reading
         return corrected_reading(lesson.correction, reading, temperature=lesson.temperature)
 
-
-def _probe_batches(room: Classroom, config: RunConfig) -> list[Batch]:
-    return whole_split(room.splits["validation"], room.device, first=config.record.probe_size)
+    def _reliances(self, probe: ProbeReading | None) -> dict[str, float]:
+        cues = self._room.cues
+        if probe is None or cues is None:
+            return {}
+        return cues.reliances(probe, self._read(self._swapped), temperature=temperature_at(0, self._timeline.at(0)))
 
 
 def caches_soft_targets(config: RunConfig, n_examples: int) -> bool:

@@ -11,6 +11,9 @@ from ikd.config.exam_texts import measured_every
 TANGENT_COST = {"jvp": 3.0, "finite_difference": 2.0, "unrolled": 3.0}
 """d in the cost model: student forwards that the hypergradient adds. For `unrolled` the backward through the update."""
 
+CUE_TEXTS, CUE_SWAPS = 64, 4
+"""Probe texts whose cue word is swapped, and other cue words tried on each: reliance costs at most 256 texts a reading."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class Shape:
@@ -125,3 +128,15 @@ def step_units(config: RunConfig, ratio: float, teacher_layers: int, *, cached_e
 def _end(config: RunConfig) -> int:
     ends = (config.training.steps, config.policy.teacher_freeze_at, fresh_student_at(config))
     return min(end for end in ends if end is not None)
+
+
+def swapped_texts(config: RunConfig, n_classes: int | None) -> int:
+    """Return how many texts with swapped cue words are read at each reading beside the probe set; 0 where the task has no shortcut.
+
+    Args:
+        config: of the run.
+        n_classes: of the task, or None where it is not known: as many cue words as are ever tried.
+    """
+    if config.task.shift != "shortcut":
+        return 0
+    return min(config.record.probe_size, CUE_TEXTS) * min((n_classes or CUE_SWAPS + 1) - 1, CUE_SWAPS)

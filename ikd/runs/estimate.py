@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from ikd.config import STORED, RunConfig, exam_joins_course
 from ikd.config.names import N_CLASSES
 from ikd.config.permission import read_only
-from ikd.runs.cost import Shape, ending_units, kd_units, n_exams, step_units
+from ikd.runs.cost import Shape, ending_units, kd_units, n_exams, step_units, swapped_texts
 from ikd.runs.launch import active_run
 from ikd.runs.loading import load_job
 from ikd.runs.speed import Speed, kept_speed, measure_speed
@@ -124,7 +124,8 @@ def _timed(
     feedback = n_exams(config) if config.policy.name == "exam" else 0
     with_feedback = feedback / steps * (3 + 6 * config.policy.exam_batch_size / config.record.probe_size)
     still = speed.forward_seconds(student, batch_size=batch, length=length)
-    reading = readings * still * probe * (ratio + 1 + with_feedback)
+    swapped = swapped_texts(config, N_CLASSES.get(config.task.name)) / batch
+    reading = readings * still * (probe * (ratio + 1 + with_feedback) + swapped * (ratio + 1))
     fitting = 3 * config.teacher.fine_tune_steps * speed.forward_seconds(
         teacher, batch_size=config.teacher.fine_tune_batch_size, length=length, training=True
     )

@@ -21,6 +21,7 @@ from ikd.models.encoding import token_rows
 from ikd.models.initialisation import layer_stack
 from ikd.models.vocabulary import unknown_share
 from ikd.protocols import Split, TaskData
+from ikd.runs.cues import cue_swaps, misled_facts
 from ikd.runs.facts import facts_of
 from ikd.runs.sameness import require_same_models, require_same_texts
 from ikd.runs.sources import asks_for_sources_by_exam, with_sources_by_exam
@@ -76,6 +77,9 @@ def prepare(folder: RunFolder, config: RunConfig, device: torch.device, n_thread
         data = with_exam_in_course(data)
         lessons["course"] = encode(data, "course", config, teacher=teacher, student=student)
     room = _room(config, data, teacher, student, device=device, splits=lessons, n_threads=n_threads, facts=checked)
+    if (swaps := cue_swaps(data, config, teacher=teacher, student=student)) is not None:
+        misled = misled_facts(swaps, teacher, lessons, device=device, precision=config.machine.precision)
+        room = replace(room, cues=swaps, facts={**room.facts, **misled})
     return Prepared(room=room, student=student, data=data)
 
 

@@ -39,6 +39,7 @@ from ikd.trace.decoding import (
 from ikd.trace.final import Final, decoded_final
 from ikd.trace.folder import RunFolder
 from ikd.trace.issued import sizes_table
+from ikd.trace.numbers import numbers_table
 from ikd.trace.rows import interventions_in
 from ikd.trace.schema import SCALARS, SCHEMA_VERSION
 
@@ -212,17 +213,8 @@ class TraceReader:
         Returns:
             columns step, number (its place), name, value, truth (NaN where it is not known); no rows where the teacher learns weights.
         """
-        columns = ["step", "number", "name", "value", "truth"]
-        kinds = {"step": "int64", "number": "int64", "value": "float64", "truth": "float64"}
         with self._trace() as trace:
-            if trace is None or not has_table(trace, "numbers"):
-                return table([], columns, kinds)
-            names = decoded_meta(trace, "numbers").get("numbers", [])
-            truth = decoded_meta(trace, "numbers_truth").get("numbers_truth", [])
-            rows = trace.execute("SELECT step, numbers FROM numbers WHERE step > ? ORDER BY step", (int(after),)).fetchall()
-        found = [(step, at, name, float(value), truth[at] if at < len(truth) else float("nan")) for step, blob in rows
-                 for at, (name, value) in enumerate(zip(names, decoded_blob(blob, "<f4", len(names)), strict=True))]  # fmt: skip
-        return table(found, columns, kinds)
+            return numbers_table(trace, after=int(after))
 
     def digest_rows(self) -> tuple[list[Bin], list[int], list[Floats]]:
         """Return the bins and the quantiles (2, 4, 5) with their steps that were written with a long trace; none in a short one."""

@@ -137,6 +137,10 @@ SCALARS: dict[str, str] = {
     "teacher_accuracy": "teacher accuracy on the probe set",
     "student_nll": "student mean negative log-likelihood of the labels on the probe set",
     "teacher_nll": "teacher mean negative log-likelihood of the labels on the probe set",
+    "reliance_teacher": "how far the teacher relies on the cue word of a shortcut task (at readings): the mean total variation between its "
+    "soft targets on a probe text and on the same text with another cue word, at the training temperature of the first step; at step 0 the "
+    "frozen teacher's",
+    "reliance_student": "the same of the student",
     "agreement": "share of probe examples on which student and teacher give the same class",
     "drift_median": "median over the probe set of KL(teacher now || frozen teacher), at the training temperature (of the first step, "
     "where it changes)",

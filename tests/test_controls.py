@@ -22,7 +22,8 @@ from ikd.events import Notice, Predicted, Progress, RunFinished, StepTaken
 from ikd.metrics.scores import point_values
 from ikd.runs.cost import ending_units, exam_units, n_exams, step_units
 from ikd.runs.spent import exam_scalar, flops_after, flops_spent
-from ikd.study.cells import check_configs, digest_of
+from ikd.study.cells import check_configs
+from ikd.study.digests import digest_of
 from ikd.study.reading import study_from_text
 from ikd.teaching.calibration import FLATTEST, SHARPEST, fitted_temperature
 from ikd.teaching.optimizers import build_optimizer, trained_parameters

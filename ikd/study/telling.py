@@ -12,6 +12,7 @@ from ikd.errors import ConfigError
 from ikd.metrics.scores import METRICS
 from ikd.study.comparing import compared, comparison_table, example_table, sentences
 from ikd.study.folder import Row
+from ikd.study.groups import group_table
 from ikd.study.plan import GENERATED_TASKS
 from ikd.study.results import (
     Results,
@@ -51,11 +52,12 @@ def whole_markdown(results: Results) -> str:
 
 
 def tables(results: Results) -> dict[str, pd.DataFrame]:
-    """Return every table of a study by name, those that a person reads first."""
-    return {"teachers": teacher_table(results), "means": mean_table(results),
-            "comparisons": comparison_table(compared(results)), "examples": example_table(results),
-            "tuning": tuning_table(results), "cost": cost_table(results), "runs": run_table(results),
-            "scores": score_table(results)}  # fmt: skip
+    """Return every table of a study by name, those that a person reads first; that of groups only where there are any."""
+    found = {"teachers": teacher_table(results), "means": mean_table(results),
+             "comparisons": comparison_table(compared(results)), "examples": example_table(results), "groups": group_table(results),
+             "tuning": tuning_table(results), "cost": cost_table(results), "runs": run_table(results),
+             "scores": score_table(results)}  # fmt: skip
+    return {name: table for name, table in found.items() if name != "groups" or len(table)}
 
 
 def write_all(results: Results, out: Path) -> list[Path]:

@@ -8,21 +8,23 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 
-import numpy as np
 import torch
 from torch import Tensor, nn
 
 from ikd.classroom import (
     Classroom,
     LabelledSource,
+    array_of,
     build_lesson,
     changed_lesson,
     course_sampler,
     layers_shown,
-    named_numbers,
+    reading_of,
+    run_started,
     scheduled_lesson,
+    step_taken,
 )
-from ikd.classroom.examples import example_of, scored_split
+from ikd.classroom.examples import scored_split
 from ikd.config import (
     HIDDEN_OBJECTIVES,
     MOVING_POLICIES,
@@ -39,14 +41,14 @@ from ikd.config import (
     temperature_at,
 )
 from ikd.errors import TrainingError
-from ikd.events import Course, Event, Notice, Predicted, Reading, RunFinished, RunStarted, Stage, StepTaken
+from ikd.events import Event, Notice, Predicted, RunFinished, Stage, StepTaken
 from ikd.metrics.scores import point_values
 from ikd.protocols import Batch
 from ikd.teaching.corrections import numbers_of
 from ikd.teaching.lesson import Lesson, Taught
 from ikd.teaching.optimizers import set_learning_rate
 from ikd.teaching.policies import POLICIES, fixed_step
-from ikd.teaching.probe import ProbeAsked, ProbeReading, hidden_norms
+from ikd.teaching.probe import ProbeReading
 from ikd.teaching.reading import corrected_reading, on_device, read_corrected, read_probe, read_split, whole_split
 from ikd.teaching.schedule import Sampler, learning_rate_factor
 from ikd.teaching.snapshot import Snapshot, gather, restore
@@ -104,7 +106,7 @@ class Training:
             ModelError: a snapshot of other models.
         """
         probe_batches = _probe_batches(self._room, self._config)
-        yield _started(self._room, self._config, n_steps=self._timeline.last.training.steps, shown=self._shown.names)
+        yield run_started(self._room, self._config, n_steps=self._timeline.last.training.steps, shown=self._shown.names)
         if self._config.policy.fresh_student:
             yield Notice(text=f"From step {fresh_student_at(self._config)} on a fresh student is taught by the teacher as it is then.")
         yield from (scored_split(self._room.splits[name], name) for name in SCORED if name in self._room.splits)
@@ -124,7 +126,7 @@ class Training:
                 yield Notice(text=f"At step {taken.step} the exams had nothing more to say (policy.silent_exams): the teacher is frozen.")
             yield replace(taken, seconds=self._clock() - began + (before_step_0 if taken.step == 0 else 0.0))
         began = self._clock()
-        last = _reading(self._read(probe_batches), None, self._numbers())
+        last = reading_of(self._read(probe_batches), None, self._numbers())
         yield StepTaken(step=self.step, scalars={}, reading=last, seconds=self._clock() - began)
         yield Stage(name="final scores")
         yield from self._predictions("teacher", self._lesson.teacher)
@@ -159,7 +161,7 @@ class Training:
             if name not in room.splits:
                 continue
             data = room.splits[name].split
-            logits = _array(self._said(model, role, room.splits[name]))
+            logits = array_of(self._said(model, role, room.splits[name]))
             scores = point_values(logits, data.labels, data.truth, data.groups)
             self._scores |= {f"{role}/{name}/{score}": value for score, value in scores.items()}
             yield Predicted(role=role, split=name, logits=logits)
@@ -217,7 +219,7 @@ class Training:
         self.step = step + 1
         if self._lesson.taming is not None and "exam_loss" in taught.scalars:
             self._lesson.taming.heard(taught.scalars["exam_loss"])
-        return _taken(step, taught, batch, probe=probe, texts=room.splits["course"], known=self._known, numbers=numbers)
+        return step_taken(step, taught, batch, probe=probe, texts=room.splits["course"], known=self._known, numbers=numbers)
 
     def _read(self, batches: Sequence[Batch]) -> ProbeReading:
         lesson = self._lesson
@@ -252,62 +254,6 @@ def _set_rates(lesson: Lesson, step: int, config: RunConfig) -> None:
             step - begun, n_steps=ends - begun, warmup_steps=policy.teacher_warmup_steps, schedule=policy.teacher_schedule
         )
         set_learning_rate(lesson.teacher_optimizer, teacher_rate(config) * factor)
-
-
-def _started(room: Classroom, config: RunConfig, *, n_steps: int, shown: Sequence[str]) -> RunStarted:
-    validation = room.splits["validation"].split
-    size = min(config.record.probe_size, len(validation))
-    return RunStarted(
-        label_names=list(room.label_names),
-        n_steps=n_steps,
-        temperature=temperature_at(0, config),
-        probe=[example_of(room.splits["validation"], index, "probe") for index in range(size)],
-        facts=room.facts,
-        shown=shown,
-        **named_numbers(room, config),
-    )
-
-
-def _taken(
-    step: int, taught: Taught, batch: Batch, *, probe: ProbeReading | None, texts: LabelledSource, known: set[int],
-    numbers: Tensor | None,
-) -> StepTaken:  # fmt: skip
-    examples = batch.examples.numpy()
-    new = [index for index in dict.fromkeys(examples.tolist()) if index not in known]
-    known.update(new)
-    feedback = taught.feedback
-    course = Course(
-        examples=examples,
-        teacher_logits=_array(taught.course.teacher_outputs.logits),
-        student_logits=_array(taught.course.student_logits),
-        feedback=_array(-feedback.scale * feedback.cotangent.logits) if feedback else None,
-        influence=_array(feedback.influence) if feedback else None,
-        hidden_feedback=_hidden(feedback.scale * hidden_norms(feedback.cotangent)) if feedback else None,
-    )
-    return StepTaken(
-        step=step, scalars=taught.scalars, course=course,
-        reading=_reading(probe, taught.probe_asked, numbers) if probe is not None else None,
-        new_examples=[example_of(texts, index, "course") for index in new],
-    )  # fmt: skip
-
-
-def _reading(probe: ProbeReading, asked: ProbeAsked | None, numbers: Tensor | None) -> Reading:
-    return Reading(
-        teacher_logits=_array(probe.in_order(probe.teacher_logits)),
-        student_logits=_array(probe.in_order(probe.student_logits)),
-        feedback=_array(asked.feedback) if asked else None,
-        influence=_array(asked.influence) if asked else None,
-        hidden_feedback=_hidden(asked.hidden) if asked else None,
-        numbers=_array(numbers) if numbers is not None else None,
-    )
-
-
-def _hidden(norms: Tensor) -> np.ndarray[tuple[int, ...], np.dtype[np.float32]] | None:
-    return _array(norms) if norms.shape[1] else None
-
-
-def _array(tensor: Tensor) -> np.ndarray[tuple[int, ...], np.dtype[np.float32]]:
-    return tensor.detach().float().cpu().numpy()
 
 
 def _check_finite(taught: Taught, step: int) -> None:

@@ -33,7 +33,8 @@ def facts_of(
     moves = config.policy.name in MOVING_POLICIES
     batch = course.batch(range(min(COUNTED_TEXTS, len(course))))
     return {
-        "task": data.name, "fingerprint": data.fingerprint, "truth_is": data.truth_is, **model_hashes(config, teacher, student),
+        "task": data.name + (f" ({data.marked})" if data.marked else ""), "fingerprint": data.fingerprint,
+        "truth_is": data.truth_is, **model_hashes(config, teacher, student),
         **{f"{name}_examples": len(split) for name, split in data.splits.items()},
         "teacher_weights": sum(weight.numel() for weight in teacher.model.parameters()),
         "student_weights": sum(weight.numel() for weight in student.model.parameters()),

@@ -18,7 +18,7 @@ from ikd.errors import IKDError, TaskError
 from ikd.models import build_student, build_teacher, encode, tokenizers_of
 from ikd.protocols import UNLABELLED, Inputs, TaskData
 from ikd.runs.devices import resolve_device, use_threads
-from ikd.runs.inspection import Finding, FirstBatch, Inspection, SeenText, SplitView, TableView
+from ikd.runs.inspection import Finding, FirstBatch, Inspection, SeenText, SourceView, SplitView, TableView
 from ikd.runs.preparation import with_exam_in_course
 from ikd.runs.teachers import teacher_as_it_stands
 from ikd.runs.trial import blamed_on
@@ -31,7 +31,7 @@ from ikd.tasks.labelling import read_labels
 from ikd.tasks.labels import label_map, quoted
 from ikd.tasks.reading import Table
 from ikd.tasks.rows import Rows, text_key
-from ikd.tasks.settling import contradicting, rare_classes, repeated
+from ikd.tasks.settling import contradicting, of_several_sources, rare_classes, repeated
 from ikd.tasks.sources import Source, source_of
 from ikd.tasks.spellings import spelled
 from ikd.teaching.forward import mode, outputs_of
@@ -123,7 +123,7 @@ def _stages(config: RunConfig) -> Iterator[dict[str, object]]:
     data = load_task(task)
     yield {
         "label_names": data.label_names, "notes": data.notes, "truth_is": data.truth_is, "fingerprint": data.fingerprint,
-        "splits": [_split_view(name, data) for name in data.splits],
+        "splits": [_split_view(name, data) for name in data.splits], "sources": _sources(data), "marked": data.marked,
     }  # fmt: skip
     lengths = _lengths(config, data)
     yield {"lengths": lengths, "findings": [*findings, *_small(data), *_balance(data), *_too_long(lengths, task)]}
@@ -139,7 +139,8 @@ def _view(split: str, where: str, table: Table, source: Source, task: TaskSettin
         guess = guessed_columns(frame)
         columns = Columns(text=source.wanted.text or guess.text, text_pair=source.wanted.text_pair or guess.text_pair,
                           label=source.wanted.label or guess.label, guessed=True)  # fmt: skip
-    used = {"text": columns.text, "text_pair": columns.text_pair, "label": columns.label, "soft": ", ".join(columns.soft)}
+    used = {"text": columns.text, "text_pair": columns.text_pair, "label": columns.label, "soft": ", ".join(columns.soft),
+            "group": columns.group, "source": columns.source, "soft_target": ", ".join(columns.targets)}  # fmt: skip
     return TableView(
         split=split, where=where, n_rows=len(frame), columns=[str(name) for name in frame.columns], first=first,
         used={role: name for role, name in used.items() if name}, guessed=columns.guessed,
@@ -203,6 +204,11 @@ def _findings(source: Source, task: TaskSettings) -> Iterator[Finding]:
     if found := contradicting(labelled):
         yield Finding(kind="conflicts", count=len(found), setting="task.conflicts", rows=_shown(labelled, found),
                       sentence=f"{_rows(len(found))} at odds with another one: the same text, another label.")  # fmt: skip
+    if found := [i for members in of_several_sources(train) for i in members]:
+        texts = len(of_several_sources(train))
+        yield Finding(kind="several sources", count=len(found), rows=_shown(train, found),
+                      sentence=f"{_rows(len(found))} of {texts:,} text{'' if texts == 1 else 's'} that several sources speak of; rows of "
+                      "different sources do not conflict.")  # fmt: skip
     if rare := rare_classes(labelled):
         named = ", ".join(f"{quoted(label)} ({n})" for label, n in list(rare.items())[:10])
         what = "classes have" if len(rare) > 1 else "class has"
@@ -210,7 +216,7 @@ def _findings(source: Source, task: TaskSettings) -> Iterator[Finding]:
                       sentence=f"{len(rare)} {what} too few rows to be in every split: {named}.")  # fmt: skip
     yield from _shared(parts)
     soft = [name for name in source.tables["train"][1].frame.columns if str(name).lower() in SOFT_NAMES]
-    if soft and not task.soft_label_column:
+    if soft and not task.soft_label_column and str(soft[0]) not in source.wanted.targets_in([str(soft[0])]):
         yield Finding(kind="votes", count=len(train), setting="task.soft_label_column", sentence=f"The column {str(soft[0])!r} looks like "
                       "votes or probabilities: named as soft labels, it becomes the truth.")  # fmt: skip
 
@@ -244,6 +250,21 @@ def _shared(parts: Mapping[str, Rows]) -> Iterator[Finding]:
                               sentence=f"{_rows(len(both))} in the {split} split too, capitals and spaces aside.")  # fmt: skip
 
 
+    if "exam" in keys:
+        yield from _shared_with_exam(train, parts["exam"], keys)
+
+
+def _shared_with_exam(train: Rows, exam: Rows, keys: Mapping[str, set[tuple[str, str]]]) -> Iterator[Finding]:
+    if both := [i for i in range(len(train)) if text_key(train, i) in keys["exam"]]:
+        sentence = f"{_rows(len(both))} in the exam split too, capitals and spaces aside: training loses them."
+        yield Finding(kind="shared with exam", count=len(both), rows=_shown(train, both), sentence=sentence)
+    held_out = set[tuple[str, str]]().union(*(keys[split] for split in ("validation", "test") if split in keys))
+    if both := [i for i in range(len(exam)) if text_key(exam, i) in held_out]:
+        words = _rows(len(both)).replace("training", "exam")
+        yield Finding(kind="exam texts held out", count=len(both), rows=_shown(exam, both),
+                      sentence=f"{words} in validation or test too, capitals and spaces aside: the exam loses them.")  # fmt: skip
+
+
 def _rows(n: int) -> str:
     return "1 training row is" if n == 1 else f"{n:,} training rows are"
 
@@ -257,7 +278,28 @@ def _split_view(name: str, data: TaskData) -> SplitView:
     counts = Counter(split.labels)
     return SplitView(
         name=name, n_rows=len(split), unlabelled=counts[UNLABELLED], classes=[counts[i] for i in range(len(data.label_names))],
-        with_truth=sum(any(row) for row in split.truth) if split.truth is not None else 0,
+        with_truth=sum(map(any, split.truth or ())), with_targets=sum(map(any, split.soft_targets or ())),
+        groups=sorted((name, n) for name, n in Counter(split.groups or ()).items() if name),
+    )  # fmt: skip
+
+
+def _sources(data: TaskData) -> list[SourceView]:
+    course = data.splits["course"]
+    rows: dict[str, list[int]] = {name: [] for name in data.source_names}
+    for i, name in enumerate(course.sources or ()):
+        if name:
+            rows[name].append(i)
+    return [_source_view(name, rows[name], data) for name in rows]
+
+
+def _source_view(name: str, rows: Sequence[int], data: TaskData) -> SourceView:
+    course, worth = data.splits["course"], data.source_worth.get(name, ())
+    stored = [i for i in rows if course.soft_targets is not None and any(course.soft_targets[i])]
+    said = [max(range(len(data.label_names)), key=(course.soft_targets or ())[i].__getitem__) == course.labels[i]
+            for i in stored if course.labels[i] != UNLABELLED]  # fmt: skip
+    return SourceView(
+        name=name, n_rows=len(rows), with_targets=len(stored), agrees=sum(said) / len(said) if said else None, worth=worth,
+        right=sum(worth[course.labels[i]] for i in rows) / len(rows) if worth else None,
     )  # fmt: skip
 
 

@@ -11,8 +11,9 @@ from collections.abc import Callable, Iterator, Mapping
 from statistics import fmean
 from typing import Literal, NamedTuple
 
-from ikd.config import RunConfig, build_config, student_start
+from ikd.config import RunConfig, all_settings, build_config, student_start
 from ikd.config.names import TASK_NAMES
+from ikd.config.timeline import value_of
 from ikd.errors import ConfigError
 from ikd.metrics.scores import METRICS
 from ikd.study.compute import equal_steps
@@ -26,8 +27,13 @@ STUDY_SETTINGS: Values = {
 """What a study sets unless it says otherwise: runs side by side that give the same numbers as one by one, and small traces."""
 
 
-ADDED_TO_TEACHER = ("label_order", "accept")
-"""Settings of the teacher that came after the first studies were recorded."""
+ADDED = {
+    "teacher": ("label_order", "accept"),
+    "task": ("exam_file", "hub_exam_split", "group_column", "source_column", "soft_target_column", "soft_target_order", "shift",
+             "shift_strength"),
+    "policy": ("exam_mean", "gate", "silent_exams", "fresh_student"),
+}
+"""Settings by group that came after the first studies were recorded."""
 
 
 class Cell(NamedTuple):
@@ -87,8 +93,9 @@ def digest_of(config: RunConfig) -> str:
     A run keeps its hash when a setting is added that it does not use: what stands at its default is left out, and `auto` is what it means.
     """
     known = config.model_copy(update={"student": config.student.model_copy(update={"initialisation": student_start(config.student)})})
-    unused = {name for name in ADDED_TO_TEACHER if not getattr(config.teacher, name)}
-    return hashlib.blake2b(known.model_dump_json(exclude={"label": True, "teacher": unused}).encode(), digest_size=12).hexdigest()
+    added = [one for one in all_settings() if one.name in ADDED.get(one.group, ())]
+    unused = {group: {one.name for one in added if one.group == group and value_of(config, one) == one.default} for group in ADDED}
+    return hashlib.blake2b(known.model_dump_json(exclude={"label": True, **unused}).encode(), digest_size=12).hexdigest()
 
 
 def teacher_of(config: RunConfig) -> str:

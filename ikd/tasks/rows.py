@@ -10,9 +10,9 @@ import pandas as pd
 
 from ikd.errors import TaskError
 from ikd.tasks.columns import Columns
-from ikd.tasks.labels import quoted_name, row_count
+from ikd.tasks.labels import label_word, quoted_name, row_count
 from ikd.tasks.lists import Texts, as_texts
-from ikd.tasks.soft_labels import Numbers, read_soft_labels
+from ikd.tasks.soft_labels import SOFT_TARGETS, Numbers, read_soft_labels
 
 LONG_TEXT_CHARACTERS = 20_000
 LEFT_OUT = "a label that task.label_map leaves out"
@@ -26,6 +26,10 @@ class Rows:
         labels: as words, "" for a text without one.
         soft: by row, probabilities in the order of `soft_names` where those are known; None where there are no soft labels.
         soft_names: what the numbers stand for; empty where the table does not say.
+        groups: by row, the group it belongs to, "" for none; None where the table names no groups.
+        sources: by row, the source of its label or soft target, "" for none; None where the table names no sources.
+        targets: by row, its stored soft target in the order of `target_names` where those are known; None where none are stored.
+        target_names: what the numbers stand for; empty where the table does not say.
         numbers: by row, its number among the data rows of its table, from 1.
         notes: plain sentences on what was dropped or changed.
     """
@@ -35,6 +39,10 @@ class Rows:
     labels: Sequence[str]
     soft: Sequence[Numbers | None] | None = None
     soft_names: tuple[str, ...] = ()
+    groups: Sequence[str] | None = None
+    sources: Sequence[str] | None = None
+    targets: Sequence[Numbers | None] | None = None
+    target_names: tuple[str, ...] = ()
     numbers: Sequence[int] = ()
     notes: tuple[str, ...] = ()
 
@@ -47,8 +55,15 @@ class Rows:
             self, texts=[self.texts[i] for i in indices], labels=[self.labels[i] for i in indices],
             text_pairs=None if self.text_pairs is None else [self.text_pairs[i] for i in indices],
             soft=None if self.soft is None else [self.soft[i] for i in indices],
+            groups=None if self.groups is None else [self.groups[i] for i in indices],
+            sources=None if self.sources is None else [self.sources[i] for i in indices],
+            targets=None if self.targets is None else [self.targets[i] for i in indices],
             numbers=[self.numbers[i] for i in indices] if self.numbers else (),
         )  # fmt: skip
+
+    def source(self, index: int) -> str:
+        """Return the source of a row, "" where nobody is named."""
+        return self.sources[index] if self.sources is not None else ""
 
 
 def take_rows(
@@ -71,6 +86,7 @@ def take_rows(
         raise TaskError(f"{where} has no data rows.")
     texts, seconds, notes = _texts(table, columns, where)
     soft = read_soft_labels(table, columns.soft, where=where, renamed=renamed or {}) if columns.soft else None
+    targets = read_soft_labels(table, columns.targets, where=where, renamed=renamed or {}, kind=SOFT_TARGETS) if columns.targets else None
     no_text = {i for i, text in enumerate(texts) if not text.strip()}
     no_second = {i for i, text in enumerate(seconds or ()) if not text.strip()} - no_text
     no_label = {i for i, label in enumerate(labels) if label is None}
@@ -88,9 +104,17 @@ def take_rows(
     rows = Rows(
         texts=texts, text_pairs=seconds, labels=[label or "" for label in labels], soft=soft.rows if soft else None,
         soft_names=soft.names if soft else (), numbers=range(1, len(texts) + 1),
-        notes=(*notes, *(soft.notes if soft else ()), *_dropped(where, groups)),
+        groups=names_in(table[columns.group].tolist()) if columns.group else None,
+        sources=names_in(table[columns.source].tolist()) if columns.source else None,
+        targets=targets.rows if targets else None, target_names=targets.names if targets else (),
+        notes=(*notes, *(soft.notes if soft else ()), *(targets.notes if targets else ()), *_dropped(where, groups)),
     ).keep(kept)  # fmt: skip
     return replace(rows, notes=(*rows.notes, *_odd(rows, where)))
+
+
+def names_in(cells: Sequence[object]) -> list[str]:
+    """Return each cell as a name, empty where it is missing; spaces at its ends are taken off, and 1 and 1.0 are one name."""
+    return [label_word(cell) or "" for cell in cells]
 
 
 def _texts(table: pd.DataFrame, columns: Columns, where: str) -> Texts:

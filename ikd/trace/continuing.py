@@ -15,7 +15,7 @@ from ikd.errors import RunError
 from ikd.trace.final import forget_final
 from ikd.trace.schema import SCHEMA_VERSION
 
-_BY_STEP = ("steps", "scalars", "course", "course_index", "probe", "probe_influence", "hidden_feedback", "bands")
+_BY_STEP = ("steps", "scalars", "course", "course_index", "probe", "probe_influence", "hidden_feedback", "numbers", "bands")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -47,7 +47,7 @@ def kept_in(connection: sqlite3.Connection, run_id: str) -> Kept:
 
 def is_recorded(
     connection: sqlite3.Connection, step: int, scalars: Mapping[str, float], course: tuple[Any, ...] | None,
-    probe: list[tuple[Any, ...]], hidden: list[tuple[Any, ...]],
+    probe: list[tuple[Any, ...]], hidden: list[tuple[Any, ...]], numbers: list[tuple[Any, ...]],
 ) -> bool:  # fmt: skip
     """Return whether a step stands in the trace with exactly these scalars and rows, as `ikd.trace.rows` makes them."""
     stored = dict(connection.execute("SELECT name, value FROM scalars WHERE step = ?", (step,)).fetchall())
@@ -58,6 +58,8 @@ def is_recorded(
         return False
     rows = connection.execute("SELECT role, block, step, logits FROM probe WHERE step = ? ORDER BY role, block", (step,)).fetchall()
     if rows != sorted(probe, key=lambda row: row[:2]):
+        return False
+    if connection.execute("SELECT * FROM numbers WHERE step = ?", (step,)).fetchall() != numbers:
         return False
     return bool(connection.execute("SELECT * FROM hidden_feedback WHERE step = ? ORDER BY role", (step,)).fetchall() == hidden)
 

@@ -39,6 +39,7 @@ from ikd.trace.decoding import (
 from ikd.trace.final import Final, decoded_final
 from ikd.trace.folder import RunFolder
 from ikd.trace.issued import sizes_table
+from ikd.trace.numbers import numbers_table
 from ikd.trace.rows import interventions_in
 from ikd.trace.schema import SCALARS, SCHEMA_VERSION
 
@@ -84,8 +85,7 @@ class TraceReader:
     def examples(self, split: str) -> pd.DataFrame:
         """Return the examples of "course", "probe", "validation" or "test" by id.
 
-        Returns:
-            columns id, text, text_pair, label, truth (tuple or None), group_name and source_name (empty where there is none).
+        Columns: id, text, text_pair, label, truth (tuple or None), group_name and source_name (empty where there is none).
         """
         with self._trace() as trace:
             return examples_table(trace, split)
@@ -201,6 +201,15 @@ class TraceReader:
             n_probe = probe_count(trace)
             check_examples(wanted, n_probe)
             return norms_of_probe(trace, wanted, n_probe)
+
+    def numbers(self, *, after: int = -1) -> pd.DataFrame:
+        """Return the few numbers that the teacher learns, at each reading after a step.
+
+        Returns:
+            columns step, number (its place), name, value, truth (NaN where it is not known); no rows where the teacher learns weights.
+        """
+        with self._trace() as trace:
+            return numbers_table(trace, after=int(after))
 
     def digest_rows(self) -> tuple[list[Bin], list[int], list[Floats]]:
         """Return the bins and the quantiles (2, 4, 5) with their steps that were written with a long trace; none in a short one."""

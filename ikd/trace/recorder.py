@@ -37,6 +37,7 @@ from ikd.trace.rows import (
     course_row,
     hidden_rows,
     interventions_in,
+    number_rows,
     probe_rows,
     started_facts,
     write_bin,
@@ -79,7 +80,7 @@ class Recorder:
         self._folder = folder
         self._dtype = np.dtype("<f4" if dtype == "float32" else "<f2")
         self._dtype_name = dtype
-        self._n_classes, self._n_probe, self._n_shown, self._last_step = 0, 0, 0, -1
+        self._n_classes, self._n_probe, self._n_shown, self._n_numbers, self._last_step = 0, 0, 0, 0, -1
         self._labels: list[int] = []
         self._temperature = 1.0
         self._frozen: Floats | None = None
@@ -169,6 +170,7 @@ class Recorder:
             if "label_names" not in before:
                 write_examples(cursor, event.probe)
         self._n_classes, self._n_probe, self._n_shown = len(event.label_names), len(event.probe), len(event.shown)
+        self._n_numbers = len(event.numbers)
         self._labels, self._temperature = [one.label for one in event.probe], event.temperature
         self._truths = [one.truth for one in event.probe]
         self._long = bool(self._connection.execute("SELECT 1 FROM bands").fetchone()) if self._kept.last_step >= 0 else is_long(
@@ -213,13 +215,15 @@ class Recorder:
             if event.reading is not None:
                 self._write_reading(cursor, step, event.reading, logits)
             cursor.executemany("INSERT INTO hidden_feedback VALUES (?, ?, ?)", hidden_rows(event))
+            cursor.executemany("INSERT INTO numbers VALUES (?, ?)", number_rows(event))
         self._last_step = step
         self._seconds += float(event.seconds)
 
     def _is_the_same(self, step: int, event: StepTaken, scalars: dict[str, float], logits: dict[str, Array]) -> bool:
         """Return whether a step computed again is the recorded one; where it is not, forget it and what followed."""
         course = course_row(step, event.course) if event.course is not None else None
-        if is_recorded(self._connection, step, scalars, course, probe_rows(step, logits), hidden_rows(event)):
+        if is_recorded(self._connection, step, scalars, course, probe_rows(step, logits), hidden_rows(event),
+                       number_rows(event)):
             return True
         self._folder.append_log(f"Step {step}, computed again after a resume, differs from what was recorded: recorded anew from here. "
                                 "On one machine with one number of threads it would be the same.", warning=True)  # fmt: skip
@@ -247,7 +251,7 @@ class Recorder:
             raise RunError(f"Step {event.step} would leave a gap after step {self._kept.last_step}: resume from an earlier checkpoint.")
         if event.step <= self._last_step:
             raise RunError(f"Step {event.step} came after step {self._last_step}: steps are recorded once and in order.")
-        check_step(event, n_classes=self._n_classes, n_probe=self._n_probe, n_shown=self._n_shown)
+        check_step(event, n_classes=self._n_classes, n_probe=self._n_probe, n_shown=self._n_shown, n_numbers=self._n_numbers)
 
     def _stored_logits(self, reading: Reading) -> dict[str, Array]:
         logits, clipped = stored_logits(reading, self._dtype)

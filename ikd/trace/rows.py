@@ -27,7 +27,8 @@ def started_facts(event: RunStarted, *, probe_dtype: str, bin_steps: int) -> dic
     """Return the facts of a run that has started, as `meta` keeps them."""
     facts = {"probe_dtype": probe_dtype, "label_names": list(event.label_names), "n_steps": event.n_steps,
              "temperature": event.temperature, "bin_steps": bin_steps, "facts": dict(event.facts)}  # fmt: skip
-    return {**facts, "shown": list(event.shown)} if event.shown else facts
+    named = {"shown": list(event.shown), "numbers": list(event.numbers), "numbers_truth": [float(one) for one in event.numbers_truth]}
+    return facts | {key: value for key, value in named.items() if value}
 
 
 def write_examples(cursor: sqlite3.Cursor, examples: Iterable[Example]) -> None:
@@ -66,6 +67,12 @@ def hidden_rows(event: StepTaken) -> list[tuple[Any, ...]]:
     norms = [(role, part.hidden_feedback) for role, part in given if part is not None]
     return [(role, int(event.step), np.ascontiguousarray(one, dtype="<f4").tobytes()) for role, one in norms
             if one is not None and one.size]
+
+
+def number_rows(event: StepTaken) -> list[tuple[Any, ...]]:
+    """Return the row of the few numbers that the teacher learns; none where it learns weights, or at a step without a reading."""
+    numbers = None if event.reading is None else event.reading.numbers
+    return [] if numbers is None else [(int(event.step), np.ascontiguousarray(numbers, dtype="<f4").tobytes())]
 
 
 def write_intervention(cursor: sqlite3.Cursor, change: Intervened) -> None:

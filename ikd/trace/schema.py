@@ -61,6 +61,10 @@ TABLES: dict[str, dict[str, str]] = {
         "norms": "float32 blob (batch or probe, shown): norm of each example's hypergradient at each hidden state and attention named in "
         "meta.shown; a probe example's is what it would be in that step's course batch",
     },
+    "numbers": {
+        "step": "step of a reading of a run whose teacher learns few numbers; traces before version 8 have no such table",
+        "numbers": "float32 blob (numbers,): the numbers as they are, named in meta.numbers",
+    },
     "final": {
         "role": "frozen_teacher (before the first step, where the teacher learns), teacher or student (after the last step)",
         "split": "validation or test, whose examples stand in the table examples; traces before version 6 have no such table",
@@ -105,7 +109,7 @@ TABLES: dict[str, dict[str, str]] = {
 }
 
 LATER: dict[int, dict[str, tuple[str, ...]]] = {
-    8: {"examples": ("group_name", "source_name")},
+    8: {"examples": ("group_name", "source_name"), "numbers": ("step", "numbers")},
 }
 """Columns of TABLES by the version that they came with, of the versions since traces have checksums; a later table with all its columns."""
 

@@ -124,7 +124,7 @@ def _check_shapes(connection: sqlite3.Connection) -> None:
         return
     sizes = {
         "classes": len(meta["label_names"]), "probe": probe_count(connection), "shown": len(meta.get("shown", ())),
-        "width": 2 if meta.get("probe_dtype") == "float16" else 4, "block": PROBE_BLOCK,
+        "numbers": len(meta.get("numbers", ())), "width": 2 if meta.get("probe_dtype") == "float16" else 4, "block": PROBE_BLOCK,
     }  # fmt: skip
     for table, wrong in _WRONG.items():
         if has_table(connection, table):
@@ -140,6 +140,7 @@ _WRONG = {
     f"length(student_logits) != {_BATCH} * 4 * :classes OR coalesce(length(feedback), {_BATCH} * 4 * :classes) != {_BATCH} * 4 * :classes "
     f"OR coalesce(length(influence), {_BATCH} * 4) != {_BATCH} * 4",
     "probe": "length(logits) != min(:block, :probe - block * :block) * :classes * (CASE role WHEN 'feedback' THEN 4 ELSE :width END)",
+    "numbers": "length(numbers) != 4 * :numbers",
     "probe_influence": "length(influence) != 4 * :probe",
     "hidden_feedback": "length(norms) % (4 * max(:shown, 1)) != 0 OR (role = 'probe' AND length(norms) != 4 * :probe * :shown)",
 }

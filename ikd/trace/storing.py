@@ -15,7 +15,7 @@ Array = NDArray[np.floating[Any]]
 _FLOAT16_LIMIT = float(np.finfo(np.float16).max)
 
 
-def check_step(event: StepTaken, *, n_classes: int, n_probe: int, n_shown: int) -> None:
+def check_step(event: StepTaken, *, n_classes: int, n_probe: int, n_shown: int, n_numbers: int = 0) -> None:
     """Do nothing where a step fits its run.
 
     Raises:
@@ -28,7 +28,8 @@ def check_step(event: StepTaken, *, n_classes: int, n_probe: int, n_shown: int) 
         batch = len(event.course.examples)
         _check_shapes(event.course, "course", (batch, n_classes), influence=(batch,), hidden_feedback=(batch, n_shown))
     if event.reading is not None:
-        _check_shapes(event.reading, "reading", (n_probe, n_classes), influence=(n_probe,), hidden_feedback=(n_probe, n_shown))
+        _check_shapes(event.reading, "reading", (n_probe, n_classes), influence=(n_probe,), hidden_feedback=(n_probe, n_shown),
+                      numbers=(n_numbers,))  # fmt: skip
 
 
 def stored_logits(reading: Reading, dtype: np.dtype[Any]) -> tuple[dict[str, Array], bool]:

@@ -26,6 +26,7 @@ CREATE TABLE probe (
 CREATE TABLE probe_influence (step INTEGER PRIMARY KEY, influence BLOB NOT NULL);
 CREATE TABLE hidden_feedback (
     role TEXT NOT NULL, step INTEGER NOT NULL, norms BLOB NOT NULL, PRIMARY KEY (role, step)) WITHOUT ROWID;
+CREATE TABLE numbers (step INTEGER PRIMARY KEY, numbers BLOB NOT NULL);
 CREATE TABLE final (role TEXT NOT NULL, split TEXT NOT NULL, logits BLOB NOT NULL, PRIMARY KEY (role, split));
 CREATE TABLE bands (step INTEGER PRIMARY KEY, quantiles BLOB NOT NULL);
 CREATE TABLE digest (

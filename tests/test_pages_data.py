@@ -74,6 +74,16 @@ def test_a_built_in_task_is_ready(name: str) -> None:
         assert not page.exception and not page.error, part
 
 
+def test_a_shift_is_marked_and_its_groups_and_sources_are_shown() -> None:
+    page = opened({"task.shift": "sources", "task.shift_strength": 1.0, "task.train_size": 120}, part="Splits")
+    assert "Ready to train (shifted: sources 1)" in words(page).replace("\\", "")
+    found = {one.value.columns[0]: one.value for one in page.dataframe}
+    sources = [f"source {letter}" for letter in "ABCDEF"]
+    assert found["group"]["group"].tolist()[:6] == found["source"]["source"].tolist() == sources
+    assert sum(found["source"]["course texts"]) == 100
+    assert sorted(found["source"]["right when it says neutral"])[-1].startswith(("8", "9"))
+
+
 def test_a_file_is_shown_with_its_columns_rows_labels_and_splits(tmp_path: Path) -> None:
     page = opened(of_file(written(tmp_path, header=("utterance", "intent"))))
     assert "guessed" in words(page) and "Ready to train" in words(page)

@@ -22,7 +22,8 @@ from ikd.errors import BusyError, ConfigError, RunError
 from ikd.study import Row, StudyFolder, carry_out, studies_here, study_text
 from ikd.study.background import cancel_study, start_study
 from ikd.study.bench import Bench, left_words
-from ikd.study.cells import Cell, all_cells, config_of, digest_of, main_cells
+from ikd.study.cells import READINGS, Cell, all_cells, config_of, main_cells
+from ikd.study.digests import digest_of
 from ikd.study.outcome import CHANGED
 from ikd.study.pool import Pool, default_jobs, environments
 from ikd.study.results import Results, failures, mean_table, read_results, run_table, scores_of, tuning_table
@@ -55,7 +56,9 @@ def test_a_study_gives_runs_anyone_can_open_and_the_same_tables_again(inline: ty
         folder = open_run(row.run)
         assert folder.state().state == "finished" and row.scores == folder.state().scores
         assert folder.config().label == f"tiny: {cell.method}, reviews, seed {cell.seed}" and read_notes(folder.path).label == ""
-        assert list(TraceReader(folder).reading_steps()) == [0, folder.config().training.steps]
+        readings = list(TraceReader(folder).reading_steps())
+        assert readings == list(row.curve["step"]) and readings[0] == 0 and readings[-1] == row.steps and len(readings) <= READINGS
+        assert list(row.curve["nll"]) == [round(float(one), 6) for one in TraceReader(folder).series("student_nll")[1]]
         assert not (folder.path / "checkpoints").exists() and not (folder.path / "student").exists()
         assert row.flops and row.seconds and row.steps == folder.config().training.steps
     table = mean_table(first)
@@ -67,6 +70,14 @@ def test_a_study_gives_runs_anyone_can_open_and_the_same_tables_again(inline: ty
     other = carried(study, root=tmp_path / "again")
     assert_same_findings(first, other)
     assert not set(runs_of(first).values()) & set(runs_of(other).values())
+
+
+def test_readings_change_nothing_of_a_run_but_its_curve(inline: type[Inline], tmp_path: Path) -> None:  # noqa: F811
+    seldom = tiny_study(base={**tiny_study().base, "record.probe_every": 6})
+    often, few = carried(tiny_study(), root=tmp_path / "often"), carried(seldom, root=tmp_path / "few")
+    for cell, row in often.rows.items():
+        other = few.rows[cell]
+        assert (row.scores, row.digest) == (other.scores, other.digest) and len(row.curve["step"]) > len(other.curve["step"]) == 2
 
 
 def test_a_study_ended_in_the_middle_goes_on_with_what_is_missing(inline: type[Inline], tmp_path: Path) -> None:  # noqa: F811
@@ -493,6 +504,7 @@ def test_a_run_stopped_on_its_own_page_leaves_the_study_incomplete_and_is_gone_o
                                    {"cell": {**FIRST, "seed": float("inf")}}, {"cell": {**FIRST, "choice": float("inf")}},
                                    {"cell": {**FIRST, "seed": HUGE}}, {"cell": {**FIRST, "seed": -1}}, {"steps": HUGE}, {"steps": -1},
                                    {"steps": True}, {"wall": HUGE}, {"flops": HUGE}, {"seconds": float("nan")}, {"forwards": float("inf")},
+                                   {"curve": {"step": [0, 0], "nll": [1, 1]}}, {"curve": {"nll": [1]}}, {"curve": {"step": [HUGE]}}, {"curve": [1]},
                                    {"scores": {"a/b/c": HUGE}}, {"scores": {"a/b/c": float("nan")}}, {"scores": {"a/b/c": True}}],
                          ids=lambda wrong: str(wrong)[:60])  # fmt: skip
 def test_a_line_that_is_none_is_left_out(wrong: dict[str, object], tmp_path: Path) -> None:

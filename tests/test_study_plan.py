@@ -15,10 +15,13 @@ import pytest
 from ikd.config import RunConfig
 from ikd.errors import ConfigError
 from ikd.runs.cost import kd_units, step_units
-from ikd.study import load_study, shipped_names, study_from, study_text, with_seeds
-from ikd.study.cells import Cell, all_cells, choice_of, config_of, digest_of, main_cells, needed_choices, teacher_of
+from ikd.study import StudyFolder, load_study, shipped_names, study_from, study_text, with_seeds
+from ikd.study.cells import READINGS, Cell, all_cells, choice_of, config_of, main_cells, needed_choices
 from ikd.study.compute import student_forwards
+from ikd.study.digests import added_settings, digest_of, teacher_of
 from ikd.study.reading import study_from_text
+from ikd.study.results import read_results
+from ikd.trace.store import assets_root
 from tests.conftest import REPOSITORY
 from tests.small_studies import tiny_study, tree
 
@@ -156,7 +159,7 @@ def test_runs_of_a_seed_share_texts_weights_and_order_and_the_baseline_studies_t
         assert config.seed == config.task.seed == cell.seed
         assert config.task.name == {"reviews": "reviews", "words": "irony"}[cell.task]
         assert config.policy.fixed_studies_exam and config.machine.threads == 1
-        assert config.record.probe_every == config.training.steps
+        assert config.record.probe_every == 1, "six steps are read as often as there are any"
     for task in study.tasks:
         for seed in study.seeds:
             configs = [config_of(study, Cell("main", task, method, seed), {}) for method in study.methods]
@@ -267,6 +270,39 @@ def test_the_digest_is_of_what_decides_a_run() -> None:
     one = config_of(study, Cell("main", "reviews", "KD", 0), {})
     assert digest_of(one) == digest_of(one.model_copy(update={"label": "other"}))
     assert digest_of(one) != digest_of(one.model_copy(update={"seed": 9}))
+
+
+def test_a_run_is_read_about_twelve_times() -> None:
+    for steps in (6, 11, 12, 100, 400, 3000, 11_340):
+        study = tiny_study(base={**tiny_study().base, "training.steps": steps})
+        every = config_of(study, Cell("main", "reviews", "KD", 0), {}).record.probe_every
+        n_readings = len(range(0, steps, every)) + 1
+        assert READINGS // 2 < n_readings <= READINGS or n_readings == steps + 1 <= READINGS
+
+
+def test_settings_that_came_later_leave_the_digests_of_recorded_runs_as_they_are() -> None:
+    assert {"teacher.label_order", "teacher.accept"} <= {*added_settings()} and "seed" not in added_settings()
+    for name in ("quick", "built-in"):
+        results = read_results(StudyFolder(name, assets_root()))
+        study, seeds = results.study, (results.study.seeds[0], *results.study.tune_seeds)
+        for cell, row in results.rows.items():
+            if cell.seed in seeds:
+                target = study.equal_compute_to(cell.method)
+                chosen = [{cell.method: own, **({target: other} if target else {})} for own in study.options(cell.method)
+                          for other in (study.options(target) if target else [{}])]  # fmt: skip
+                assert row.digest in {digest_of(config_of(study, cell, one)) for one in chosen}, (name, cell)
+
+
+def test_an_added_setting_counts_once_it_is_set_and_readings_count_where_they_can_stop_a_run() -> None:
+    one = config_of(tiny_study(), Cell("main", "reviews", "KD", 0), {})
+
+    def changed(group: str, **values: Any) -> RunConfig:
+        return one.model_copy(update={group: getattr(one, group).model_copy(update=values)})
+
+    assert digest_of(changed("teacher", accept=False)) == digest_of(one) != digest_of(changed("teacher", accept=True))
+    assert digest_of(changed("record", probe_every=3)) == digest_of(one)
+    floor = changed("machine", teacher_accuracy_floor=0.2)
+    assert digest_of(floor) != digest_of(floor.model_copy(update={"record": one.record.model_copy(update={"probe_every": 3})}))
 
 
 def test_reading_and_planning_load_no_torch() -> None:

@@ -11,7 +11,15 @@ from torch.optim import Optimizer
 
 from ikd.classroom.objective import LayersShown, course_objective, layers_shown, tapped
 from ikd.classroom.room import Classroom
-from ikd.config import FEW_NUMBERS, MOVING_POLICIES, RunConfig, student_rate, teacher_rate, temperature_at
+from ikd.config import (
+    EXAM_POLICIES,
+    FEW_NUMBERS,
+    MOVING_POLICIES,
+    RunConfig,
+    student_rate,
+    teacher_rate,
+    temperature_at,
+)
 from ikd.teaching.corrections import CORRECTIONS, Size, number_names
 from ikd.teaching.hypergradients import HYPERGRADIENTS
 from ikd.teaching.lesson import Anchoring, Lesson
@@ -34,7 +42,7 @@ def build_lesson(room: Classroom, config: RunConfig, *, anchored: bool = False) 
     """
     policy, training = config.policy, config.training
     shown = layers_shown(room, config)
-    keeps_initial = policy.name == "exam" and (anchored or policy.anchor in LOOKS_BACK)
+    keeps_initial = policy.name in EXAM_POLICIES and (anchored or policy.anchor in LOOKS_BACK)
     correction = correction_of(room, config)
     initial = frozen_copy(room.teacher) if keeps_initial and correction is None else None
     student, teacher = tapped(room, shown, seed=config.seed + 2)
@@ -99,7 +107,7 @@ def changed_lesson(lesson: Lesson, config: RunConfig, shown: LayersShown, *, roo
     policy = config.policy
     lesson.update.max_gradient_norm = config.training.max_gradient_norm
     anchoring = None
-    if policy.name == "exam" and policy.anchor != "none":
+    if policy.name in EXAM_POLICIES and policy.anchor != "none":
         initial = lesson.initial_teacher if policy.anchor in LOOKS_BACK else None
         kept = initial or lesson.initial_correction
         assert kept is not None or policy.anchor not in LOOKS_BACK, "kept since the lesson was built"

@@ -19,7 +19,9 @@ COUNTED_TEXTS = 32
 def _seen_by(config: RunConfig, teacher: TeacherModel) -> str:
     if config.teacher.name == STORED:
         return "unknown texts (its soft targets are stored)"
-    return "unknown texts (used as it came)" if teacher.as_it_comes else "course split"
+    if teacher.as_it_comes:
+        return "unknown texts (used as it came)"
+    return "course and exam splits" if config.teacher.studies_exam else "course split"
 
 
 def facts_of(

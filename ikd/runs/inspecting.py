@@ -13,7 +13,7 @@ from torch import nn
 from transformers import PreTrainedTokenizerBase
 
 from ikd.classroom import course_sampler
-from ikd.config import RunConfig, TaskSettings, temperature_at
+from ikd.config import RunConfig, TaskSettings, exam_joins_course, temperature_at
 from ikd.errors import IKDError, TaskError
 from ikd.models import build_student, build_teacher, encode, tokenizers_of
 from ikd.protocols import UNLABELLED, Inputs, TaskData
@@ -76,7 +76,7 @@ def _first_batch(config: RunConfig, root: Path) -> FirstBatch:
     nn.Module.to(teacher.model, device)
     student = build_student(config, data, teacher)
     said = teacher_as_it_stands(teacher, config, device=device, root=root, fingerprint=data.fingerprint)
-    if config.policy.name != "exam" and config.policy.fixed_studies_exam:
+    if exam_joins_course(config.policy):
         data = with_exam_in_course(data)
     with blamed_on("model", config.teacher.name, doing="be given the task's texts"):
         course = encode(data, "course", config, teacher=teacher, student=student)

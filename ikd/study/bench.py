@@ -11,8 +11,9 @@ from types import MappingProxyType
 from ikd.config import STORED, RunConfig
 from ikd.errors import HubError, IKDError, RunError
 from ikd.runs.permission import require_steps
-from ikd.study.cells import Cell, all_cells, choice_of, config_of, digest_of, needed_choices, teacher_of
+from ikd.study.cells import Cell, all_cells, choice_of, config_of, needed_choices
 from ikd.study.compute import student_forwards
+from ikd.study.digests import digest_of, teacher_of
 from ikd.study.folder import Row, StudyFolder
 from ikd.study.plan import Study, Values
 from ikd.study.results import Results

@@ -5,35 +5,28 @@ Tuning comes first; then the runs that are compared, seeds outermost, so that wh
 
 from __future__ import annotations
 
-import hashlib
 import math
 from collections.abc import Callable, Iterator, Mapping
 from statistics import fmean
 from typing import Literal, NamedTuple
 
-from ikd.config import RunConfig, all_settings, build_config, student_start
+from ikd.config import EXAM_POLICIES, RunConfig, build_config
+from ikd.config.exam_texts import learns_from_exam_texts
 from ikd.config.names import TASK_NAMES
-from ikd.config.timeline import value_of
 from ikd.errors import ConfigError
 from ikd.metrics.scores import METRICS
 from ikd.study.compute import equal_steps
+from ikd.study.digests import MOST_BETWEEN_READINGS
 from ikd.study.plan import GENERATED_TASKS, Study, Values
 
 Stage = Literal["tune", "main"]
-MOST_BETWEEN_READINGS = 100_000
+READINGS = 12
+"""How often a run of a study reads its probe set, the first and the last step among them, unless the study says otherwise."""
+
 STUDY_SETTINGS: Values = {
     "machine.threads": 1, "record.checkpoint_every": 500, "record.checkpoints_kept": 1, "record.checkpoint_keep_every": 0,
 }  # fmt: skip
 """What a study sets unless it says otherwise: runs side by side that give the same numbers as one by one, and small traces."""
-
-
-ADDED = {
-    "teacher": ("label_order", "accept"),
-    "task": ("exam_file", "hub_exam_split", "group_column", "source_column", "soft_target_column", "soft_target_order", "shift",
-             "shift_strength"),
-    "policy": ("exam_mean", "gate", "silent_exams", "fresh_student"),
-}
-"""Settings by group that came after the first studies were recorded."""
 
 
 class Cell(NamedTuple):
@@ -83,25 +76,13 @@ def config_of(study: Study, cell: Cell, chosen: Mapping[str, Values]) -> RunConf
     if target is not None:
         config = build_config(values)
         values["training.steps"] = equal_steps(config, build_config(values_of(study, cell, target, chosen.get(target, {}))))
-    values.setdefault("record.probe_every", min(build_config(values).training.steps, MOST_BETWEEN_READINGS))
+    values.setdefault("record.probe_every", between_readings(build_config(values).training.steps))
     return build_config(values)
 
 
-def digest_of(config: RunConfig) -> str:
-    """Return a hash of all that decides a run; its label does not.
-
-    A run keeps its hash when a setting is added that it does not use: what stands at its default is left out, and `auto` is what it means.
-    """
-    known = config.model_copy(update={"student": config.student.model_copy(update={"initialisation": student_start(config.student)})})
-    added = [one for one in all_settings() if one.name in ADDED.get(one.group, ())]
-    unused = {group: {one.name for one in added if one.group == group and value_of(config, one) == one.default} for group in ADDED}
-    return hashlib.blake2b(known.model_dump_json(exclude={"label": True, **unused}).encode(), digest_size=12).hexdigest()
-
-
-def teacher_of(config: RunConfig) -> str:
-    """Return a hash of all that decides how the teacher of a run is fine-tuned: runs with the same one share it."""
-    parts = (config.task, config.teacher, config.machine)
-    return hashlib.blake2b("".join([*(one.model_dump_json() for one in parts), str(config.seed)]).encode(), digest_size=12).hexdigest()
+def between_readings(steps: int) -> int:
+    """Return how many steps lie between two of a run's `READINGS`."""
+    return min(max(1, math.ceil(steps / (READINGS - 1))), MOST_BETWEEN_READINGS)
 
 
 def check_configs(study: Study) -> None:
@@ -113,7 +94,9 @@ def check_configs(study: Study) -> None:
     measures = {study.baseline, *(other for method in study.methods for other in study.others(method)),
                 *(method for method in study.methods if study.equal_compute_to(method) is not None)}  # fmt: skip
     for task, method, config in option_configs(study):
-        if method in measures and config.policy.name != "exam" and not config.policy.fixed_studies_exam:
+        if method in measures and config.policy.name not in EXAM_POLICIES and not learns_from_exam_texts(
+            config.teacher, config.policy, config.training
+        ):
             raise ConfigError(_without_exam_texts(study, task, method))
 
 

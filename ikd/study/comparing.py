@@ -1,6 +1,8 @@
-"""Which method of a study is better, task by task: each against its baseline, the control that has its compute, and what else is asked.
+"""Which method of a study is better, task by task.
 
-Differences are paired by seed. Holm's correction is over the tasks of one pair and score.
+Feedback against the strongest control; then each method against its baseline, the control that has its compute, and what else is asked.
+Differences are paired by seed. Holm's correction is over the tasks of one pair and score; against the strongest control, which differs from
+task to task, it is over all tasks and feedback methods.
 """
 
 from __future__ import annotations
@@ -22,13 +24,15 @@ from ikd.study.plan import Study
 from ikd.study.results import Results, has_score, predictions_of, reported_split, score_names
 from ikd.study.statistics import Comparison, compare_examples, compare_seeds, holm, seeds_and_examples_interval
 from ikd.study.statistics_intervals import Better
+from ikd.study.strongest import strongest_control
 from ikd.study.verdicts import Verdict, verdict, with_control
 from ikd.trace.final import Final
 from ikd.trace.measures import nll
 from ikd.trace.reader import TraceReader
 from ikd.trace.store import open_run
 
-STEPS, COMPUTE, OTHER = "equal steps", "equal compute", ""
+STEPS, COMPUTE, STRONGEST, OTHER = "equal steps", "equal compute", "strongest control", ""
+OF_STRONGEST = " (the strongest control)"
 COMPARISON_COLUMNS = ("task", "score", "method", "against", "at", "seeds", "mean", "other_mean", "gain", "low", "high", "boot_low",
                       "boot_high", "p", "p_holm", "wilcoxon_p", "hedges_g", "in_favour", "in_disfavour", "more_seeds",
                       "verdict")  # fmt: skip
@@ -37,7 +41,7 @@ EXAMPLE_COLUMNS = ("task", "method", "against", "seeds", "examples", "both", "on
 
 
 class Pair(NamedTuple):
-    """A method and one it is held against, and what is equal between them: steps, compute, or neither."""
+    """An entry and one it is held against, and what is equal between them: steps, compute, or neither; or `STRONGEST`."""
 
     method: str
     other: str
@@ -61,34 +65,56 @@ class Found:
 
 
 def pairs_of(study: Study) -> list[Pair]:
-    """Return which methods are held against which: each against its baseline, its controls of equal compute, then what else is asked."""
-    pairs = []
+    """Return which entries are held against which on every task: the baseline, controls of equal compute, then what else is asked.
+
+    A method with its exam texts is held against the others with theirs; the baseline with its exam texts against itself without.
+    """
+    pairs: list[Pair] = []
     for method in study.methods:
         own = [Pair(method, other, OTHER if _other_steps(study, method, other) else STEPS) for other in study.others(method)
                if study.equal_compute_to(other) != method]  # fmt: skip
         controls = [Pair(method, control, COMPUTE) for control in study.methods if study.equal_compute_to(control) == method]
         first = 1 if own and own[0].other == study.against(method) else 0
-        pairs += [*own[:first], *controls, *own[first:]]
+        whole = [*own[:first], *controls, *own[first:]]
+        pairs += whole
+        if study.ends_with_exam(method):
+            then = study.entry_after_exam(method)
+            pairs += [Pair(then, study.entry_after_exam(pair.other), pair.at) for pair in whole] or [Pair(then, method, OTHER)]
     return pairs
+
+
+def strongest_pairs(results: Results) -> list[tuple[str, Pair]]:
+    """Return each task with each feedback entry and the strongest control of that task, where there is one yet."""
+    study = results.study
+    strongest = {task: strongest_control(results, task) for task in study.tasks} if study.controls else {}
+    return [(task, Pair(entry, control, STRONGEST)) for task, control in strongest.items() if control is not None
+            for entry in study.feedback_entries()]  # fmt: skip
 
 
 def compared(results: Results, scores: Sequence[str] | None = None) -> list[Found]:
     """Return what every pair came to on every task that has such a score, by the scores that the study is told in, or by some."""
     study, found = results.study, []
+    strongest = strongest_pairs(results)
     for score in score_names(results) if scores is None else scores:
         tasks = [task for task in study.tasks if has_score(results, task, score)]
+        found += _family(results, [(task, pair) for task, pair in strongest if task in tasks], score)
         for pair in pairs_of(study):
-            several = {task: _over_seeds(results, task, pair, score) for task in tasks}
-            corrected = holm([one.permutation_p for one in several.values()])
-            n_tests = int(np.isfinite(corrected).sum())
-            found += [
-                Found(task=task, score=score, pair=pair, comparison=one, p=float(p),
-                      verdict=verdict(one, method=pair.method, other=pair.other, metric=score, p=None if math.isnan(p) else float(p),
-                                      n_tests=max(n_tests, 1), matters=study.matters.get(score)))
-                for (task, one), p in zip(several.items(), corrected, strict=True)
-            ]  # fmt: skip
+            found += _family(results, [(task, pair) for task in tasks], score)
     order = {task: number for number, task in enumerate(study.tasks)}
     return sorted(found, key=lambda one: order[one.task])
+
+
+def _family(results: Results, pairs: Sequence[tuple[str, Pair]], score: str) -> list[Found]:
+    """Return what comparisons came to that are corrected together by Holm."""
+    several = [_over_seeds(results, task, pair, score) for task, pair in pairs]
+    corrected = holm([one.permutation_p for one in several])
+    n_tests = max(int(np.isfinite(corrected).sum()), 1)
+    return [
+        Found(task=task, score=score, pair=pair, comparison=one, p=float(p),
+              verdict=verdict(one, method=pair.method, other=pair.other + (OF_STRONGEST if pair.at == STRONGEST else ""), metric=score,
+                              p=None if math.isnan(p) else float(p), n_tests=n_tests, matters=results.study.matters.get(score)))
+        for (task, pair), one, p in zip(pairs, several, corrected, strict=True)
+    ]  # fmt: skip
 
 
 def comparison_table(found: Sequence[Found]) -> pd.DataFrame:
@@ -122,6 +148,9 @@ def with_controls(found: Sequence[Found], score: str) -> Iterator[tuple[Found, V
     for one in own:
         if one.pair.at == COMPUTE:
             continue
+        if one.pair.at == STRONGEST:
+            yield one, one.verdict, []
+            continue
         controls = [other for other in own if (other.pair.at, other.task, other.pair.method) == (COMPUTE, one.task, one.pair.method)
                     and (one.task, one.pair.method) not in told]  # fmt: skip
         told.add((one.task, one.pair.method))
@@ -141,8 +170,8 @@ def example_table(results: Results) -> pd.DataFrame:
     """
     rows = []
     for task in results.study.tasks:
-        finals = {method: predictions_of(results, task, method) for method in results.study.methods}
-        prints = {method: prints_of(results, task, method) for method in results.study.methods}
+        finals = {entry: predictions_of(results, task, entry) for entry in results.study.entries()}
+        prints = {entry: prints_of(results, task, entry) for entry in results.study.entries()}
         for method, other, _ in pairs_of(results.study):
             seeds, same = alike_seeds(finals[method], finals[other], prints[method], prints[other])
             if seeds:
@@ -165,11 +194,14 @@ def alike_seeds(
 
 
 def _over_seeds(results: Results, task: str, pair: Pair, score: str) -> Comparison:
-    rows = [[results.rows.get(Cell("main", task, method, seed)) for seed in results.study.seeds] for method in pair[:2]]
-    name = f"student/{reported_split(results, task)}/{score}"
+    entries, split = results.study.entries(), reported_split(results, task)
+    both = [entries[one] for one in pair[:2]]
+    rows = [[results.rows.get(Cell("main", task, one.method, seed)) for seed in results.study.seeds] for one in both]
+    names = [f"{one.role}/{split}/{score}" for one in both]
     over = [(a, b) for a, b in zip(*rows, strict=True) if a is not None and b is not None
             and a.state in ("done", "failed") and b.state in ("done", "failed")]  # fmt: skip
-    values = np.asarray([[row.scores.get(name, math.nan) if row.state == "done" else math.nan for row in two] for two in over])
+    values = np.asarray([[row.scores.get(name, math.nan) if row.state == "done" else math.nan
+                          for row, name in zip(two, names, strict=True)] for two in over])  # fmt: skip
     first, second = values.T if len(over) else (np.zeros(0), np.zeros(0))
     return compare_seeds(first, second, better="higher" if METRICS[score].larger_is_better else "lower")
 

@@ -14,7 +14,8 @@ from ikd.config import RunConfig
 from ikd.errors import ConfigError, RunError
 from ikd.runs.permission import most_runs, require_steps, require_writable
 from ikd.study.bench import Bench, Due
-from ikd.study.cells import digest_of, option_configs
+from ikd.study.cells import option_configs
+from ikd.study.digests import digest_of
 from ikd.study.folder import MOST_JOBS, Row, StudyFolder
 from ikd.study.made_with import commit, machine, versions
 from ikd.study.outcome import Outcome
@@ -177,7 +178,7 @@ def _ended(bench: Bench, one: _AtWork, outcome: Outcome) -> Row:
     if one.due.cell.stage == "tune":  # it left the test texts alone, unless another version of the lab has carried it out
         scores = {name: value for name, value in scores.items() if "/validation/" in name}
     row = replace(one.row, state=outcome.state, error=outcome.error, scores=scores,
-                  flops=outcome.flops, seconds=outcome.seconds, wall=outcome.wall)  # fmt: skip
+                  flops=outcome.flops, seconds=outcome.seconds, wall=outcome.wall, curve=outcome.curve)  # fmt: skip
     bench.note(row)
     return row
 

@@ -12,7 +12,7 @@ import json
 import os
 import secrets
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
@@ -55,6 +55,7 @@ class Row:
         flops: spent on teaching, None where the trace does not know.
         seconds: of teaching, readings included.
         wall: of the whole run, with loading and the teacher's fine-tuning where that was needed.
+        curve: scores of the student on the probe set at each reading: `step`, `nll`, `accuracy`; empty where they were not kept.
     """
 
     cell: Cell
@@ -68,6 +69,7 @@ class Row:
     flops: float | None = None
     seconds: float | None = None
     wall: float | None = None
+    curve: Mapping[str, Sequence[float]] = field(default_factory=dict)
 
 
 class StudyFolder:
@@ -236,7 +238,8 @@ def _row(tree: Mapping[str, Any]) -> Row | None:
                             cell["choice"]), **values)  # fmt: skip
     except (KeyError, TypeError):
         return None
-    return row if row.state in get_args(CellState) and _is_cell(row.cell) and _are_scores(row.scores) and _are_plain(row) else None
+    sound = _is_cell(row.cell) and _are_scores(row.scores) and _are_plain(row) and _is_curve(row.curve)
+    return row if sound and row.state in get_args(CellState) else None
 
 
 def _is_cell(cell: Cell) -> bool:
@@ -269,6 +272,13 @@ def _session(tree: Mapping[str, Any]) -> dict[str, Any] | None:
 
 def _is_moment(value: object) -> bool:
     return isinstance(value, int | float) and not isinstance(value, bool) and 0 <= value < LATEST
+
+
+def _is_curve(curve: object) -> bool:
+    if not isinstance(curve, dict) or not all(isinstance(one, list | tuple) and all(map(_is_number, one)) for one in curve.values()):
+        return False
+    steps = list(curve.get("step", ()))
+    return len({len(one) for one in curve.values()} | {len(steps)}) == 1 and steps == sorted(set(steps))
 
 
 def _are_scores(scores: object) -> bool:

@@ -23,10 +23,10 @@ def group_table(results: Results) -> pd.DataFrame:
     """
     rows: list[tuple[Any, ...]] = []
     for task in results.study.tasks:
-        finals = {method: predictions_of(results, task, method) for method in results.study.methods}
+        finals = {entry: predictions_of(results, task, entry) for entry in results.study.entries()}
         if not any(final.groups for several in finals.values() for final in several.values()):
             continue
-        prints = {method: prints_of(results, task, method) for method in results.study.methods}
+        prints = {entry: prints_of(results, task, entry) for entry in results.study.entries()}
         own: list[tuple[Any, ...]] = []
         for method, other, _ in pairs_of(results.study):
             seeds, same = alike_seeds(finals[method], finals[other], prints[method], prints[other])

@@ -19,6 +19,7 @@ from pydantic import BaseModel, ConfigDict, Field, field_validator, model_valida
 from ikd.config.names import TASK_NAMES
 from ikd.errors import unknown_name
 from ikd.metrics.scores import METRICS
+from ikd.study.entries import SUFFIX, THEN_EXAM, Entry, MapPlan, broken_claim, entries_of, inferred_map, named_entries
 
 Scalar = bool | int | float | str | None
 Values = dict[str, Scalar]
@@ -45,6 +46,10 @@ class Study(BaseModel):
         seeds: of the runs that are compared; a number n means 0 to n - 1. One seed draws the same texts, weights and batches for all.
         baseline: the method that the others are held against.
         also_against: method to further ones that it is held against, such as a cheap control that it must beat.
+        feedback: methods that learn from exams, and whose gain is in question.
+        controls: methods by which that gain could be explained away; the strongest one of each task is found by the report. In both lists a
+            method stands for all of its entries (`ikd.study.entries`).
+        map: axes of the figure of where feedback pays; None: those that the tasks differ in, if any.
         score: what decides: settings are chosen by it on validation texts, and it heads the report.
         tune_seeds: of the runs by which settings are chosen; none of `seeds`.
         uneven_budgets: whether methods may be tuned with different numbers of settings.
@@ -62,6 +67,9 @@ class Study(BaseModel):
     seeds: tuple[Seed, ...] = Field(min_length=1)
     baseline: str
     also_against: dict[str, tuple[str, ...]] = Field(default_factory=dict)
+    feedback: tuple[str, ...] = ()
+    controls: tuple[str, ...] = ()
+    map: MapPlan | None = None
     score: str = "nll"
     tune: dict[str, dict[str, tuple[Scalar, ...]]] = Field(default_factory=dict)
     tune_seeds: tuple[Seed, ...] = ()
@@ -91,7 +99,7 @@ class Study(BaseModel):
 
     @model_validator(mode="after")
     def _rules(self) -> Study:
-        for rule in (_broken_names, _broken_methods, _broken_settings, _broken_tuning, _too_many):
+        for rule in (_broken_names, _broken_methods, _broken_settings, _broken_tuning, _broken_claim, _too_many):
             broken = rule(self)  # each takes those before it as kept
             if broken:
                 raise ValueError(broken)
@@ -121,6 +129,35 @@ class Study(BaseModel):
         """Return every method that this one is held against at equal steps or whatever steps it has, the one of `against` first."""
         own = self.against(method)
         return [*([] if own is None else [own]), *self.also_against.get(method, ())]
+
+    def ends_with_exam(self, method: str) -> bool:
+        """Return whether the runs of a method end with a fine-tuning of the student on the exam texts."""
+        steps = {**self.base, **self.settings_of(method)}.get(THEN_EXAM)
+        return isinstance(steps, int | float) and steps > 0
+
+    def entries(self) -> dict[str, Entry]:
+        """Return the entries of the tables by name: each method, and with its exam texts where its runs end with them."""
+        return entries_of({method: self.ends_with_exam(method) for method in self.methods})
+
+    def entry_after_exam(self, method: str) -> str:
+        """Return the name of a method's entry with its exam texts; the method itself where it has none."""
+        return method + SUFFIX if self.ends_with_exam(method) else method
+
+    def feedback_entries(self) -> list[str]:
+        """Return the entries whose gain is in question."""
+        return named_entries(self.feedback, self.entries(), self.methods)
+
+    def control_entries(self) -> list[str]:
+        """Return the entries by which that gain could be explained away."""
+        return named_entries(self.controls, self.entries(), self.methods)
+
+    def mapped(self) -> MapPlan | None:
+        """Return the axes of the figure of where feedback pays; None where there are none."""
+        return (self.map or inferred_map(self.task_values())) if self.feedback else None
+
+    def task_values(self) -> dict[str, Values]:
+        """Return the settings of each task together with those of the base."""
+        return {task: {**self.base, **own} for task, own in self.tasks.items()}
 
     def options(self, method: str) -> list[Values]:
         """Return every combination of the settings that a method is tuned over; one, with nothing in it, where it is not tuned."""
@@ -237,6 +274,15 @@ def _broken_tuning(study: Study) -> str | None:
         return (f"The methods are tuned over different numbers of settings ({words}), which favours the most tried: give each as many, or "
                 "say uneven_budgets: true.")  # fmt: skip
     return None
+
+
+def _broken_claim(study: Study) -> str | None:
+    places = {f"task {name!r}": own for name, own in study.tasks.items()}
+    tuned = {f"tune of {name!r}": own for name, own in study.tune.items()}
+    return broken_claim(
+        feedback=study.feedback, controls=study.controls, plan=study.map, tasks=study.task_values(), places={**places, **tuned},
+        methods={method: study.ends_with_exam(method) for method in study.methods},
+    )  # fmt: skip
 
 
 def _too_many(study: Study) -> str | None:

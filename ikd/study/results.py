@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +17,7 @@ import pandas as pd
 from ikd.errors import RunError
 from ikd.metrics.scores import METRICS
 from ikd.study.cells import Cell, choice_of, main_cells
+from ikd.study.entries import STUDENT
 from ikd.study.folder import Row, StudyFolder
 from ikd.study.plan import Study, Values
 from ikd.trace.final import Final
@@ -43,8 +44,9 @@ class Results:
     root: Path
 
     def done(self, task: str, method: str) -> dict[int, Row]:
-        """Return the runs of a method on a task that have come to their end, by seed."""
-        rows = {seed: self.rows.get(Cell("main", task, method, seed)) for seed in self.study.seeds}
+        """Return the runs of a method, or of one of its entries, on a task that have come to their end, by seed."""
+        own = method if method in self.study.methods else self.study.entries()[method].method
+        rows = {seed: self.rows.get(Cell("main", task, own, seed)) for seed in self.study.seeds}
         return {seed: row for seed, row in rows.items() if row is not None and row.state == "done"}
 
 
@@ -99,15 +101,22 @@ def has_score(results: Results, task: str, score: str) -> bool:
 
 
 def scores_of(results: Results, task: str, method: str, score: str, *, split: str | None = None, role: str = "student") -> dict[int, float]:
-    """Return a score of a method on a task by seed, on the reported split where none is named; seeds without it are left out."""
-    name = f"{role}/{split or reported_split(results, task)}/{score}"
+    """Return a score of an entry on a task by seed, on the reported split where none is named; seeds without it are left out."""
+    own = student_role(results.study, method) if role == STUDENT else role
+    name = f"{own}/{split or reported_split(results, task)}/{score}"
     found = {seed: row.scores.get(name, math.nan) for seed, row in results.done(task, method).items()}
     return {seed: float(value) for seed, value in found.items() if math.isfinite(value)}
 
 
+def student_role(study: Study, entry: str) -> str:
+    """Return in which role the runs of an entry score its student."""
+    known = study.entries().get(entry)
+    return STUDENT if known is None else known.role
+
+
 def predictions_of(results: Results, task: str, method: str) -> dict[int, Final]:
-    """Return what was said on the examples of the reported split by seed, of the runs whose folders are still there."""
-    split, found = reported_split(results, task), {}
+    """Return what an entry's students said on the reported split by seed, of the runs whose folders are still there."""
+    split, role, found = reported_split(results, task), student_role(results.study, method), {}
     for seed, row in results.done(task, method).items():
         if not (results.root / row.run).is_dir():
             continue  # looked for here, since whoever opens a run that is not there is told of all that are
@@ -115,8 +124,8 @@ def predictions_of(results: Results, task: str, method: str) -> dict[int, Final]
             final = TraceReader(open_run(row.run, results.root)).final(split)
         except RunError:  # deleted since: its scores are kept all the same
             continue
-        if final is not None and "student" in final.logits:
-            found[seed] = final
+        if final is not None and role in final.logits:
+            found[seed] = replace(final, logits={**final.logits, STUDENT: final.logits[role]})
     return found
 
 
@@ -128,7 +137,7 @@ def score_names(results: Results) -> list[str]:
 
 
 def mean_table(results: Results) -> pd.DataFrame:
-    """Return a row for each task and method: seeds, the deciding score on validation texts, and means and deviations on the reported split.
+    """Return a row for each task and entry: seeds, the deciding score on validation texts, and means and deviations on the reported split.
 
     Columns: task, method, seeds, split, `validation_SCORE`, then for each score its mean and `SCORE_sd` over seeds, `teacher_accuracy`
     after the last step, and steps. Every number follows from the study and its seeds: a second study gives the same ones.
@@ -136,7 +145,7 @@ def mean_table(results: Results) -> pd.DataFrame:
     study, names, rows = results.study, score_names(results), []
     for task in study.tasks:
         split = reported_split(results, task)
-        for method in study.methods:
+        for method in study.entries():
             done = results.done(task, method)
             row: dict[str, Any] = {"task": task, "method": method, "seeds": len(done), "split": split}
             row[f"validation_{study.score}"] = _mean(scores_of(results, task, method, study.score, split="validation"))

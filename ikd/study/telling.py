@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 import pandas as pd
@@ -11,9 +11,12 @@ import pandas as pd
 from ikd.config import TaskSettings, shift_mark
 from ikd.errors import ConfigError
 from ikd.metrics.scores import METRICS
-from ikd.study.comparing import compared, comparison_table, example_table, sentences
+from ikd.study.comparing import Found, compared, comparison_table, example_table, sentences
+from ikd.study.entries import SUFFIX
 from ikd.study.folder import Row
+from ikd.study.gaining import curve_table, gaining_words
 from ikd.study.groups import group_table
+from ikd.study.mapping import SHOWN, map_table, map_words
 from ikd.study.plan import GENERATED_TASKS, Study
 from ikd.study.results import (
     Results,
@@ -28,13 +31,16 @@ from ikd.study.results import (
     scores_of,
     tuning_table,
 )
+from ikd.study.strongest import control_table, control_words
 from ikd.study.teachers import guessing_words, teacher_table, unlike_words
-from ikd.study.verdicts import counted, lower_label
+from ikd.study.verdicts import UNITS, counted, lower_label
 from ikd.study.writing import escaped, markdown, plain, write_table
 
 ENDS = (".csv", ".parquet", ".md", ".tex")
-LONG = ("runs", "scores")
+LONG = ("runs", "scores", "curves")
 """Tables with a row for each run or more: they are written as data alone."""
+PAYS = "Where feedback pays"
+MAP_WORDS = f"Gain over the strongest control of each cell with its 95 % interval; {SHOWN}: shown, Holm-corrected over cells and methods."
 
 
 def report(results: Results) -> str:
@@ -54,11 +60,12 @@ def whole_markdown(results: Results) -> str:
 
 def tables(results: Results) -> dict[str, pd.DataFrame]:
     """Return every table of a study by name, those that a person reads first; that of groups only where there are any."""
-    found = {"teachers": teacher_table(results), "means": mean_table(results),
-             "comparisons": comparison_table(compared(results)), "examples": example_table(results), "groups": group_table(results),
-             "tuning": tuning_table(results), "cost": cost_table(results), "runs": run_table(results),
-             "scores": score_table(results)}  # fmt: skip
-    return {name: table for name, table in found.items() if name != "groups" or len(table)}
+    found = compared(results)
+    every = {"map": map_table(results.study, found), "controls": control_table(results), "teachers": teacher_table(results),
+             "means": mean_table(results), "comparisons": comparison_table(found), "examples": example_table(results),
+             "groups": group_table(results), "tuning": tuning_table(results), "cost": cost_table(results), "runs": run_table(results),
+             "scores": score_table(results), "curves": curve_table(results)}  # fmt: skip
+    return {name: table for name, table in every.items() if name != "groups" or len(table)}
 
 
 def write_all(results: Results, out: Path) -> list[Path]:
@@ -116,7 +123,13 @@ def protocol(results: Results) -> list[str]:
     seeds = f"{counted(len(study.seeds), 'seed')} ({', '.join(map(str, study.seeds))})"
     lines = [f"{counted(len(study.methods), 'method')}, {counted(len(study.tasks), 'task')}, {seeds}. {unlike_words(study)}",
              f"{METRICS[study.score].label} decides; {better} is better. Where no exams are sat, the student studies the exam examples "
-             "too, unless its method says otherwise."]  # fmt: skip
+             "too, unless its method says otherwise.",
+             *control_words(results)]  # fmt: skip
+    ending = [method for method in study.methods if study.ends_with_exam(method)]
+    if ending:
+        words = SUFFIX.removeprefix(", ")
+        lines.append(f"{'; '.join(ending)}: with “{words}” behind the name, the student is fine-tuned on the labels of the exam texts at the "
+                     "end, for as many steps as are best on validation texts. Both students come from one run.")  # fmt: skip
     if any(study.is_tuned(method) for method in study.methods):
         budgets = {study.budget(method) for method in study.methods}
         tried = f"{budgets.pop()} settings each" if len(budgets) == 1 else "different numbers of settings"
@@ -166,10 +179,12 @@ def how_made(results: Results) -> list[str]:
 
 def _report(results: Results, *, head: str, table: Callable[[pd.DataFrame], str]) -> Iterator[str]:
     bullet, said = ("- ", escaped) if head else ("  ", str)
-    yield from (f"{bullet}{said(line)}" for line in (*protocol(results), *guessing_words(results)))
-    yield from _verdicts(results, head=head, bullet=bullet, said=said)
+    found = compared(results)
+    yield from (f"{bullet}{said(line)}" for line in (*protocol(results), *guessing_words(results), *gaining_words(results, found)))
+    yield from _map(results, found, head=head, table=table)
+    yield from _verdicts(results, found, head=head, bullet=bullet, said=said)
     for title, one in tables(results).items():
-        if len(one) and title not in LONG:
+        if len(one) and title not in (*LONG, "map"):
             yield from ("", f"{head}{title.capitalize()}", "", table(one).rstrip("\n"))
     failed = failures(results)
     if failed:
@@ -181,9 +196,20 @@ def _report(results: Results, *, head: str, table: Callable[[pd.DataFrame], str]
         yield from ("", f"{head}How it was made", "", *(f"{bullet}{line}" for line in how_made(results)))
 
 
-def _verdicts(results: Results, *, head: str, bullet: str, said: Callable[[str], str]) -> Iterator[str]:
+def _map(results: Results, found: Sequence[Found], *, head: str, table: Callable[[pd.DataFrame], str]) -> Iterator[str]:
+    """Yield where feedback pays, a table for each method and panel; nothing where a study has no map."""
+    score = results.study.score
+    for name, one in map_words(map_table(results.study, found), results.study).items():
+        unit = UNITS[score].name.strip()
+        yield from ("", f"{head}{PAYS}: {name}", "", f"{MAP_WORDS} In {lower_label(score)}{f', {unit}' if unit else ''}.", "",
+                    table(one).rstrip("\n"))  # fmt: skip
+
+
+def _verdicts(
+    results: Results, found: Sequence[Found], *, head: str, bullet: str, said: Callable[[str], str]
+) -> Iterator[str]:
     for score in dict.fromkeys((results.study.score, "accuracy")):
-        for task, several in sentences(compared(results, [score]), score).items():
+        for task, several in sentences(found, score).items():
             yield from ("", head + said(f"{METRICS[score].label}: {task}, {reported_split(results, task)} texts"), "")
             yield from (f"{bullet}{said(sentence)}" for sentence in several)
 

@@ -94,9 +94,10 @@ def _by_group(given: Predictions, drawn: Mapping[str, Doubles]) -> Doubles:
 
 
 def role_words(roles: Sequence[str]) -> dict[str, str]:
-    """Return what roles are called beside each other: the teacher is told from itself before the first step, where that was asked."""
+    """Return what roles are called beside each other: teacher and student are told from themselves before they learned on, where asked."""
     now = "teacher after" if "frozen_teacher" in roles else "teacher"
-    words = {"frozen_teacher": "teacher before", "teacher": now, "student": "student"}
+    after = "student after exam texts" if "student_before_exam_texts" in roles else "student"
+    words = {"frozen_teacher": "teacher before", "teacher": now, "student_before_exam_texts": "student before exam texts", "student": after}
     return {role: words[role] for role in FINAL_ROLES if role in roles}
 
 

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from ikd.metrics.scores import METRICS
 from ikd.plots.compare import curve_chart, curve_table, frontier_chart, frontier_table
-from ikd.runs.spent import flops_spent
+from ikd.runs.spent import exam_scalar, flops_spent
 from ikd.trace.comparing import AXES, along, gap_words, paired_scores, same_texts
 from ikd.trace.thin import thin
 from ikd.ui.compare_runs import Compared
@@ -37,7 +37,7 @@ def spent_at(one: Compared, steps: NDArray[np.int64]) -> NDArray[np.float64] | N
     """Return the floating-point operations a run had spent before each of some steps, None where its trace does not know."""
     if one.config is None:
         return None
-    exams = one.tail.scalars("exam_loss")["step"].tolist()
+    exams = one.tail.scalars(exam_scalar(one.config))["step"].tolist()
     last = int(one.tail.reader.last_step())
     return flops_spent(one.config, one.tail.meta.get("facts", {}), exams=exams, n_steps=max(last, 0), steps=steps)
 

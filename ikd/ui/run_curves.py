@@ -16,6 +16,7 @@ from ikd.config import RunConfig
 from ikd.events import Floats, Integers
 from ikd.plots.curves import drift_chart, drift_table, score_chart, score_table
 from ikd.plots.theme import FROZEN, LOSSES, ROLES
+from ikd.trace.cues import Cues, cues_of
 from ikd.trace.thin import thin
 from ikd.ui.figures import show_figure
 from ikd.ui.group_lines import WHOSE, WORST, group_lines
@@ -30,6 +31,8 @@ SLOWED = " Drawn every {:g} s, to leave this machine to the run."
 BY_GROUP = "By group"
 LEFT = {"Accuracy": "accuracy", "Likelihood": "nll", "Agreement": "agreement", BY_GROUP: "groups"}
 RIGHT = {"Drift": "drift", "Losses": "losses", "Teacher's update": "update"}
+RELIANCE = {"Reliance": "reliance"}
+"""Offered first where the task has a shortcut."""
 MEANINGS = {
     "accuracy": "Share of the held-out probe examples whose most probable class is the label. Dotted: the frozen teacher.",
     "nll": "Mean negative log-likelihood of the labels: lower is better, and an overconfident model pays here first.",
@@ -37,9 +40,11 @@ MEANINGS = {
     "drift": "Line: median over the probe set. Dark band: its middle half. Light band: 5 % to 95 %. "
     "KL(teacher now ‖ frozen teacher) at {}.",
     "losses": "Course loss: the objective of each course batch. Exam loss: cross-entropy of the exam batch after the course step.",
+    "reliance": "How far a soft target moves when the cue word of its text is swapped (mean total variation, over {} probe texts): at 0 "
+    "the cue word is ignored. Dotted: the frozen teacher.",
     "update": "Norm of the teacher's update over the norm of its trained weights; much above 0.001 it risks collapse.",
 }
-PEERS = ("mutual", "online")
+PEERS = ("direct", "mutual", "online")
 PEER_LOSSES = "Course loss: the objective of each course batch. Teacher's loss: its own on that batch, towards labels and student."
 PARENT = {"parent's teacher": (FROZEN, [1, 0]), "parent's student": (FROZEN, [6, 3]), "parent's agreement": (FROZEN, [6, 3])}
 DRIFT = ("drift_q05", "drift_q25", "drift_median", "drift_q75", "drift_q95")
@@ -74,6 +79,11 @@ class Scene:
         return (self.tail.readings if self.replayed else self.tail.live_readings)(role, examples)
 
     @cached_property
+    def cues(self) -> Cues | None:
+        """Return the cue words of a shortcut task, None for any other."""
+        return cues_of(self.tail.meta.get("facts", {}))
+
+    @cached_property
     def timeline(self) -> RunTimeline | None:
         """Return the run's settings with all changes so far."""
         return timeline_of(self.tail, self.config)
@@ -83,15 +93,20 @@ def draw_curves(scene: Scene) -> None:
     """Draw the two charts with the choice of what each shows."""
     left, right = st.columns(2, gap="medium")
     shown = st.session_state.get("curves-shown", "All steps") or "All steps"
+    # A choice made for a run with a shortcut or with groups is not carried to one without.
+    kind = "" if scene.cues is None else "-cues"
+    grouped = "-groups" if scene.tail.has_groups() else ""
     with left:
-        offered = [name for name in LEFT if name != BY_GROUP or scene.tail.has_groups()]
-        what = LEFT[st.segmented_control("Scores", offered, default="Accuracy", key="curves-left", required=True,
+        scores = [name for name in LEFT if name != BY_GROUP or grouped]
+        first = BY_GROUP if scene.cues is not None and BY_GROUP in scores else scores[0]
+        what = LEFT[st.segmented_control("Scores", scores, default=first, key=f"curves-left{kind or grouped}", required=True,
                                          label_visibility="collapsed")]  # fmt: skip
         (_draw_groups if what == "groups" else partial(_draw_scores, what=what))(scene, shown=shown)
     with right:
-        what = RIGHT[st.segmented_control("Teacher", list(RIGHT), default="Drift", key="curves-right", required=True,
-                                          label_visibility="collapsed")]  # fmt: skip
-        {"drift": _draw_drift, "losses": _draw_losses, "update": _draw_update}[what](scene, shown)
+        offered = RIGHT if scene.cues is None else RELIANCE | RIGHT
+        what = offered[st.segmented_control("Teacher", list(offered), default=next(iter(offered)), key=f"curves-right{kind}", required=True,
+                                            label_visibility="collapsed")]  # fmt: skip
+        {"drift": _draw_drift, "losses": _draw_losses, "update": _draw_update, "reliance": _draw_reliance}[what](scene, shown)
     with st.container(horizontal=True, vertical_alignment="center", key="curves-foot"):
         st.segmented_control("Steps shown", list(SHOWN), default="All steps", key="curves-shown", required=True,
                              label_visibility="collapsed")  # fmt: skip
@@ -129,6 +144,14 @@ def _draw_losses(scene: Scene, shown: str) -> None:
                 words=PEER_LOSSES if own else "")  # fmt: skip
 
 
+def _draw_reliance(scene: Scene, shown: str) -> None:
+    table = scene.scalars("reliance_teacher", "reliance_student")
+    names = {"teacher": "reliance_teacher", "student": "reliance_student"}
+    words = MEANINGS["reliance"].format(scene.cues.n_texts if scene.cues is not None else 0)
+    draw_lines(scene, table, names, what="reliance", shown=shown, title="reliance on the cue", looks=ROLES,
+               frozen=_first(table, "reliance_teacher"), from_zero=True, parent=True, words=words)  # fmt: skip
+
+
 def _draw_update(scene: Scene, shown: str) -> None:
     table = scene.scalars("teacher_update_ratio")
     looks = {"update / weights": ROLES["teacher"]}
@@ -138,7 +161,7 @@ def _draw_update(scene: Scene, shown: str) -> None:
 
 def draw_lines(
     scene: Scene, table: pd.DataFrame, names: dict[str, str], *, what: str, shown: str, title: str, looks: Any,
-    frozen: float | None = None, unit: bool = False, parent: bool = False, words: str = "", halo: str = "",
+    frozen: float | None = None, unit: bool = False, from_zero: bool = False, parent: bool = False, words: str = "", halo: str = "",
 ) -> None:  # fmt: skip
     """Draw lines over the steps, with the marks of the run and words under them.
 
@@ -152,6 +175,7 @@ def draw_lines(
         looks: who to colour and dash.
         frozen: the frozen teacher's value, or None.
         unit: whether the vertical axis goes from 0 to 1.
+        from_zero: whether one that fits the values begins at zero.
         parent: whether the run this one was forked from is drawn too.
         words: under the figure, in place of those of `MEANINGS`.
         halo: name of the rows that are marked with a broad pale line.
@@ -169,7 +193,8 @@ def draw_lines(
     if frozen is not None:
         spoken += f"; frozen teacher {frozen:.3f}"
     show_figure(score_chart, rows, key=_key(what, shown), zoom=zoom, era=scene.era, spoken=f"{title} over steps: {spoken}.",
-                window=_window(scene, shown), title=title, zoom_name=zoom, looks=looks, unit_interval=unit)  # fmt: skip
+                window=_window(scene, shown), title=title, zoom_name=zoom, looks=looks, unit_interval=unit,
+                from_zero=from_zero)  # fmt: skip
     st.caption(words or MEANINGS[what])
 
 

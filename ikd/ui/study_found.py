@@ -139,14 +139,14 @@ def table_of(folder: StudyFolder, name: str) -> pd.DataFrame:
 
 
 def score_intervals(results: Results, score: str) -> pd.DataFrame:
-    """Return a row for each task and method: task, method, seeds, split, value, low, high; the mean with its interval over seeds.
+    """Return a row for each task and entry: task, method, seeds, split, value, low, high; the mean with its interval over seeds.
 
     The interval ends where the score does, and there is none for fewer than `FEWEST_SEEDS`: with two seeds it holds almost every value.
     """
     rows: list[tuple[Any, ...]] = []
     least, most = METRICS[score].low, METRICS[score].high
     for task in results.study.tasks:
-        for method in results.study.methods:
+        for method in results.study.entries():
             values = np.asarray(list(scores_of(results, task, method, score).values()), dtype=np.float64)
             mean = float(values.mean()) if len(values) else float("nan")
             ends = t_interval(values, LEVEL) if len(values) >= FEWEST_SEEDS else (math.nan, math.nan)

@@ -1,0 +1,66 @@
+"""The strongest control of each task: the one by which the gain of feedback is most easily explained away.
+
+It is chosen by the deciding score on validation texts, means over seeds, so that no test score chooses what test scores are compared with.
+The students whose scores choose are those that are compared: where the choice leans at all, it is in favour of the control.
+"""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import pandas as pd
+
+from ikd.metrics.scores import METRICS
+from ikd.study.results import Results, scores_of
+from ikd.study.verdicts import counted, lower_label
+
+FEWER_SEEDS = 1
+"""A control may lack so many seeds of the most complete one and still be the strongest: a study at work goes seed by seed."""
+
+
+def strongest_control(results: Results, task: str) -> str | None:
+    """Return the entry among the controls with the best mean deciding score on the validation texts of a task; None while there is none."""
+    means = {one: mean for one, mean, n_seeds in _means(results, task) if n_seeds and math.isfinite(mean)}
+    seeds = {one: n_seeds for one, _, n_seeds in _means(results, task)}
+    whole = [one for one in means if seeds[one] >= max(seeds.values()) - FEWER_SEEDS]
+    sign = 1 if METRICS[results.study.score].larger_is_better else -1
+    return max(whole, key=lambda one: sign * means[one], default=None)
+
+
+def control_table(results: Results) -> pd.DataFrame:
+    """Return a row for each task and control, the strongest of a task first: task, control, seeds, `validation_SCORE`, SCORE, strongest.
+
+    SCORE is the deciding score on the reported split; it chooses nothing.
+    """
+    rows, score = [], results.study.score
+    sign = -1 if METRICS[score].larger_is_better else 1
+    for task in results.study.tasks if results.study.controls else ():
+        strongest = strongest_control(results, task)
+        own = [(task, one, n_seeds, mean, _mean(scores_of(results, task, one, score)), one == strongest)
+               for one, mean, n_seeds in _means(results, task)]  # fmt: skip
+        rows += sorted(own, key=lambda row: (not row[-1], math.isnan(row[3]), sign * row[3] if math.isfinite(row[3]) else 0.0))
+    return pd.DataFrame(rows, columns=["task", "control", "seeds", f"validation_{score}", score, "strongest"])
+
+
+def control_words(results: Results) -> list[str]:
+    """Return how the strongest control is chosen and what is compared with it, in sentences; none where a study names no controls."""
+    study = results.study
+    if not study.controls:
+        return []
+    feedback, controls = study.feedback_entries(), study.control_entries()
+    n_tests = len(feedback) * len(study.tasks)
+    return [f"The strongest control of a task is the one with the best mean {lower_label(study.score)} on validation texts over the seeds, "
+            f"among {counted(len(controls), 'control')}: {'; '.join(controls)}. No test score is read for the choice.",
+            f"Compared with it first: {'; '.join(feedback)}; Holm-corrected over tasks and methods "
+            f"({counted(n_tests, 'comparison')} in each score)."]  # fmt: skip
+
+
+def _means(results: Results, task: str) -> list[tuple[str, float, int]]:
+    """Return each control entry with its mean deciding score on validation texts and its number of seeds."""
+    several = [(one, scores_of(results, task, one, results.study.score, split="validation")) for one in results.study.control_entries()]
+    return [(one, _mean(own), len(own)) for one, own in several]
+
+
+def _mean(values: dict[int, float]) -> float:
+    return float(np.mean(list(values.values()))) if values else math.nan

@@ -202,8 +202,7 @@ class Recorder:
     def _step(self, event: StepTaken) -> None:
         self._check(event)
         # SQLite would keep a numpy number as a blob.
-        step = int(event.step)
-        logits = {} if event.reading is None else self._stored_logits(event.reading)
+        step, logits = int(event.step), {} if event.reading is None else self._stored_logits(event.reading)
         scalars = {**event.scalars, **self._derived(logits)}
         if step <= self._kept.last_step and self._is_the_same(step, event, scalars, logits):
             self._last_step = step
@@ -242,7 +241,8 @@ class Recorder:
         teacher, student = (logits[role].astype(np.float32) for role in ("teacher", "student"))
         if self._frozen is None:
             self._frozen = teacher
-        return reading_scalars(Reading(teacher_logits=teacher, student_logits=student), self._frozen, self._labels, temperature=self._temperature)
+        read = Reading(teacher_logits=teacher, student_logits=student)
+        return reading_scalars(read, self._frozen, self._labels, temperature=self._temperature)
 
     def _check(self, event: StepTaken) -> None:
         if not self._n_classes:

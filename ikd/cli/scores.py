@@ -3,13 +3,10 @@
 from __future__ import annotations
 
 import argparse
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from ikd.cli.carrying import print_scores
 from ikd.errors import RunError
-
-if TYPE_CHECKING:
-    import pandas as pd
 
 
 def add_scores(commands: Any) -> None:
@@ -37,16 +34,16 @@ def _scores(chosen: argparse.Namespace) -> int:
     for one in several:
         unlabelled = f", {one.n_labelled} of them labelled" if one.n_labelled < one.n_examples else ""
         print(f"{one.split} ({one.n_examples} examples{unlabelled})")
-        _print_table(score_words(one))
+        _print_table(score_words(one).to_dict("split"))
         for score in GROUP_SCORES if one.group_counts.any() else ():
             print(f"{one.split}, {lower_label(score)} group by group")
-            _print_table(group_words(one, score))
+            _print_table(group_words(one, score).to_dict("split"))
     print(HOW)
     return 0
 
 
-def _print_table(table: pd.DataFrame) -> None:
-    rows = [list(table.columns), *table.to_numpy().tolist()]
+def _print_table(table: dict[str, list[Any]]) -> None:
+    rows = [table["columns"], *table["data"]]
     widths = [max(len(str(row[column])) for row in rows) for column in range(len(rows[0]))]
     for row in rows:
         print("  " + "  ".join(f"{cell:<{width}}" for cell, width in zip(row, widths, strict=True)).rstrip())

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -18,25 +19,27 @@ GROUP_COLUMNS = ("task", "group", "method", "against", "seeds", "examples", "acc
 def group_table(results: Results) -> pd.DataFrame:
     """Return a row for each task with groups, group and pair of methods: `GROUP_COLUMNS`, of the runs whose folders are still there.
 
-    `accuracy` and `other_accuracy` are means over seeds; the gain has its interval over seeds and texts where all seeds have the same texts.
+    `accuracy` and `other_accuracy` are means over seeds. Where all seeds have the same texts the gain has an interval over seeds and texts.
     """
-    rows = []
+    rows: list[tuple[Any, ...]] = []
     for task in results.study.tasks:
-        finals = {method: predictions_of(results, task, method) for method in results.study.methods}
+        finals = {entry: predictions_of(results, task, entry) for entry in results.study.entries()}
         if not any(final.groups for several in finals.values() for final in several.values()):
             continue
-        prints = {method: prints_of(results, task, method) for method in results.study.methods}
+        prints = {entry: prints_of(results, task, entry) for entry in results.study.entries()}
+        own: list[tuple[Any, ...]] = []
         for method, other, _ in pairs_of(results.study):
             seeds, same = alike_seeds(finals[method], finals[other], prints[method], prints[other])
             ours, theirs = ([finals[one][seed] for seed in seeds] for one in (method, other))
-            rows += [(task, group, method, other, len(seeds), *_of_group(group, ours, theirs, same=same)) for group in _names(ours)]
-    order = {task: number for number, task in enumerate(results.study.tasks)}
-    return pd.DataFrame(sorted(rows, key=lambda row: (order[row[0]], row[1])), columns=GROUP_COLUMNS)
+            own += [(task, group, method, other, len(seeds), *_of_group(group, ours, theirs, same=same)) for group in _names(ours)]
+        rows += sorted(own, key=lambda row: str(row[1]))
+    return pd.DataFrame(rows, columns=GROUP_COLUMNS)
 
 
 def _names(finals: Sequence[Final]) -> list[str]:
     """Return the names of the groups with a labelled example."""
-    return sorted({name for one in finals for name, label in zip(one.groups or (), one.labels.tolist(), strict=False) if name and label >= 0})
+    return sorted({name for one in finals if one.groups for name, label in zip(one.groups, one.labels.tolist(), strict=True)
+                   if name and label >= 0})  # fmt: skip
 
 
 def _of_group(group: str, ours: Sequence[Final], theirs: Sequence[Final], *, same: bool) -> tuple[int | float, ...]:

@@ -15,6 +15,7 @@ from ikd.study.comparing import Found, compared, comparison_table, example_table
 from ikd.study.entries import SUFFIX
 from ikd.study.folder import Row
 from ikd.study.gaining import curve_table, gaining_words
+from ikd.study.groups import group_table
 from ikd.study.mapping import SHOWN, map_table, map_words
 from ikd.study.plan import GENERATED_TASKS, Study
 from ikd.study.results import (
@@ -58,12 +59,13 @@ def whole_markdown(results: Results) -> str:
 
 
 def tables(results: Results) -> dict[str, pd.DataFrame]:
-    """Return every table of a study by name, those that a person reads first."""
+    """Return every table of a study by name, those that a person reads first; that of groups only where there are any."""
     found = compared(results)
-    return {"map": map_table(results.study, found), "controls": control_table(results), "teachers": teacher_table(results),
-            "means": mean_table(results), "comparisons": comparison_table(found), "examples": example_table(results),
-            "tuning": tuning_table(results), "cost": cost_table(results), "runs": run_table(results), "scores": score_table(results),
-            "curves": curve_table(results)}  # fmt: skip
+    every = {"map": map_table(results.study, found), "controls": control_table(results), "teachers": teacher_table(results),
+             "means": mean_table(results), "comparisons": comparison_table(found), "examples": example_table(results),
+             "groups": group_table(results), "tuning": tuning_table(results), "cost": cost_table(results), "runs": run_table(results),
+             "scores": score_table(results), "curves": curve_table(results)}  # fmt: skip
+    return {name: table for name, table in every.items() if name != "groups" or len(table)}
 
 
 def write_all(results: Results, out: Path) -> list[Path]:
@@ -126,8 +128,8 @@ def protocol(results: Results) -> list[str]:
     ending = [method for method in study.methods if study.ends_with_exam(method)]
     if ending:
         words = SUFFIX.removeprefix(", ")
-        lines.append(f"{'; '.join(ending)}: with “{words}” behind the name, the student is fine-tuned on the labels of the exam texts at the "
-                     "end, for as many steps as are best on validation texts. Both students come from one run.")  # fmt: skip
+        lines.append(f"{'; '.join(ending)}: with “{words}” behind the name, the student is fine-tuned on the labels of the exam texts at "
+                     "the end, for as many steps as are best on validation texts. Both students come from one run.")  # fmt: skip
     if any(study.is_tuned(method) for method in study.methods):
         budgets = {study.budget(method) for method in study.methods}
         tried = f"{budgets.pop()} settings each" if len(budgets) == 1 else "different numbers of settings"

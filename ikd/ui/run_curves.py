@@ -102,12 +102,13 @@ def draw_curves(scene: Scene) -> None:
     """Draw the two charts with the choice of what each shows."""
     left, right = st.columns(2, gap="medium")
     shown = st.session_state.get("curves-shown", "All steps") or "All steps"
-    # A choice made for a run with a shortcut is not carried to one without.
+    # A choice made for a run with a shortcut or with groups is not carried to one without.
     kind = "" if scene.cues is None else "-cues"
+    grouped = "-groups" if scene.tail.has_groups() else ""
     with left:
-        scores = [name for name in LEFT if name != BY_GROUP or scene.tail.has_groups()]
+        scores = [name for name in LEFT if name != BY_GROUP or grouped]
         first = BY_GROUP if scene.cues is not None and BY_GROUP in scores else scores[0]
-        what = LEFT[st.segmented_control("Scores", scores, default=first, key=f"curves-left{kind}", required=True,
+        what = LEFT[st.segmented_control("Scores", scores, default=first, key=f"curves-left{kind or grouped}", required=True,
                                          label_visibility="collapsed")]  # fmt: skip
         (_draw_groups if what == "groups" else partial(_draw_scores, what=what))(scene, shown=shown)
     with right:

@@ -33,7 +33,18 @@ from ikd.ui.study_figures import (
     spoken_gains,
     told_in,
 )
-from ikd.ui.study_found import TABLES, Findings, examples_of, findings_of, table_of, whole_verdicts, yaml_of
+from ikd.ui.study_found import (
+    OF_TRACES,
+    TABLES,
+    Findings,
+    examples_of,
+    findings_of,
+    groups_of,
+    table_of,
+    whole_verdicts,
+    yaml_of,
+)
+from ikd.ui.study_groups import OF_GROUPS, group_gain_words
 from ikd.ui.study_plan import method_rows, seed_lines, task_rows
 from ikd.ui.study_tables import (
     NONE,
@@ -65,7 +76,8 @@ def draw_export(one: Offered, findings: Findings) -> None:
                            key="study-file", on_click="ignore")  # fmt: skip
     st.caption("The report is one file with everything in it, which opens offline. The zip has it too, beside every table as CSV, Parquet, "
                "Markdown and LaTeX.")  # fmt: skip
-    names = [table for table in TABLES if table != "examples" or any_run_here(one, findings.results)]
+    here, grouped = any_run_here(one, findings.results), "worst_group_accuracy" in findings.scores
+    names = [table for table in TABLES if here and (grouped or table != "groups") or table not in OF_TRACES]
     table = str(st.segmented_control("One table", names, key="study-table", default="means", required=True))
     if table not in LONG:
         with st.container(horizontal=True):
@@ -85,7 +97,7 @@ def zip_of(one: Offered) -> bytes:
         packed.writestr("study.yaml", yaml_of(findings.study))
         for name in TABLES:
             table = table_of(one.folder, name)
-            if name == "examples" and table.empty:  # the runs' folders are not here
+            if name in OF_TRACES and table.empty:  # the runs' folders are not here
                 continue
             packed.writestr(f"{name}.csv", csv_bytes(table))
             packed.writestr(f"{name}.parquet", parquet_bytes(table))
@@ -104,7 +116,7 @@ def report_html(one: Offered) -> str:
              *_plan(findings), *_verdicts(findings), *_gains(findings),
              "<h2>Teachers</h2>", html_table(teacher_words(findings.results)), _small(OF_TEACHERS),
              "<h2>Means</h2>", html_table(mean_words(findings)), _small(OF_MEANS),
-             *_costs(findings), *_examples(one), *_rest(findings), *_made(findings)]  # fmt: skip
+             *_costs(findings), *_examples(one), *_groups(one), *_rest(findings), *_made(findings)]  # fmt: skip
     return html_page(title, parts)
 
 
@@ -155,6 +167,13 @@ def _examples(one: Offered) -> Iterator[str]:
     table = examples_of(one.folder)
     yield "<h2>Texts won and lost</h2>"
     yield html_table(example_words(table)) + _small(OF_EXAMPLES) if len(table) else "<p>Not counted: the runs' folders were not there.</p>"
+
+
+def _groups(one: Offered) -> Iterator[str]:
+    table = groups_of(one.folder)
+    if len(table):
+        yield "<h2>Group by group</h2>"
+        yield html_table(group_gain_words(table)) + _small(OF_GROUPS)
 
 
 def _rest(findings: Findings) -> Iterator[str]:

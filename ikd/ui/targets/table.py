@@ -78,10 +78,10 @@ def _exam_words(exam: float, at: int) -> str:
 def drift_frame(look: Look, step: int) -> pd.DataFrame:
     """Return one row for each probe example with its numbers at a reading.
 
-    Columns: example, text, text_pair, label, group (where there are any), drift (nats), frozen, teacher, student (probabilities of the
-    label), gain, entropy, entropy_change, gap, truth_gap, flips, first_flip (step, or missing), feedback (length) and influence, both of the
-    last reading with an exam, exam_step (that reading's step), teacher_wrong, student_wrong, path (the teacher's probability of
-    the label over at most 40 bins).
+    Columns: example, text, text_pair, label, group (where there are any), drift (nats), frozen, teacher, student (probabilities of
+    the label), gain, entropy, entropy_change, gap, truth_gap, flips, first_flip (step, or missing), feedback (length) and influence,
+    both of the last reading with an exam, exam_step (that reading's step), teacher_wrong, student_wrong, path (the teacher's
+    probability of the label over at most 40 bins).
     """
     reader, t, labels = look.tail.reader, look.temperature, look.labels
     frozen, teacher, student = (reader.reading_at(role, at) for role, at in

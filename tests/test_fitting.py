@@ -166,6 +166,11 @@ REMARKS: dict[str, Case] = {
         [{"policy.exam_source": "train"}, {"task.shift": "flips"},
          {"task.shift": "flips", "policy.exam_source": "train", "policy.name": "fixed"}],
     ),
+    "known by heart": Case(
+        "The teacher is fine-tuned on the exam texts before the first exam",
+        [{"teacher.studies_exam": True}, {"teacher.studies_exam": True, "policy.name": "direct"}],
+        [{}, {"teacher.studies_exam": True, "policy.name": "fixed"}, {"policy.name": "direct"}],
+    ),
     "dkd of two": Case(
         "With two classes the part of dkd on the other classes is always zero",
         [objective("dkd"), of_sum(kd=1, dkd=1)], [objective("kd"), objective("dist"), of_sum(kd=1)],

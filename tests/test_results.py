@@ -7,8 +7,9 @@ import re
 import pytest
 
 from ikd.study import StudyFolder, load_study, shipped_names, studies_here
-from ikd.study.cells import config_of, digest_of
+from ikd.study.cells import config_of
 from ikd.study.comparing import compared, sentences
+from ikd.study.digests import digest_of
 from ikd.study.results import Results, mean_table, read_results
 from ikd.study.telling import how_made, protocol
 from ikd.study.writing import markdown

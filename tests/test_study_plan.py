@@ -126,11 +126,12 @@ def test_the_four_studies_are_shipped() -> None:
 
 
 def test_kin_has_every_policy_and_objectives_every_objective_under_two() -> None:
+    """But for `direct`, which came after kin was carried out."""
     from ikd.objectives import OBJECTIVES
     from ikd.teaching.policies import POLICIES
 
     kin, objectives = load_study("kin"), load_study("objectives")
-    assert {kin.settings_of(method)["policy.name"] for method in kin.methods} == set(POLICIES)
+    assert {kin.settings_of(method)["policy.name"] for method in kin.methods} == set(POLICIES) - {"direct"}
     pairs = {(str(own["objective.name"]), str(own["policy.name"])) for own in map(objectives.settings_of, objectives.methods)}
     assert pairs == {(name, policy) for name in OBJECTIVES for policy in ("fixed", "exam")}
     for method in objectives.methods:

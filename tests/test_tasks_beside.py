@@ -209,7 +209,7 @@ def target_of(text: str) -> tuple[float, float, float] | None:
 def is_aligned(split: Split) -> bool:
     targets = [target_of(text) or (0.0, 0.0, 0.0) for text in split.texts]
     found = (list(split.groups or ()), list(split.sources or ()), list(split.soft_targets or ()))
-    return found == ([group_of(text) for text in split.texts], [source_of(text) for text in split.texts], [(a, b, c) for b, c, a in targets])
+    return found == ([group_of(one) for one in split.texts], [source_of(one) for one in split.texts], [(a, b, c) for b, c, a in targets])
 
 
 def tables(labels: str, fewest: int) -> st.SearchStrategy[list[tuple[int, str]]]:

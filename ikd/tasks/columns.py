@@ -88,11 +88,7 @@ def find_columns(table: pd.DataFrame, wanted: Wanted, *, where: str, labelled: b
         TaskError: a named column that is not there, none that can be guessed, or two of the same name.
     """
     present = [str(column) for column in table.columns]
-    guess = guessed_columns(table, other_than=wanted.beside(present))
-    if not guess.text:
-        guess = replace(guess, text=guessed_columns(table).text)
-    if guess.label is None and wanted.group in present and str(wanted.group).lower() == "label":
-        guess = replace(guess, label=wanted.group)  # groups may be the classes
+    guess = _guessed_but_for(wanted, table, present)
     _refuse_twins(guess.text if wanted.text is None else "", present, where=where, role="text")
     _refuse_twins((guess.label or "") if wanted.label is None and labelled else "", present, where=where, role="label")
     if wanted.text is None and present == [guess.label]:
@@ -113,15 +109,36 @@ def find_columns(table: pd.DataFrame, wanted: Wanted, *, where: str, labelled: b
             label = _column(label, present, where=where, role="label", usual="'label'")
     pair = _column(text_pair, present, where=where, role="second text", usual="'sentence2'") if text_pair else None
     _refuse_same(("text", text), ("second text", pair), ("label", label), *(("soft label", one) for one in soft), where=where)
-    targets = tuple(_column(name, present, where=where, role="soft target", usual="that")
-                    for name in wanted.targets_in(present))  # fmt: skip
-    group, source = (name if name in present else None for name in (wanted.group, wanted.source))
-    for role, name in (("group", group), ("source", source), *(("soft target", one) for one in targets)):
-        if name is not None and name in (text, pair):
-            raise TaskError(f"{where}: the {role} column {quoted_name(name)} is a text column: name another one in {SETTINGS[role]}.")
+    group, source, targets = _beside(wanted, present, (text, pair), where=where)
     plain = {None, text if text.lower() in ("text", "sentence", *PAIRS) else "", label if (label or "").lower() == "label" else ""}
     return Columns(text=text, text_pair=pair, label=label, soft=soft, group=group, source=source, targets=targets, guessed=bool(
         (wanted.text is None and text not in plain) or (labelled and wanted.label is None and label not in plain)))  # fmt: skip
+
+
+def _guessed_but_for(wanted: Wanted, table: pd.DataFrame, present: Sequence[str]) -> Columns:
+    """Return guessed columns: those that are named for something else are no text or label, unless nothing else is."""
+    guess = guessed_columns(table, other_than=wanted.beside(present))
+    if not guess.text:
+        guess = replace(guess, text=guessed_columns(table).text)
+    if guess.label is None and wanted.group in present and str(wanted.group).lower() == "label":
+        guess = replace(guess, label=wanted.group)  # groups may be the classes
+    return guess
+
+
+def _beside(
+    wanted: Wanted, present: Sequence[str], texts: Sequence[str | None], *, where: str
+) -> tuple[str | None, str | None, tuple[str, ...]]:
+    """Return the columns of groups, of sources and of soft targets that a table has.
+
+    Raises:
+        TaskError: one of them holds the texts, or one of several columns of soft targets is not there.
+    """
+    targets = tuple(_column(name, present, where=where, role="soft target", usual="that") for name in wanted.targets_in(present))
+    group, source = (name if name in present else None for name in (wanted.group, wanted.source))
+    for role, name in (("group", group), ("source", source), *(("soft target", one) for one in targets)):
+        if name is not None and name in texts:
+            raise TaskError(f"{where}: the {role} column {quoted_name(name)} is a text column: name another one in {SETTINGS[role]}.")
+    return group, source, targets
 
 
 def _refuse_same(*roles: tuple[str, str | None], where: str) -> None:

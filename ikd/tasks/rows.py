@@ -86,7 +86,6 @@ def take_rows(
         raise TaskError(f"{where} has no data rows.")
     texts, seconds, notes = _texts(table, columns, where)
     soft = read_soft_labels(table, columns.soft, where=where, renamed=renamed or {}) if columns.soft else None
-    targets = read_soft_labels(table, columns.targets, where=where, renamed=renamed or {}, kind=SOFT_TARGETS) if columns.targets else None
     no_text = {i for i, text in enumerate(texts) if not text.strip()}
     no_second = {i for i, text in enumerate(seconds or ()) if not text.strip()} - no_text
     no_label = {i for i, label in enumerate(labels) if label is None}
@@ -96,25 +95,35 @@ def take_rows(
     dropped = no_text | no_second | (set() if unlabelled else no_label)
     kept = [i for i in range(len(texts)) if i not in dropped]
     if not kept:
-        bare = LEFT_OUT if no_label <= left_out else f"no label in column {quoted_name(columns.label or '')}"
-        what = bare if no_label else "no text"
-        raise TaskError(f"{where} has no usable rows: of its {row_count(len(texts))}, every one has {what}. Check the columns.")
-    groups = [("an empty text", no_text), ("a missing second text", no_second)]
-    groups += [] if unlabelled else [("a missing label", no_label - left_out), (LEFT_OUT, no_label & left_out)]
+        raise _none_usable(no_label, left_out, columns, f"{where} has no usable rows: of its {row_count(len(texts))}, every one has")
+    why = [("an empty text", no_text), ("a missing second text", no_second)]
+    why += [] if unlabelled else [("a missing label", no_label - left_out), (LEFT_OUT, no_label & left_out)]
     rows = Rows(
         texts=texts, text_pairs=seconds, labels=[label or "" for label in labels], soft=soft.rows if soft else None,
         soft_names=soft.names if soft else (), numbers=range(1, len(texts) + 1),
-        groups=names_in(table[columns.group].tolist()) if columns.group else None,
-        sources=names_in(table[columns.source].tolist()) if columns.source else None,
-        targets=targets.rows if targets else None, target_names=targets.names if targets else (),
-        notes=(*notes, *(soft.notes if soft else ()), *(targets.notes if targets else ()), *_dropped(where, groups)),
-    ).keep(kept)  # fmt: skip
+        notes=(*notes, *(soft.notes if soft else ()), *_dropped(where, why)),
+    )  # fmt: skip
+    rows = _with_beside(rows, table, columns, where=where, renamed=renamed or {}).keep(kept)
     return replace(rows, notes=(*rows.notes, *_odd(rows, where)))
 
 
-def names_in(cells: Sequence[object]) -> list[str]:
-    """Return each cell as a name, empty where it is missing; spaces at its ends are taken off, and 1 and 1.0 are one name."""
-    return [label_word(cell) or "" for cell in cells]
+def _none_usable(no_label: set[int], left_out: AbstractSet[int], columns: Columns, begin: str) -> TaskError:
+    bare = LEFT_OUT if no_label <= left_out else f"no label in column {quoted_name(columns.label or '')}"
+    return TaskError(f"{begin} {bare if no_label else 'no text'}. Check the columns.")
+
+
+def _with_beside(rows: Rows, table: pd.DataFrame, columns: Columns, *, where: str, renamed: Mapping[str, str]) -> Rows:
+    """Return the rows of a table with their groups, sources and stored soft targets."""
+    rows = replace(rows, groups=_names(table, columns.group), sources=_names(table, columns.source))
+    if not columns.targets:
+        return rows
+    stored = read_soft_labels(table, columns.targets, where=where, renamed=renamed, kind=SOFT_TARGETS)
+    return replace(rows, targets=stored.rows, target_names=stored.names, notes=(*rows.notes, *stored.notes))
+
+
+def _names(table: pd.DataFrame, column: str | None) -> list[str] | None:
+    """Return each cell of a column as a name, empty where it is missing; spaces at its ends are taken off, 1 and 1.0 are one name."""
+    return [label_word(cell) or "" for cell in table[column].tolist()] if column else None
 
 
 def _texts(table: pd.DataFrame, columns: Columns, where: str) -> Texts:

@@ -15,6 +15,7 @@ from typing import TypeVar
 
 from ikd.errors import TaskError
 from ikd.protocols import UNLABELLED, Split, TaskData, TaskRequest
+from ikd.tasks.apart import MINIMUM_ROWS, apart, rows_were
 from ikd.tasks.labels import class_names, listed, quoted, row_count
 from ikd.tasks.rows import Rows, text_key
 from ikd.tasks.settling import Key, groups_of, named_by_soft_labels, settled, with_targets, with_truth
@@ -24,7 +25,6 @@ from ikd.tasks.spellings import spelled
 CARVED_VALIDATION = 1000
 CARVED_FRACTION = 10
 MINIMUM_TRAIN = 8
-MINIMUM_ROWS = 10
 MOST_UNKNOWN = 5
 ORDER: tuple[str, ...] = ("course", "exam", "validation", "test")
 
@@ -63,7 +63,7 @@ def make_task(
     parts = with_truth(parts, names, order, notes)
     every = with_targets({**parts, **further}, names, order_of_targets, notes)
     parts, unlabelled = {split: every[split] for split in parts}, [every[split] for split in further]
-    parts = _apart(parts, settings.shared_texts, notes)
+    parts = apart(parts, settings.shared_texts, notes)
     _make_splits(settings, parts, notes)
     if unlabelled:
         parts["course"] = joined(parts["course"], _unseen(reduce(joined, unlabelled), parts, notes))
@@ -128,7 +128,7 @@ def _unseen(unlabelled: Rows, parts: Mapping[str, Rows], notes: list[str]) -> Ro
     seen = {text_key(rows, i) for split, rows in parts.items() if split != "course" for i in range(len(rows))}
     fresh = [i for i in range(len(unlabelled)) if text_key(unlabelled, i) not in seen]
     shared = len(unlabelled) - len(fresh)
-    left = f"; {_rows(shared)} left out, because their texts are in another split" if shared else ""
+    left = f"; {rows_were(shared)} left out, because their texts are in another split" if shared else ""
     notes.append(f"{len(fresh):,} texts without a label are studied with the teacher's soft targets alone{left}.")
     return unlabelled.keep(fresh)
 
@@ -183,67 +183,6 @@ def _check_known(split: str, rows: Rows, names: Sequence[str]) -> None:
             f"The {split} data has the {what} {', '.join(map(spelled, unknown[:MOST_UNKNOWN]))}{more}, which {are} not among the training "
             f"labels: {listed(names)}. Use the same labels in every split, or rename or leave them out in task.label_map."
         )
-
-
-def _apart(parts: Mapping[str, Rows], loser: str, notes: list[str]) -> dict[str, Rows]:
-    """Return the rows such that no text is in two splits.
-
-    Where validation and test share a text, validation loses it; where they share one with the exam, the exam loses it; and training loses
-    what it shares with the exam.
-
-    Args:
-        parts: "train" and the official splits.
-        loser: "train", or "held_out": which side loses a text of training that is in another split.
-        notes: get a sentence for what was removed.
-    """
-    found = dict(parts)
-    if "test" in parts and "validation" in parts:
-        found["validation"] = _fresh(parts["validation"], {"test": parts["test"]}, "validation", notes)
-    held_out: dict[str, Rows] = {split: found[split] for split in ("validation", "test") if split in found}
-    if loser == "train":
-        found["train"] = _fresh(found["train"], held_out, "training", notes)
-        if len(found["train"]) < MINIMUM_ROWS:
-            raise TaskError(
-                f"Of {len(parts['train']):,} training rows {len(found['train']):,} are left, because the texts of the others are in "
-                f"{' or '.join(held_out)} too, and at least {MINIMUM_ROWS} are needed: set task.shared_texts to held_out, so that "
-                "training keeps them, or give training rows of their own."
-            )
-    else:
-        found |= {split: _fresh(rows, {"training": found["train"]}, split, notes) for split, rows in held_out.items()}
-    for split in held_out:
-        if not len(found[split]):
-            del found[split]
-            instead = "a validation split is made of training rows" if split == "validation" else "there is no test split"
-            notes.append(f"No {split} row is left, because all of its texts are in other splits: {instead} (task.shared_texts).")
-    return _exam_apart(found, [split for split in held_out if split in found], notes) if "exam" in found else found
-
-
-def _exam_apart(parts: dict[str, Rows], held_out: Sequence[str], notes: list[str]) -> dict[str, Rows]:
-    """Return the rows such that the exam has no text of validation and test, and training none of the exam.
-
-    Raises:
-        TaskError: too few rows are left on one side.
-    """
-    exam = _fresh(parts["exam"], {split: parts[split] for split in held_out}, "exam", notes)
-    if not len(exam):
-        raise TaskError(f"No exam row is left, because all exam texts are in {' or '.join(held_out)} too: give exam texts of their own.")
-    train = _fresh(parts["train"], {"exam": exam}, "training", notes)
-    if len(train) < MINIMUM_ROWS:
-        raise TaskError(f"Of {len(parts['train']):,} training rows {len(train):,} are left, because the texts of the others are in the "
-                        f"exam too, and at least {MINIMUM_ROWS} are needed: give exam texts of their own.")  # fmt: skip
-    return {**parts, "exam": exam, "train": train}
-
-
-def _fresh(rows: Rows, others: Mapping[str, Rows], name: str, notes: list[str]) -> Rows:
-    seen = {text_key(other, i) for other in others.values() for i in range(len(other))}
-    fresh = [i for i in range(len(rows)) if text_key(rows, i) not in seen]
-    if len(fresh) < len(rows):
-        notes.append(f"{_rows(len(rows) - len(fresh))} removed from {name}: the same texts are in {' or '.join(others)}.")
-    return rows.keep(fresh)
-
-
-def _rows(n: int) -> str:
-    return "1 row was" if n == 1 else f"{n:,} rows were"
 
 
 def _capped(rows: Rows, size: int | None, split: str, seed: int, notes: list[str]) -> Rows:

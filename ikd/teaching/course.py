@@ -113,11 +113,10 @@ def course_step(
     corrections = [None] * n_pieces if corrected is None else corrected.cut(n_pieces)
     rows = zip(cut(inputs, n_pieces), labels.tensor_split(n_pieces), detached(teacher_outputs).cut(n_pieces), corrections, strict=True)
     parts, gradients, total = [], Parameters(), torch.zeros((), device=labels.device)
-    for own_inputs, own_labels, said, own in rows:
+    for own_inputs, own, said, correction in rows:
         answered, products = _answered(student, own_inputs, precision, keep_products)
-        part = _part(own_inputs, own_labels, answered=answered, said=said, corrected=own, products=products)
-        total = total + _add(gradients, objective(answered, part.teacher_outputs, own_labels).sum() / len(labels), update.parameters)
-        parts.append(part)
+        parts.append(_part(own_inputs, own, answered=answered, said=said, corrected=correction, products=products))
+        total = total + _add(gradients, objective(answered, parts[-1].teacher_outputs, own).sum() / len(labels), update.parameters)
     return CourseStep(student=student, parts=tuple(parts), objective=objective, loss=total, gradients=gradients, update=update,
                       randomness=start, precision=precision)  # fmt: skip
 

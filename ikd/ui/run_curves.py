@@ -12,7 +12,7 @@ import pandas as pd
 import streamlit as st
 from numpy.typing import NDArray
 
-from ikd.config import RunConfig
+from ikd.config import FEW_NUMBERS, RunConfig
 from ikd.events import Floats, Integers
 from ikd.plots.curves import drift_chart, drift_table, score_chart, score_table
 from ikd.plots.theme import FROZEN, LOSSES, ROLES
@@ -21,6 +21,7 @@ from ikd.trace.thin import thin
 from ikd.ui.board_choice import shared_moment
 from ikd.ui.figures import show_figure
 from ikd.ui.group_lines import WHOSE, WORST, group_lines
+from ikd.ui.number_lines import AXES, BY_SOURCE, EVERY_CLASS, TITLES, number_lines
 from ikd.ui.pace import PACES_SECONDS, pace_seconds
 from ikd.ui.parentage import parent_series
 from ikd.ui.tail import Tail
@@ -30,6 +31,8 @@ MOST_POINTS = 600
 SHOWN = {"All steps": 0, "Last 200": 200, "Last 50": 50}
 SLOWED = " Drawn every {:g} s, to leave this machine to the run."
 BY_GROUP = "By group"
+MOST_OFFERED = 6
+"""Classes of which the numbers of sources are offered one by one."""
 LEFT = {"Accuracy": "accuracy", "Likelihood": "nll", "Agreement": "agreement", BY_GROUP: "groups"}
 RIGHT = {"Drift": "drift", "Losses": "losses", "Teacher's update": "update"}
 RELIANCE = {"Reliance": "reliance"}
@@ -85,6 +88,12 @@ class Scene:
         return cues_of(self.tail.meta.get("facts", {}))
 
     @cached_property
+    def numbers(self) -> str:
+        """Return the scope of a teacher that learns few numbers; empty for any other."""
+        policy = None if self.config is None else self.config.policy
+        return policy.teacher_scope if policy and policy.name == "exam" and policy.teacher_scope in FEW_NUMBERS else ""
+
+    @cached_property
     def timeline(self) -> RunTimeline | None:
         """Return the run's settings with all changes so far."""
         return timeline_of(self.tail, self.config)
@@ -104,10 +113,12 @@ def draw_curves(scene: Scene) -> None:
                                          label_visibility="collapsed")]  # fmt: skip
         (_draw_groups if what == "groups" else partial(_draw_scores, what=what))(scene, shown=shown)
     with right:
-        offered = RIGHT if scene.cues is None else RELIANCE | RIGHT
+        offered = ({TITLES[scene.numbers]: "numbers"} if scene.numbers else {}) | (RIGHT if scene.cues is None else RELIANCE | RIGHT)
+        kind += f"-{scene.numbers}" if scene.numbers else ""
         what = offered[st.segmented_control("Teacher", list(offered), default=next(iter(offered)), key=f"curves-right{kind}", required=True,
                                             label_visibility="collapsed")]  # fmt: skip
-        {"drift": _draw_drift, "losses": _draw_losses, "update": _draw_update, "reliance": _draw_reliance}[what](scene, shown)
+        {"drift": _draw_drift, "losses": _draw_losses, "update": _draw_update, "reliance": _draw_reliance,
+         "numbers": _draw_numbers}[what](scene, shown)
     with st.container(horizontal=True, vertical_alignment="center", key="curves-foot"):
         st.segmented_control("Steps shown", list(SHOWN), default="All steps", key="curves-shown", required=True,
                              label_visibility="collapsed")  # fmt: skip
@@ -155,6 +166,17 @@ def _draw_reliance(scene: Scene, shown: str) -> None:
                frozen=_first(table, "reliance_teacher"), from_zero=True, parent=True, words=words)  # fmt: skip
 
 
+def _draw_numbers(scene: Scene, shown: str) -> None:
+    labels, scope, chosen = list(scene.tail.meta["label_names"]), scene.numbers, None
+    if scope in BY_SOURCE:
+        one = st.segmented_control("Class", [EVERY_CLASS, *labels], default=EVERY_CLASS, key="curves-class", required=True,
+                                   label_visibility="collapsed") if len(labels) <= MOST_OFFERED else EVERY_CLASS  # fmt: skip
+        chosen = labels.index(one) if one in labels else None
+    lines = number_lines(scene.tail.numbers(), scope, labels, chosen, scene.cursor)
+    draw_lines(scene, lines.table, lines.names, what=f"numbers_{chosen}", shown=shown, title=AXES[scope], looks=lines.looks,
+               unit=scope in BY_SOURCE, words=lines.words, slim=lines.thin)  # fmt: skip
+
+
 def _draw_update(scene: Scene, shown: str) -> None:
     table = scene.scalars("teacher_update_ratio")
     looks = {"update / weights": ROLES["teacher"]}
@@ -165,7 +187,7 @@ def _draw_update(scene: Scene, shown: str) -> None:
 def draw_lines(
     scene: Scene, table: pd.DataFrame, names: dict[str, str], *, what: str, shown: str, title: str, looks: Any,
     frozen: float | None = None, unit: bool = False, from_zero: bool = False, parent: bool = False, words: str = "", halo: str = "",
-    columns: int = 3,
+    columns: int = 3, slim: Sequence[str] = (),
 ) -> None:  # fmt: skip
     """Draw lines over the steps, with the marks of the run and words under them.
 
@@ -182,6 +204,7 @@ def draw_lines(
         from_zero: whether one that fits the values begins at zero.
         parent: whether the run this one was forked from is drawn too.
         words: under the figure, in place of those of `MEANINGS`.
+        slim: those of `names` that are drawn thinner.
         halo: name of the rows that are marked with a broad pale line.
         columns: of the legend.
     """
@@ -190,7 +213,7 @@ def draw_lines(
     of_parent = _parent_lines(scene, names, first) if parent else {}
     looks = {**looks, **{who: PARENT[who] for who in of_parent}}
     marks, exams = marks_of(scene.timeline, scene.n_steps)
-    rows = score_table({**series, **of_parent}, n_steps=scene.n_steps, frozen=frozen, marks=marks, exams=exams, thin=list(of_parent),
+    rows = score_table({**series, **of_parent}, n_steps=scene.n_steps, frozen=frozen, marks=marks, exams=exams, thin=[*of_parent, *slim],
                        halo=_series(table, halo, first, scene.cursor) if halo else None)  # fmt: skip
     rows = rows[rows["step"].between(first, scene.cursor)] if shown != "All steps" else rows
     zoom = f"zoom_{what}"

@@ -82,6 +82,17 @@ class Tail:
         found: tuple[Integers, Floats] = series.grown(lambda known: self._readings_on(known, role, wanted))
         return found
 
+    def numbers(self) -> pd.DataFrame:
+        """Return the few numbers that the teacher learns, at all readings so far, as `TraceReader.numbers`."""
+        def grow(known: pd.DataFrame | None) -> pd.DataFrame:
+            if known is None or known.empty:
+                return self.reader.numbers()
+            fresh = self.reader.numbers(after=int(known["step"].iloc[-1]))
+            return pd.concat([known, fresh], ignore_index=True) if len(fresh) else known
+
+        found: pd.DataFrame = self._growing("numbers", ()).grown(grow)
+        return found
+
     def live_scalars(self, *names: str) -> pd.DataFrame:
         """Return `scalars` as the page of a live run draws them: of long ago only the spikes, so that a tick costs no more at its end."""
         def grow(known: pd.DataFrame | None) -> pd.DataFrame:

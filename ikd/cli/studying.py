@@ -30,6 +30,7 @@ def add_study(commands: Any) -> None:
     study.add_argument("--seeds", type=int, metavar="N", help="so many seeds in place of the study's own, to carry out or (--table) tell "
                        "of; what is there is kept")  # fmt: skip
     study.add_argument("--retry", action="store_true", help="carry out failed runs again")
+    study.add_argument("--cost", action="store_true", help="only say what is left to carry out and how long that takes")
     study.add_argument("--table", action="store_true", help="only print what is there so far")
     study.add_argument("--out", type=Path, metavar="FOLDER", help="write every table there: Markdown, LaTeX, CSV, Parquet, and report.md")
     study.add_argument("--list", action="store_true", help="list the studies that can be named")
@@ -55,10 +56,25 @@ def _study(chosen: argparse.Namespace) -> int:
     if chosen.table:
         _tell(_told(study.name), chosen)
         return 0
+    if chosen.cost:
+        print(_cost(study, chosen))
+        return 0
+    print(f"Study {study.name}: {_cost(study, chosen)}", file=sys.stderr, flush=True)
     code = _carried_out(study, chosen)
     if code != INTERRUPTED or chosen.out is not None:
         _tell(StudyFolder(study.name), chosen)
     return code
+
+
+def _cost(study: Study, chosen: argparse.Namespace) -> str:
+    """Return what the study will cost, which is no reason not to start it: what cannot be told is said."""
+    from ikd.errors import IKDError
+    from ikd.study.foretold import cost_words, planned_cost
+
+    try:
+        return cost_words(planned_cost(study, jobs=chosen.jobs))
+    except IKDError as fault:
+        return f"What it will cost cannot be told. {fault}"
 
 
 def _delete(chosen: argparse.Namespace) -> int:

@@ -93,10 +93,14 @@ class Bench:
 
         One that is done stays so in all likelihood, though the settings that it has are chosen again.
         """
+        yield from (due for _, due in self.left())
+
+    def left(self) -> Iterator[tuple[Cell, Due | None]]:
+        """Yield the same runs, each behind its cell."""
         for cell in self._pending:
             seen = self._seen(cell)
             if isinstance(seen, Due) or (seen is None and not self._is_done(cell)):
-                yield seen
+                yield cell, seen
 
     def is_over(self) -> bool:
         """Return whether every run is done or has failed: one that was stopped, and one that waits for what it would tell, are left."""

@@ -128,8 +128,8 @@ def protocol(results: Results) -> list[str]:
     ending = [method for method in study.methods if study.ends_with_exam(method)]
     if ending:
         words = SUFFIX.removeprefix(", ")
-        lines.append(f"{'; '.join(ending)}: with “{words}” behind the name, the student is fine-tuned on the labels of the exam texts at the "
-                     "end, for as many steps as are best on validation texts. Both students come from one run.")  # fmt: skip
+        lines.append(f"{'; '.join(ending)}: with “{words}” behind the name, the student is fine-tuned on the labels of the exam texts at "
+                     "the end, for as many steps as are best on validation texts. Both students come from one run.")  # fmt: skip
     if any(study.is_tuned(method) for method in study.methods):
         budgets = {study.budget(method) for method in study.methods}
         tried = f"{budgets.pop()} settings each" if len(budgets) == 1 else "different numbers of settings"

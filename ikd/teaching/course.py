@@ -107,8 +107,7 @@ def course_step(
         corrected: makes soft targets of what the teacher says and of what the student answers; None: they are what the teacher says.
     """
     start = randomness or Randomness.now(labels.device)
-    if randomness is not None:
-        randomness.restore()
+    start.restore()
     n_pieces = min(pieces, len(labels))
     corrections = [None] * n_pieces if corrected is None else corrected.cut(n_pieces)
     rows = zip(cut(inputs, n_pieces), labels.tensor_split(n_pieces), detached(teacher_outputs).cut(n_pieces), corrections, strict=True)

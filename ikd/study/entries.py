@@ -80,7 +80,7 @@ def broken_claim(
 
 def _broken_lists(feedback: Sequence[str], controls: Sequence[str], methods: Mapping[str, bool]) -> str | None:
     entries = entries_of(methods)
-    twice = next((name for name, one in entries.items() if name.endswith(SUFFIX) and name in methods and one.method != name), None)
+    twice = next((method + SUFFIX for method, ends in methods.items() if ends and method + SUFFIX in methods), None)
     if twice is not None:
         return f"The method {twice!r} has the name of another one with its exam texts: choose another name."
     if bool(feedback) != bool(controls):

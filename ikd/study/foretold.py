@@ -67,6 +67,8 @@ def planned_cost(study: Study, root: Path | None = None, *, jobs: int | None = N
     rows = [row for row in folder.lines() if row.state == "done" and row.seconds is not None and row.wall is not None]
     paces, known = _paces(rows), dict[str, Estimate]()
     teachers = {teacher_of(config): config for _, config in configs}
+    if not configs:
+        return PlannedCost(n_runs=0, n_teachers=0, seconds=0.0, jobs=jobs or 1, n_before=len(rows))
     jobs = jobs or default_jobs([config for _, config in configs])
     total, why = 0.0, ""
     try:

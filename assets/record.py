@@ -22,20 +22,24 @@ sys.path.insert(0, str(ROOT))
 SMALL: dict[str, Any] = {
     "training.steps": 400, "task.validation_size": 300, "task.test_size": 400, "record.probe_size": 100, "record.probe_dtype": "float16",
 }  # fmt: skip
+SHORTCUT: dict[str, Any] = {**SMALL, "training.steps": 1000, "record.probe_every": 10}
+SOURCES: dict[str, Any] = {**SMALL, "training.steps": 1000, "record.probe_every": 10}
 PAIRS: dict[str, Any] = {**SMALL, "task.train_size": 4000, "training.steps": 300}
 IRONY: dict[str, Any] = {
     **SMALL, "task.train_size": 8000, "teacher.fine_tune_steps": 1500, "student.name": "builtin/1x64", "training.steps": 300,
 }  # fmt: skip
 FIXED: dict[str, Any] = {"policy.name": "fixed"}
 RECORDINGS: dict[str, tuple[str, dict[str, Any]]] = {
-    "reviews-exam": ("overconfident", {**SMALL, "label": "Reviews, overconfident teacher: feedback"}),
-    "reviews-fixed": ("overconfident", {**SMALL, **FIXED, "label": "Reviews, overconfident teacher: fixed"}),
+    "reviews-exam": ("demo", {**SHORTCUT, "label": "A shortcut: feedback"}),
+    "reviews-fixed": ("demo", {**SHORTCUT, **FIXED, "label": "A shortcut: fixed teacher"}),
+    "sources-exam": ("sources", {**SOURCES, "label": "Whom to trust: feedback"}),
+    "sources-fixed": ("sources", {**SOURCES, **FIXED, "label": "Whom to trust: fixed soft targets"}),
     "pairs-exam": ("pairs", {**PAIRS, "label": "Pairs: feedback"}),
     "pairs-fixed": ("pairs", {**PAIRS, **FIXED, "label": "Pairs: fixed teacher"}),
     "irony-exam": ("irony", {**IRONY, "label": "Irony: feedback"}),
     "irony-fixed": ("irony", {**IRONY, **FIXED, "label": "Irony: fixed teacher"}),
 }
-"""Of each built-in task a pair that differs in the policy alone: texts, teacher, first weights of the student and batches are the same."""
+"""Pairs that differ in the policy alone: texts, teacher, first weights of the student and batches are the same."""
 KEPT = ("config.json", "state.json", "trace.sqlite", "log.txt")
 
 

@@ -138,8 +138,9 @@ class Desk:
         from ikd.classroom import Classroom
 
         student, teacher = copy.deepcopy(self._models)
-        studied = config.policy.name != "exam" and config.policy.fixed_studies_exam
-        splits = self._without_exams if studied else self._splits
+        from ikd.config import exam_joins_course
+
+        splits = self._without_exams if exam_joins_course(config.policy) else self._splits
         return Classroom(student=student, teacher=teacher, teacher_layers=None, splits=splits,
                          label_names=self._label_names, device=self._device, facts={})  # fmt: skip
 

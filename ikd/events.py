@@ -70,6 +70,14 @@ class TeacherProgress:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Progress:
+    """So many steps of the present stage are done; nothing of it is recorded."""
+
+    step: int
+    total: int
+
+
+@dataclass(frozen=True, kw_only=True)
 class RunStarted:
     """What is fixed for the whole run: names, sizes and the probe set.
 
@@ -178,7 +186,8 @@ class Predicted:
     """What one model says on a whole split.
 
     Attributes:
-        role: "frozen_teacher", asked before the first step, or "teacher" and "student", asked after the last.
+        role: "frozen_teacher", asked before the first step; "teacher" and "student", asked after the last;
+            "student_before_exam_texts", where the student then studied the exam texts.
         split: of a `ScoredSplit`.
         logits: (n, C), in the order of the split.
     """
@@ -190,9 +199,14 @@ class Predicted:
 
 @dataclass(frozen=True, kw_only=True)
 class RunFinished:
-    """Final scores on the whole validation and test splits, e.g. `student/test/accuracy`; what they were made of was `Predicted`."""
+    """Final scores on the whole validation and test splits, e.g. `student/test/accuracy`; what they were made of was `Predicted`.
+
+    Attributes:
+        facts: by name, how the student came to its end: what was kept of the last fine-tuning, for one.
+    """
 
     scores: Mapping[str, float]
+    facts: Mapping[str, float | int | str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -212,4 +226,4 @@ class Intervened:
     command: str = ""
 
 
-Event = Stage | Notice | Intervened | TeacherProgress | RunStarted | ScoredSplit | Predicted | StepTaken | RunFinished
+Event = Stage | Notice | Progress | Intervened | TeacherProgress | RunStarted | ScoredSplit | Predicted | StepTaken | RunFinished

@@ -173,6 +173,7 @@ class TaskRequest(Protocol):
     train_file: str | None
     validation_file: str | None
     test_file: str | None
+    exam_file: str | None
     text_column: str | None
     text_pair_column: str | None
     label_column: str | None
@@ -181,8 +182,13 @@ class TaskRequest(Protocol):
     hub_revision: str | None
     hub_validation_split: str | None
     hub_test_split: str | None
+    hub_exam_split: str | None
     soft_label_column: str | None
     soft_label_order: str | None
+    group_column: str | None
+    source_column: str | None
+    soft_target_column: str | None
+    soft_target_order: str | None
     label_map: str | None
     unlabelled_file: str | None
     encoding: str | None

@@ -3,27 +3,33 @@
 from __future__ import annotations
 
 import copy
-import math
 import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 
-import numpy as np
 import torch
 from torch import Tensor, nn
 
 from ikd.classroom import (
+    Asked,
+    BestStudent,
     Classroom,
     LabelledSource,
     build_lesson,
     changed_lesson,
     course_sampler,
+    end_of,
     layers_shown,
-    named_numbers,
+    plain,
+    reading_of,
+    run_started,
     scheduled_lesson,
+    step_taken,
 )
-from ikd.classroom.examples import example_of, scored_split
+from ikd.classroom.checks import require_finite, require_floor
+from ikd.classroom.examples import scored_split
 from ikd.config import (
+    EXAM_POLICIES,
     HIDDEN_OBJECTIVES,
     MOVING_POLICIES,
     RunConfig,
@@ -38,22 +44,21 @@ from ikd.config import (
     teacher_rate,
     temperature_at,
 )
-from ikd.errors import TrainingError
-from ikd.events import Course, Event, Notice, Predicted, Reading, RunFinished, RunStarted, Stage, StepTaken
+from ikd.events import Event, Notice, Predicted, RunFinished, Stage, StepTaken
 from ikd.metrics.scores import point_values
 from ikd.protocols import Batch
 from ikd.teaching.corrections import numbers_of
-from ikd.teaching.lesson import Lesson, Taught
+from ikd.teaching.lesson import Lesson
 from ikd.teaching.optimizers import set_learning_rate
 from ikd.teaching.policies import POLICIES, fixed_step
-from ikd.teaching.probe import ProbeAsked, ProbeReading, hidden_norms
+from ikd.teaching.probe import ProbeReading
 from ikd.teaching.reading import corrected_reading, on_device, read_corrected, read_probe, read_split, whole_split
 from ikd.teaching.schedule import Sampler, learning_rate_factor
 from ikd.teaching.snapshot import Snapshot, gather, restore
 from ikd.teaching.teacher_update import LOOKS_BACK
 
 SCORED = ("validation", "test")
-PEERS = MOVING_POLICIES - {"exam"}
+PEERS = MOVING_POLICIES - EXAM_POLICIES
 
 
 def train(room: Classroom, config: RunConfig) -> Iterator[Event]:
@@ -90,8 +95,10 @@ class Training:
         self._course = course_sampler(splits["course"], self._config)
         self._exams = Sampler(len(self._exam_split) if self._exam_split is not None else 0, seed=(seed, 3))
         self._first_student = copy.deepcopy(self._lesson.student.state_dict()) if fresh_student_at(self._config) is not None else None
+        self._swapped = whole_split(room.cues.swapped, room.device) if room.cues is not None else []
         self._known: set[int] = set()
         self._scores: dict[str, float] = {}
+        self._best = BestStudent(room)
 
     def events(self) -> Iterator[Event]:
         """Yield the run's facts from its start, or from its snapshot, to its end.
@@ -103,8 +110,8 @@ class Training:
             TrainingError: a loss that is not finite, or a teacher below its accuracy floor.
             ModelError: a snapshot of other models.
         """
-        probe_batches = _probe_batches(self._room, self._config)
-        yield _started(self._room, self._config, n_steps=self._timeline.last.training.steps, shown=self._shown.names)
+        probe_batches = whole_split(self._room.splits["validation"], self._room.device, first=self._config.record.probe_size)
+        yield run_started(self._room, self._config, n_steps=self._timeline.last.training.steps, shown=self._shown.names)
         if self._config.policy.fresh_student:
             yield Notice(text=f"From step {fresh_student_at(self._config)} on a fresh student is taught by the teacher as it is then.")
         yield from (scored_split(self._room.splits[name], name) for name in SCORED if name in self._room.splits)
@@ -124,17 +131,18 @@ class Training:
                 yield Notice(text=f"At step {taken.step} the exams had nothing more to say (policy.silent_exams): the teacher is frozen.")
             yield replace(taken, seconds=self._clock() - began + (before_step_0 if taken.step == 0 else 0.0))
         began = self._clock()
-        last = _reading(self._read(probe_batches), None, self._numbers())
-        yield StepTaken(step=self.step, scalars={}, reading=last, seconds=self._clock() - began)
+        last = self._read(probe_batches)
+        scalars = {**self._best.look(self.step, self._config), **self._reliances(last)}
+        yield StepTaken(step=self.step, scalars=scalars, reading=reading_of(last, None, self._numbers()), seconds=self._clock() - began)
         yield Stage(name="final scores")
-        yield from self._predictions("teacher", self._lesson.teacher)
-        yield from self._predictions("student", self._lesson.student)
-        yield RunFinished(scores=dict(self._scores))
+        yield from self._predictions(Asked("teacher", self._lesson.teacher))
+        facts = yield from end_of(self._room, self._config, self._best, self._predictions)
+        yield RunFinished(scores=dict(self._scores), facts=facts)
 
     def snapshot(self) -> Snapshot:
         """Return all that is needed to go on from here; to be asked for after an event of a step."""
         return Snapshot(
-            step=self.step, tensors=gather(self._lesson, self._room.device), course_drawn=self._course.drawn,
+            step=self.step, tensors=gather(self._lesson, self._room.device) | self._best.tensors(), course_drawn=self._course.drawn,
             exam_drawn=self._exams.drawn, scores=dict(self._scores),
         )  # fmt: skip
 
@@ -143,23 +151,25 @@ class Training:
         if start is None:
             yield Stage(name="scoring the teacher")
             if self._config.policy.name in MOVING_POLICIES:
-                yield from self._predictions("frozen_teacher", self._lesson.teacher)
+                yield from self._predictions(Asked("frozen_teacher", self._lesson.teacher))
             torch.manual_seed(self._config.seed)
             return
         self._scores = dict(start.scores)
         self._known = self._course.skip(start.course_drawn)
         self._exams.skip(start.exam_drawn)
         restore(self._lesson, start.tensors, self._room.device)
+        self._best.restore(start.tensors)
         self.step = start.step
 
-    def _predictions(self, role: str, model: nn.Module) -> Iterator[Predicted]:
+    def _predictions(self, asked: Asked) -> Iterator[Predicted]:
         """Yield what one model says on every scored split, and keep its scores, named role/split/score."""
-        room = self._room
+        room, role, reads = self._room, asked.role, "student" if asked.role.startswith("student") else "teacher"
         for name in SCORED:
             if name not in room.splits:
                 continue
             data = room.splits[name].split
-            logits = _array(self._said(model, role, room.splits[name]))
+            said = self._said(asked.model, reads, room.splits[name])
+            logits = plain(said if asked.temperature == 1 else said / asked.temperature)
             scores = point_values(logits, data.labels, data.truth, data.groups)
             self._scores |= {f"{role}/{name}/{score}": value for score, value in scores.items()}
             yield Predicted(role=role, split=name, logits=logits)
@@ -201,8 +211,8 @@ class Training:
         config, room, step = self._config, self._room, self.step
         _set_rates(self._lesson, step, config)
         probe = self._read(probe_batches) if step % config.record.probe_every == 0 else None
-        _check_floor(probe, config, step)
-        numbers = self._numbers() if probe is not None else None
+        require_floor(probe, config, step)
+        looked, numbers = self._best.look(step, config), self._numbers() if probe is not None else None
         batch = on_device(room.splits["course"].batch(self._course.take(config.training.batch_size)), room.device)
         exam = None
         if exam_is_due(step, config) and self._exam_split is not None and not self._silent:
@@ -213,11 +223,12 @@ class Training:
         taught = policy(self._lesson, batch, exam, probe)
         if is_scheduled(config):
             taught.scalars.update(temperature=temperature_at(step, config), alpha=alpha_at(step, config))
-        _check_finite(taught, step)
+        taught.scalars.update({**looked, **self._reliances(probe)})
+        require_finite(taught.scalars, step)
         self.step = step + 1
         if self._lesson.taming is not None and "exam_loss" in taught.scalars:
             self._lesson.taming.heard(taught.scalars["exam_loss"])
-        return _taken(step, taught, batch, probe=probe, texts=room.splits["course"], known=self._known, numbers=numbers)
+        return step_taken(step, taught, batch, probe=probe, texts=room.splits["course"], known=self._known, numbers=numbers)
 
     def _read(self, batches: Sequence[Batch]) -> ProbeReading:
         lesson = self._lesson
@@ -226,9 +237,11 @@ class Training:
             return reading
         return corrected_reading(lesson.correction, reading, temperature=lesson.temperature)
 
-
-def _probe_batches(room: Classroom, config: RunConfig) -> list[Batch]:
-    return whole_split(room.splits["validation"], room.device, first=config.record.probe_size)
+    def _reliances(self, probe: ProbeReading | None) -> dict[str, float]:
+        cues = self._room.cues
+        if probe is None or cues is None:
+            return {}
+        return cues.reliances(probe, self._read(self._swapped), temperature=temperature_at(0, self._timeline.at(0)))
 
 
 def caches_soft_targets(config: RunConfig, n_examples: int) -> bool:
@@ -252,83 +265,3 @@ def _set_rates(lesson: Lesson, step: int, config: RunConfig) -> None:
             step - begun, n_steps=ends - begun, warmup_steps=policy.teacher_warmup_steps, schedule=policy.teacher_schedule
         )
         set_learning_rate(lesson.teacher_optimizer, teacher_rate(config) * factor)
-
-
-def _started(room: Classroom, config: RunConfig, *, n_steps: int, shown: Sequence[str]) -> RunStarted:
-    validation = room.splits["validation"].split
-    size = min(config.record.probe_size, len(validation))
-    return RunStarted(
-        label_names=list(room.label_names),
-        n_steps=n_steps,
-        temperature=temperature_at(0, config),
-        probe=[example_of(room.splits["validation"], index, "probe") for index in range(size)],
-        facts=room.facts,
-        shown=shown,
-        **named_numbers(room, config),
-    )
-
-
-def _taken(
-    step: int, taught: Taught, batch: Batch, *, probe: ProbeReading | None, texts: LabelledSource, known: set[int],
-    numbers: Tensor | None,
-) -> StepTaken:  # fmt: skip
-    examples = batch.examples.numpy()
-    new = [index for index in dict.fromkeys(examples.tolist()) if index not in known]
-    known.update(new)
-    feedback = taught.feedback
-    course = Course(
-        examples=examples,
-        teacher_logits=_array(taught.course.teacher_outputs.logits),
-        student_logits=_array(taught.course.student_logits),
-        feedback=_array(-feedback.scale * feedback.cotangent.logits) if feedback else None,
-        influence=_array(feedback.influence) if feedback else None,
-        hidden_feedback=_hidden(feedback.scale * hidden_norms(feedback.cotangent)) if feedback else None,
-    )
-    return StepTaken(
-        step=step, scalars=taught.scalars, course=course,
-        reading=_reading(probe, taught.probe_asked, numbers) if probe is not None else None,
-        new_examples=[example_of(texts, index, "course") for index in new],
-    )  # fmt: skip
-
-
-def _reading(probe: ProbeReading, asked: ProbeAsked | None, numbers: Tensor | None) -> Reading:
-    return Reading(
-        teacher_logits=_array(probe.in_order(probe.teacher_logits)),
-        student_logits=_array(probe.in_order(probe.student_logits)),
-        feedback=_array(asked.feedback) if asked else None,
-        influence=_array(asked.influence) if asked else None,
-        hidden_feedback=_hidden(asked.hidden) if asked else None,
-        numbers=_array(numbers) if numbers is not None else None,
-    )
-
-
-def _hidden(norms: Tensor) -> np.ndarray[tuple[int, ...], np.dtype[np.float32]] | None:
-    return _array(norms) if norms.shape[1] else None
-
-
-def _array(tensor: Tensor) -> np.ndarray[tuple[int, ...], np.dtype[np.float32]]:
-    return tensor.detach().float().cpu().numpy()
-
-
-def _check_finite(taught: Taught, step: int) -> None:
-    for name, value in taught.scalars.items():
-        if not math.isfinite(value):
-            raise TrainingError(
-                f"At step {step} the {name.replace('_', ' ')} is {value}: the run cannot go on. Lower "
-                "training.learning_rate or policy.teacher_learning_rate, or set a gradient clipping: fork it from an earlier step "
-                "with such a change, or start again."
-            )
-
-
-def _check_floor(probe: ProbeReading | None, config: RunConfig, step: int) -> None:
-    floor = config.machine.teacher_accuracy_floor
-    if probe is None or floor is None:
-        return
-    right = sum(int((x.argmax(-1) == b.labels).sum()) for x, b in zip(probe.teacher_logits, probe.batches, strict=True))
-    accuracy = right / sum(len(batch.labels) for batch in probe.batches)
-    if accuracy < floor:
-        raise TrainingError(
-            f"At step {step} the teacher's accuracy is {accuracy:.2f}, below the floor of {floor:.2f}: it has collapsed. "
-            "Fork the run from an earlier step with a lower policy.teacher_learning_rate, with an anchor, or with the teacher "
-            "frozen from there on."
-        )

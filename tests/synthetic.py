@@ -46,6 +46,8 @@ def synthetic_run(
     settings: dict[str, object] | None = None,
     stop_before: int | None = None,
     shown: Sequence[str] = (),
+    groups: Sequence[str] = (),
+    sources: Sequence[str] = (),
 ) -> RunFolder:
     """Return the folder of a run that never took place.
 
@@ -58,6 +60,7 @@ def synthetic_run(
         settings: of the config, by dotted path.
         stop_before: record only the steps before this one.
         shown: names of hidden states that its exams ask something of.
+        groups, sources: those of its examples, in turn; none where they are empty.
     """
     config = build_config({"training.steps": n_steps, "record.probe_size": n_probe, **(settings or {})})
     folder = new_run(config)
@@ -67,7 +70,7 @@ def synthetic_run(
             late = isinstance(event, Predicted) and event.role != "frozen_teacher"
             if stop_before is not None and (late or isinstance(event, StepTaken) and event.step >= stop_before):
                 continue
-            recorder.record(with_layers(event, shown))
+            recorder.record(with_groups(with_layers(event, shown), groups, sources))
     scores = {f"{role}/{split}/{name}": value for role, value in (("frozen_teacher", 0.71), ("teacher", 0.72), ("student", 0.64))
               for split in ("validation", "test") for name in ("accuracy", "nll")}  # fmt: skip
     now = folder.state()
@@ -166,6 +169,23 @@ def with_layers(event: Event, shown: Sequence[str]) -> Event:
     course, reading = (part and replace(part, hidden_feedback=np.tile(norms, (len(part.student_logits), 1)))
                        for part in (event.course, event.reading))  # fmt: skip
     return replace(event, course=course, reading=reading)
+
+
+def with_groups(event: Event, groups: Sequence[str], sources: Sequence[str] = ()) -> Event:
+    """Return an event whose examples belong to groups and sources, example i to the one at i modulo their number."""
+    def one_of(names: Sequence[str], number: int) -> str:
+        return names[number % len(names)] if names else ""
+
+    def marked(examples: Sequence[Example]) -> list[Example]:
+        return [replace(one, group=one_of(groups, one.id), source=one_of(sources, one.id)) for one in examples]
+
+    if isinstance(event, RunStarted):
+        return replace(event, probe=marked(event.probe))
+    if isinstance(event, StepTaken):
+        return replace(event, new_examples=marked(event.new_examples))
+    if isinstance(event, ScoredSplit) and groups:
+        return replace(event, groups=[one_of(groups, number) for number in range(len(event.labels))])
+    return event
 
 
 def _scores(reading: Reading, first: NDArray[np.float64], labels: NDArray[np.int64]) -> dict[str, float]:

@@ -308,8 +308,8 @@ def test_what_a_study_costs_is_told_alone_and_by_its_own_runs_once_some_are_over
 ) -> None:
     assert main(["study", str(file), "--cost", "--jobs", "2"]) == 0 and not inline.given
     told = capsys.readouterr().out
-    assert re.fullmatch(r"4 runs to carry out, with 2 teachers to fine-tune where none is kept: about \d+ s of computing. With 2 at a time that "
-                        r"is about \d+ s, until about \w+ \d\d:\d\d if it starts now.\n", told), told  # fmt: skip
+    assert re.fullmatch(r"4 runs to carry out, with 2 teachers to fine-tune where none is kept: about \d+ s of computing. "
+                        r"With 2 at a time that is about \d+ s, until about \w+ \d\d:\d\d if it starts now.\n", told), told  # fmt: skip
     assert main(["study", str(file), "--jobs", "1"]) == 0
     capsys.readouterr()
     assert main(["study", "tiny", "--cost"]) == 0 and capsys.readouterr().out == "Nothing is left to carry out.\n"

@@ -65,6 +65,11 @@ REFUSALS: dict[str, Case] = {
         [one | {"policy.exam_source": "train"} for one in UNLABELLED],
         [*UNLABELLED, FILES | {"policy.exam_source": "train"}, UNLABELLED[0] | {"policy.exam_source": "train", "policy.name": "fixed"}],
     ),
+    "sources of given texts": Case(
+        "The shift sources is for built-in tasks, where the truth is known",
+        [FILES | {"task.shift": "sources"}, {"task.name": "sst2", "task.shift": "sources"}],
+        [{"task.shift": "sources"}, *(FILES | {"task.shift": shift} for shift in ("none", "shortcut", "imbalance", "flips"))],
+    ),
     "nothing to learn without labels": Case(
         "With objective.alpha 0 the student learns from labels alone, and texts without a label teach it nothing",
         [one | {"objective.alpha": 0, "policy.name": "fixed"} for one in UNLABELLED],
@@ -155,6 +160,17 @@ REFUSALS: dict[str, Case] = {
 
 TWO = "With two classes "
 REMARKS: dict[str, Case] = {
+    "exams that share the shift": Case(
+        "Exams on course texts have the shift of the course in them and cannot reveal it",
+        [{"task.shift": "flips", "policy.exam_source": "train"}],
+        [{"policy.exam_source": "train"}, {"task.shift": "flips"},
+         {"task.shift": "flips", "policy.exam_source": "train", "policy.name": "fixed"}],
+    ),
+    "known by heart": Case(
+        "The teacher is fine-tuned on the exam texts before the first exam",
+        [{"teacher.studies_exam": True}, {"teacher.studies_exam": True, "policy.name": "direct"}],
+        [{}, {"teacher.studies_exam": True, "policy.name": "fixed"}, {"policy.name": "direct"}],
+    ),
     "dkd of two": Case(
         "With two classes the part of dkd on the other classes is always zero",
         [objective("dkd"), of_sum(kd=1, dkd=1)], [objective("kd"), objective("dist"), of_sum(kd=1)],

@@ -51,7 +51,7 @@ PARTS: dict[str, Allowed] = {
         ikd="errors config protocols", packages="torch transformers tokenizers safetensors", lazy_packages="peft"
     ),
     "classroom": Allowed(ikd="errors events config protocols objectives teaching", packages="numpy torch"),
-    "trainer": Allowed(ikd="errors events config metrics protocols teaching classroom", packages="numpy torch"),
+    "trainer": Allowed(ikd="events config metrics protocols teaching classroom", packages="torch"),
     "trace": Allowed(ikd="errors events config metrics", packages="numpy pandas pyarrow", lazy_packages="scipy"),
     "plots": Allowed(packages="numpy pandas altair plotly"),
     "runs": Allowed(

@@ -54,16 +54,21 @@ def cases(place: Path) -> dict[str, tuple[dict[str, Any], Any]]:
     """Return for each setting the settings beside it, and the value that is named."""
     files = {"task.name": "files", "task.train_file": str(place / "train.csv"), "task.label_column": "label"}
     votes = {**files, "task.soft_label_column": "votes"}
+    stored = {**files, "task.soft_target_column": "votes"}
     hub = {"task.name": "hub", "task.hub_name": str(place / "hub")}
     return {
         "label": ({}, "my run"), "task.name": ({"task.train_size": 40}, "irony"), "machine.device": ({}, "cuda:7"),
         "task.train_file": (files, str(place / "more.csv")), "task.validation_file": (files, str(place / "validation.csv")),
         "task.test_file": (files, str(place / "test.csv")), "task.unlabelled_file": (files, str(place / "more.csv")),
+        "task.exam_file": (files, str(place / "more.csv")),
+        "task.group_column": (files, "other"), "task.source_column": (files, "other"),
+        "task.soft_target_column": (files, "votes"), "task.soft_target_order": (stored, "yes,no"),
         "task.encoding": ({**files, "task.train_file": str(place / "latin.csv")}, "cp437"),
         "task.text_column": (files, "title"), "task.text_pair_column": (files, "title"), "task.label_column": (files, "other"),
         "task.soft_label_column": (files, "votes"), "task.soft_label_order": (votes, "yes,no"), "task.label_map": (files, "yes=good"),
         "task.hub_name": (hub, str(place / "other")), "task.hub_config": (hub, "other"), "task.hub_revision": (hub, "main"),
         "task.hub_validation_split": (hub, "test"), "task.hub_test_split": (hub, "nowhere"),
+        "task.hub_exam_split": (hub, "nowhere"),
         "teacher.name": (files, str(place / "bert")), "teacher.revision": (files, "main"),
         "teacher.label_order": ({**files, "teacher.name": str(place / "bert")}, "yes,no"),
         "student.name": (files, str(place / "bert")), "student.revision": ({**files, "student.name": str(place / "bert")}, "main"),
@@ -96,7 +101,7 @@ def test_what_is_named_is_used_or_said(path: str, place: Path) -> None:
     beside, value = cases(place)[path]
     named, left = outcome({**beside, path: value}), outcome(beside)
     assert named != left
-    absent = ("machine.device", "task.hub_config", "task.hub_validation_split", "task.hub_test_split")
+    absent = ("machine.device", "task.hub_config", "task.hub_validation_split", "task.hub_test_split", "task.hub_exam_split")
     if path not in absent:  # they name what is not there
         assert named.startswith("["), named
 

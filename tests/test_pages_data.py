@@ -74,6 +74,16 @@ def test_a_built_in_task_is_ready(name: str) -> None:
         assert not page.exception and not page.error, part
 
 
+def test_a_shift_is_marked_and_its_groups_and_sources_are_shown() -> None:
+    page = opened({"task.shift": "sources", "task.shift_strength": 1.0, "task.train_size": 120}, part="Splits")
+    assert "Ready to train (shifted: sources 1)" in words(page).replace("\\", "")
+    found = {one.value.columns[0]: one.value for one in page.dataframe}
+    sources = [f"source {letter}" for letter in "ABCDEF"]
+    assert found["group"]["group"].tolist()[:6] == found["source"]["source"].tolist() == sources
+    assert sum(found["source"]["course texts"]) == 100
+    assert sorted(found["source"]["right when it says neutral"])[-1].startswith(("8", "9"))
+
+
 def test_a_file_is_shown_with_its_columns_rows_labels_and_splits(tmp_path: Path) -> None:
     page = opened(of_file(written(tmp_path, header=("utterance", "intent"))))
     assert "guessed" in words(page) and "Ready to train" in words(page)
@@ -136,6 +146,59 @@ def test_votes_are_offered_as_the_truth(tmp_path: Path) -> None:
     page = next(one for one in page.button if one.label == "Use it as the truth").click().run()
     assert page.session_state[state.VALUES]["task.soft_label_column"] == "votes"
     assert "people's votes" in words(shown(page, "Labels"))
+
+
+def test_exam_texts_of_their_own_are_named_here_and_shown(tmp_path: Path) -> None:
+    exam = tmp_path / "exam.csv"
+    trusted = [(f"Trusted, number {i}.", "yes" if i % 2 else "no") for i in range(40)]
+    pd.DataFrame(trusted, columns=["text", "label"]).to_csv(exam, index=False)
+    page = opened(of_file(written(tmp_path)))
+    page = next(one for one in page.text_input if one.label == "Exam file").input(str(exam)).run()
+    assert "40 exam" in words(page) and "54 course" in words(page), "training gives rows to validation alone"
+    pd.DataFrame(ROWS[:9], columns=["text", "label"]).assign(label="yes").to_csv(exam, index=False)
+    refused = opened(of_file(tmp_path / "rows.csv", exam_file=str(exam)))
+    assert len(refused.error) == 1 and "one class only" in words(refused)
+    page.switch_page(PAGES["train"].path)
+    page = page.run()
+    assert next(one for one in page.text_input if one.label == "Exam file").value == str(exam)
+    assert "exam" in next(one for one in page.segmented_control if one.label == "Rows for").options
+
+
+@needs_data
+def test_film_reviews_are_studied_and_kitchen_reviews_examined_on_the_page(tmp_path: Path) -> None:
+    kitchen = pd.read_parquet(DATA / "amazon_kitchen" / "train.parquet").drop_duplicates("text").sample(300, random_state=0)
+    films = pd.read_parquet(DATA / "mr" / "train.parquet").sample(300, random_state=0)
+    parts = {"train": films, "exam": kitchen[:100], "validation": kitchen[100:200], "test": kitchen[200:]}
+    for split, rows in parts.items():
+        rows.to_parquet(tmp_path / f"{split}.parquet")
+    page = opened({"task.name": "files"})
+    for split, label in (("train", "Training"), ("exam", "Exam"), ("validation", "Validation"), ("test", "Test")):
+        page = next(one for one in page.text_input if one.label == f"{label} file").input(str(tmp_path / f"{split}.parquet")).run()
+    assert not page.exception and not page.error
+    assert "300 course, 100 exam, 100 validation, 100 test texts in 2 classes" in words(page)
+
+
+def test_groups_sources_and_soft_targets_are_chosen_here_and_shown(tmp_path: Path) -> None:
+    said = {"no": "[0.9, 0.1]", "yes": "[0.2, 0.8]"}
+    rows = [(text, label, f"d{i % 3}", f"w{i % 2}", said[label]) for i, (text, label) in enumerate(ROWS)]
+    rows[0] = (*rows[0][:2], "", *rows[0][3:])
+    again = (*ROWS[1], "d1", "w0", said["no"])
+    page = opened(of_file(written(tmp_path, [*rows, again], header=("text", "label", "domain", "who", "said"))))
+    page = next(one for one in page.selectbox if one.label == "Group column").set_value("domain").run()
+    page = next(one for one in page.selectbox if one.label == "Source column").set_value("who").run()
+    page = next(one for one in page.multiselect if one.label == "Soft target column").set_value(["said"]).run()
+    chosen = page.session_state[state.VALUES]
+    assert [chosen[f"task.{name}"] for name in ("group_column", "source_column", "soft_target_column")] == ["domain", "who", "said"]
+    assert not page.exception and not page.error
+    assert "2 training rows are of 1 text that several sources speak of" in words(page).replace("\\", "")
+    page = shown(page, "Splits")
+    sizes, groups, sources = (page.dataframe[at].value for at in range(3))
+    assert list(groups["group"]) == ["d0", "d1", "d2", "(in none)"] and sizes["with a stored soft target"].sum() == 61
+    assert groups[list(sizes["split"])].sum().tolist() == sizes["texts"].tolist()
+    assert list(sources["source"]) == ["w0", "w1"] and sources["stored soft targets"].tolist() == sources["course texts"].tolist()
+    assert sources["agrees with the label"].str.endswith("%").all()
+    page = next(one for one in page.selectbox if one.label == "Group column").set_value(None).run()
+    assert "task.group_column" not in page.session_state[state.VALUES]
 
 
 def test_texts_of_every_script_and_markup_are_shown_as_they_are(tmp_path: Path) -> None:

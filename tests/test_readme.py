@@ -81,7 +81,7 @@ def parquet_tables() -> str:
 GENERATED: dict[str, Callable[[], str]] = {
     "tasks": lambda: table(("task", "what it is"), [(f"`{name}`", words) for name, words in TASK_NAMES.items()]),
     "presets": lambda: table(
-        ("preset", "title", "look for"), [(f"`{name}`", one.title, one.look_for) for name, one in PRESETS.items()]
+        ("preset", "title", "look for"), [(f"`{name}`", one.title, one.told) for name, one in PRESETS.items()]
     ),
     "settings": settings_table,
     "limits": limits_table,

@@ -7,7 +7,9 @@ import re
 import pytest
 
 from ikd.study import StudyFolder, load_study, shipped_names, studies_here
+from ikd.study.cells import config_of
 from ikd.study.comparing import compared, sentences
+from ikd.study.digests import digest_of
 from ikd.study.results import Results, mean_table, read_results
 from ikd.study.telling import how_made, protocol
 from ikd.study.writing import markdown
@@ -54,6 +56,17 @@ def test_a_recorded_study_is_the_one_that_is_shipped_or_written_down(name: str) 
     assert made.model_dump(exclude={"seeds"}) == asked.model_dump(exclude={"seeds"}) and {*made.seeds} <= {*asked.seeds}
     rows = recorded(name).rows
     assert all(row.state in ("done", "failed") for row in rows.values()) and len(rows) > 50
+
+
+@pytest.mark.parametrize("name", ["built-in", "real"])
+def test_a_recorded_run_keeps_its_hash_when_settings_are_added(name: str) -> None:
+    """Guards that a new setting is listed in `ADDED`, so that a recorded study is still known as carried out."""
+    results = recorded(name)
+    study, rows = results.study, list(results.rows.values())
+    plain = [row for row in rows if row.digest and not study.is_tuned(row.cell.method) and study.equal_compute_to(row.cell.method) is None]
+    first = {(row.cell.task, row.cell.method): row for row in reversed(plain)}
+    assert len(first) > 10
+    assert [digest_of(config_of(study, row.cell, {})) for row in first.values()] == [row.digest for row in first.values()]
 
 
 def test_the_readme_claims_no_more_than_the_verdicts() -> None:

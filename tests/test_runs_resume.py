@@ -36,6 +36,8 @@ SWITCHES: list[dict[str, Any]] = [
     {"objective__name": "tinybert", "policy__name": "online", "training__length_buckets": True},
     {"objective__name": "sum", "objective__cosine_weight": 0.5, "objective__minilm_weight": 2.0, "policy__teacher_schedule": "cosine"},
     {"policy__name": "annealed", "policy__cached_targets": "always", "objective__name": "dist"},
+    {"policy__name": "direct", "policy__exam_every": 2, "policy__anchor": "initial_teacher", "training__kept_student": "best_exam",
+     "training__balanced_batches": True, "training__then_exam_steps": 12},
 ]
 
 

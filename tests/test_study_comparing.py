@@ -86,7 +86,7 @@ def test_gains_in_likelihood_over_seeds_and_texts_are_those_of_log_loss(monkeypa
             for seed in range(7)}  # fmt: skip
     monkeypatch.setattr(comparing, "predictions_of", lambda results, task, method: {
         seed: one for (of, seed), one in said.items() if of == method})  # fmt: skip
-    monkeypatch.setattr(comparing, "_prints", lambda results, task, method: dict.fromkeys(range(7), "same"))
+    monkeypatch.setattr(comparing, "prints_of", lambda results, task, method: dict.fromkeys(range(7), "same"))
     row = example_table(read_results(written_study())).query("task == 'reviews' and method == 'exam' and against == 'KD'").iloc[0]
     losses, rights = ([[score(said[method, seed]) for seed in range(7)] for method in ("KD", "exam")] for score in (
         lambda one: log_loss(one.labels, np.exp(one.logits["student"]) / np.exp(one.logits["student"]).sum(1, keepdims=True)),
@@ -99,7 +99,7 @@ def test_gains_in_likelihood_over_seeds_and_texts_are_those_of_log_loss(monkeypa
 def test_runs_that_were_scored_on_unlike_texts_are_not_paired(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(comparing, "predictions_of", lambda results, task, method: {seed: final(seed, 1.0) for seed in range(7)})
     unlike = {"KD": {0: "a", 1: "a", 2: "b"}, "exam": {0: "a", 1: "c", 2: "c"}}
-    monkeypatch.setattr(comparing, "_prints", lambda results, task, method: unlike.get(method, {}))
+    monkeypatch.setattr(comparing, "prints_of", lambda results, task, method: unlike.get(method, {}))
     table = example_table(read_results(written_study()))
     assert set(zip(table["method"], table["against"], table["seeds"], strict=True)) == {("exam", "KD", 1)}
 

@@ -28,8 +28,8 @@ from tests.conftest import REPOSITORY
 from tests.synthetic import synthetic_run
 
 SECONDS = 180
-PLACES = {"task.train_file", "task.validation_file", "task.test_file", "task.unlabelled_file", "task.hub_name", "teacher.name",
-          "student.name", "student.checkpoint"}  # fmt: skip
+PLACES = {"task.train_file", "task.validation_file", "task.test_file", "task.exam_file", "task.unlabelled_file",
+          "task.hub_name", "teacher.name", "student.name", "student.checkpoint"}  # fmt: skip
 NO_PLACES = {"task.delimiter", "task.encoding", "task.header"}
 """Settings whose meaning speaks of a file, and that name none."""
 

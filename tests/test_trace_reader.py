@@ -195,7 +195,7 @@ def empty_answers(reader):
     assert reader.last_step() == -1 and reader.reading_steps().shape == (0,) and reader.course_sizes().empty
     assert reader.scalars().columns.tolist() == ["step", "name", "value"] and reader.scalars().empty
     assert reader.steps().columns.tolist() == ["step", "seconds"]
-    assert reader.examples("probe").columns.tolist() == ["id", "text", "text_pair", "label", "truth"]
+    assert reader.examples("probe").columns.tolist() == ["id", "text", "text_pair", "label", "truth", "group_name", "source_name"]
     assert reader.course_of(0).columns.tolist() == ["step", "teacher_logits", "student_logits", "feedback", "influence",
                                                  "hidden_feedback"]
     assert reader.hidden_feedback_at("probe", 5) is None

@@ -25,6 +25,7 @@ VERSION_8 = {
     "probe": "role TEXT, block INTEGER, step INTEGER, logits BLOB",
     "probe_influence": "step INTEGER, influence BLOB",
     "hidden_feedback": "role TEXT, step INTEGER, norms BLOB",
+    "numbers": "step INTEGER, numbers BLOB",
     "final": "role TEXT, split TEXT, logits BLOB",
     "bands": "step INTEGER, quantiles BLOB",
     "digest": "bin INTEGER, first_step INTEGER, last_step INTEGER, readings INTEGER, measures BLOB, classes BLOB, sums BLOB, counts BLOB",
@@ -76,7 +77,7 @@ def of_version(version, root, *, lacking=()):
         for event in rehearsal(8, shown=("hidden state 1",)):
             recorder.record(event)
     trace = sqlite3.connect(folder.trace_path)
-    for name in (*lacking, *(["sums"] if version < 7 else [])):
+    for name in (*lacking, *(["sums"] if version < 7 else []), *(["numbers"] if version < 8 else [])):
         trace.execute(f"DROP TABLE {name}")
     for name in ("group_name", "source_name") if version < 8 else ():
         trace.execute(f"ALTER TABLE examples DROP COLUMN {name}")

@@ -22,7 +22,7 @@ from tests.synthetic import synthetic_run
 
 SECONDS = 180
 NEWEST_TABLES = {1: ("bands", "digest"), 2: ("probe_influence",), 3: ("interventions",), 4: ("hidden_feedback",), 5: ("final",),
-                 6: ("sums",)}  # fmt: skip
+                 6: ("sums",), 7: ("numbers",)}  # fmt: skip
 LATER_TABLES = {version: [name for then, names in NEWEST_TABLES.items() if then >= version for name in names] for version in NEWEST_TABLES}
 
 
@@ -67,6 +67,8 @@ def of_version(version: int) -> Callable[[Path], None]:
         trace = sqlite3.connect(run / "trace.sqlite")
         for name in LATER_TABLES.get(version, ()):
             trace.execute(f"DROP TABLE {name}")
+        for name in ("group_name", "source_name") if version in LATER_TABLES else ():
+            trace.execute(f"ALTER TABLE examples DROP COLUMN {name}")
         trace.execute("UPDATE meta SET value = ? WHERE key = 'schema_version'", (str(version),))
         trace.commit()
         trace.close()

@@ -124,12 +124,19 @@ class TinySplit:
         split: labels, and texts that say nothing.
         rows: token ids of each example, 3 to 7 of them.
         served: examples asked for so far, batch by batch.
+        given_by: who gave each label or soft target, where the task names sources.
     """
 
     split: Split
     rows: list[list[int]]
     same_tokens: bool = True
     served: list[list[int]] = field(default_factory=list)
+    given_by: Tensor | None = None
+
+    @property
+    def sources(self) -> Tensor | None:
+        """Return who gave each label or soft target."""
+        return self.given_by
 
     def __len__(self) -> int:
         return len(self.rows)
@@ -151,7 +158,8 @@ class TinySplit:
         ids = torch.tensor(rows)
         inputs = {"input_ids": ids, "attention_mask": (ids != PADDING).long()}
         labels = torch.tensor([self.split.labels[index] for index in indices])
-        return Batch(examples=torch.tensor(list(indices)), labels=labels, student_inputs=inputs, teacher_inputs=inputs)
+        sources = None if self.given_by is None else self.given_by[torch.tensor(list(indices))]
+        return Batch(examples=torch.tensor(list(indices)), labels=labels, student_inputs=inputs, teacher_inputs=inputs, sources=sources)
 
 
 def tiny_split(size: int, *, seed: int, same_tokens: bool = True) -> TinySplit:

@@ -7,10 +7,19 @@ from dataclasses import replace
 from typing import Any
 
 from torch import nn
+from torch.optim import Optimizer
 
 from ikd.classroom.objective import LayersShown, course_objective, layers_shown, tapped
 from ikd.classroom.room import Classroom
-from ikd.config import FEW_NUMBERS, MOVING_POLICIES, RunConfig, student_rate, teacher_rate, temperature_at
+from ikd.config import (
+    EXAM_POLICIES,
+    FEW_NUMBERS,
+    MOVING_POLICIES,
+    RunConfig,
+    student_rate,
+    teacher_rate,
+    temperature_at,
+)
 from ikd.teaching.corrections import CORRECTIONS, Size, number_names
 from ikd.teaching.hypergradients import HYPERGRADIENTS
 from ikd.teaching.lesson import Anchoring, Lesson
@@ -33,7 +42,7 @@ def build_lesson(room: Classroom, config: RunConfig, *, anchored: bool = False) 
     """
     policy, training = config.policy, config.training
     shown = layers_shown(room, config)
-    keeps_initial = policy.name == "exam" and (anchored or policy.anchor in LOOKS_BACK)
+    keeps_initial = policy.name in EXAM_POLICIES and (anchored or policy.anchor in LOOKS_BACK)
     correction = correction_of(room, config)
     initial = frozen_copy(room.teacher) if keeps_initial and correction is None else None
     student, teacher = tapped(room, shown, seed=config.seed + 2)
@@ -41,29 +50,32 @@ def build_lesson(room: Classroom, config: RunConfig, *, anchored: bool = False) 
     optimizer = build_optimizer(
         training.optimizer, theta, learning_rate=student_rate(config), weight_decay=training.weight_decay
     )
-    moves = policy.name in MOVING_POLICIES
-    if correction is None:
-        limit_scope(
-            room.teacher, policy.teacher_scope if moves else "all", layers=room.teacher_layers,
-            top_layers=policy.teacher_top_layers,
-        )  # fmt: skip
-    else:
-        room.teacher.requires_grad_(False)
     lesson = Lesson(
         student=student,
         teacher=teacher.eval(),
         objective=course_objective(config, shown, step=0),
         update=StudentUpdate(optimizer, theta, max_gradient_norm=training.max_gradient_norm),
         precision=config.machine.precision,
-        teacher_optimizer=build_optimizer(
-            policy.teacher_optimizer, trained_parameters(room.teacher if correction is None else correction),
-            learning_rate=teacher_rate(config),
-        ) if moves else None,
+        teacher_optimizer=_teacher_optimizer(room, config, correction),
         correction=correction,
         initial_correction=frozen_copy(correction) if keeps_initial and correction is not None else None,
         initial_teacher=initial,
     )  # fmt: skip
     return changed_lesson(lesson, config, shown, room=room)
+
+
+def _teacher_optimizer(room: Classroom, config: RunConfig, correction: nn.Module | None) -> Optimizer | None:
+    """Freeze whatever of the teacher does not learn, and return the optimizer of what does; None: nothing."""
+    policy, moves = config.policy, config.policy.name in MOVING_POLICIES
+    if correction is None:
+        scope = policy.teacher_scope if moves else "all"
+        limit_scope(room.teacher, scope, layers=room.teacher_layers, top_layers=policy.teacher_top_layers)
+    else:
+        room.teacher.requires_grad_(False)
+    if not moves:
+        return None
+    learning = trained_parameters(room.teacher if correction is None else correction)
+    return build_optimizer(policy.teacher_optimizer, learning, learning_rate=teacher_rate(config))
 
 
 def correction_of(room: Classroom, config: RunConfig) -> nn.Module | None:
@@ -95,7 +107,7 @@ def changed_lesson(lesson: Lesson, config: RunConfig, shown: LayersShown, *, roo
     policy = config.policy
     lesson.update.max_gradient_norm = config.training.max_gradient_norm
     anchoring = None
-    if policy.name == "exam" and policy.anchor != "none":
+    if policy.name in EXAM_POLICIES and policy.anchor != "none":
         initial = lesson.initial_teacher if policy.anchor in LOOKS_BACK else None
         kept = initial or lesson.initial_correction
         assert kept is not None or policy.anchor not in LOOKS_BACK, "kept since the lesson was built"

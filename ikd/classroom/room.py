@@ -9,6 +9,7 @@ from typing import Protocol
 import torch
 from torch import nn
 
+from ikd.classroom.cues import CueSwaps
 from ikd.config import RunConfig
 from ikd.protocols import Split
 from ikd.teaching.reading import BatchSource
@@ -33,6 +34,7 @@ class Classroom:
         facts: what the log and the pages should know of how they were made.
         source_names: of who gave labels or soft targets of the course, index = `Batch.sources`; empty where nobody is named.
         source_worth: as `TaskData.source_worth`.
+        cues: probe texts with other cue words, where the task has a shortcut.
     """
 
     student: nn.Module
@@ -45,6 +47,7 @@ class Classroom:
     facts: Mapping[str, float | int | str]
     source_names: Sequence[str] = ()
     source_worth: Mapping[str, Sequence[float]] = field(default_factory=dict)
+    cues: CueSwaps | None = None
 
 
 def course_sampler(course: LabelledSource, config: RunConfig) -> Sampler:
@@ -52,4 +55,5 @@ def course_sampler(course: LabelledSource, config: RunConfig) -> Sampler:
     return Sampler(
         len(course), seed=(config.seed, 2), bucket=config.training.batch_size,
         lengths=course.lengths if config.training.length_buckets else None,
+        labels=course.split.labels if config.training.balanced_batches else None,
     )  # fmt: skip

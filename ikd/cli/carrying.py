@@ -59,13 +59,15 @@ def carry_out(run_id: str, chosen: Namespace) -> int:
 
 
 def _show(bar: tqdm[NoReturn], event: Event) -> None:
-    from ikd.events import Notice, RunFinished, Stage, StepTaken, TeacherProgress
+    from ikd.events import Notice, Progress, RunFinished, Stage, StepTaken, TeacherProgress
 
     if isinstance(event, Stage):
         bar.reset(event.total)
         bar.set_description(event.name)
     elif isinstance(event, Notice):
         bar.write(f"{'Warning' if event.warning else 'Note'}: {event.text}")
+    elif isinstance(event, Progress):
+        bar.update(event.step - bar.n)
     elif isinstance(event, (TeacherProgress, StepTaken)):
         bar.update(event.step + 1 - bar.n if isinstance(event, TeacherProgress) or event.course is not None else 0)
         if isinstance(event, StepTaken) and event.course is not None and event.step % 10 == 0:
@@ -92,8 +94,9 @@ def print_scores(scores: Mapping[str, float]) -> None:
     for name, value in scores.items():
         role, split, score = name.split("/")
         rows.setdefault((split, role.replace("_", " ")), {})[score] = value
+    width = max([16, *(len(role) + 1 for _, role in rows)])
     for (split, role), row in sorted(rows.items()):
-        print(f"{split:>12}  {role:<16}" + "  ".join(f"{score} {value:.4f}" for score, value in row.items()))
+        print(f"{split:>12}  {role:<{width}}" + "  ".join(f"{score} {value:.4f}" for score, value in row.items()))
 
 
 def end_as_by_keyboard() -> None:

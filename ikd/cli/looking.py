@@ -45,7 +45,17 @@ def _lines(found: Inspection) -> list[str]:
     for split in found.splits:
         bare = f", {split.unlabelled:,} without a label" if split.unlabelled else ""
         truth = f", {split.with_truth:,} with {found.truth_is}" if split.with_truth else ""
-        lines.append(f"{split.name}: {split.n_rows:,} texts{bare}{truth}")
+        stored = f", {split.with_targets:,} with a stored soft target" if split.with_targets else ""
+        lines.append(f"{split.name}: {split.n_rows:,} texts{bare}{truth}{stored}")
+        lines += [f"  group {name!r}: {n:,}" for name, n in split.groups]
+    for source in found.sources:
+        by_class = zip(found.label_names, source.worth, strict=False)
+        worth = ", ".join(f"{100 * share:.0f} % when it says {name!r}" for name, share in by_class)
+        right = f", right in {100 * source.right:.0f} %" if source.right is not None else ""
+        stored = f", {source.with_targets:,} with a stored soft target" if source.with_targets else ""
+        agrees = f", {100 * source.agrees:.0f} % of them as the label" if source.agrees is not None else ""
+        lines.append(f"source {source.name!r}: {source.n_rows:,} course texts{stored}{agrees}{right}" + (f" ({worth})" if worth else ""))
+    lines += [found.marked] if found.marked else []
     if found.fingerprint:
         lines.append(f"content {found.fingerprint}")
     return [" ".join(line.split()) if "\n" in line else line for line in lines]

@@ -17,8 +17,9 @@ def add_scores(commands: Any) -> None:
 
 
 def _scores(chosen: argparse.Namespace) -> int:
+    from ikd.study.verdicts import lower_label
     from ikd.trace.reader import TraceReader
-    from ikd.trace.scores import HOW, OLD, final_scores, score_words
+    from ikd.trace.scores import GROUP_SCORES, HOW, OLD, final_scores, group_words, score_words
     from ikd.trace.store import open_run
 
     folder = open_run(chosen.run)
@@ -33,11 +34,17 @@ def _scores(chosen: argparse.Namespace) -> int:
     for one in several:
         unlabelled = f", {one.n_labelled} of them labelled" if one.n_labelled < one.n_examples else ""
         print(f"{one.split} ({one.n_examples} examples{unlabelled})")
-        table = score_words(one)
-        rows = [list(table.columns), *table.to_numpy().tolist()]
-        widths = [max(len(str(row[column])) for row in rows) for column in range(len(rows[0]))]
-        for row in rows:
-            print("  " + "  ".join(f"{cell:<{width}}" for cell, width in zip(row, widths, strict=True)).rstrip())
-        print()
+        _print_table(score_words(one).to_dict("split"))
+        for score in GROUP_SCORES if one.group_counts.any() else ():
+            print(f"{one.split}, {lower_label(score)} group by group")
+            _print_table(group_words(one, score).to_dict("split"))
     print(HOW)
     return 0
+
+
+def _print_table(table: dict[str, list[Any]]) -> None:
+    rows = [table["columns"], *table["data"]]
+    widths = [max(len(str(row[column])) for row in rows) for column in range(len(rows[0]))]
+    for row in rows:
+        print("  " + "  ".join(f"{cell:<{width}}" for cell, width in zip(row, widths, strict=True)).rstrip())
+    print()

@@ -5,9 +5,9 @@ from ikd.config.fields import Setting, Settings
 from ikd.config.models import STORED, StudentSettings, TeacherSettings, student_start
 from ikd.config.objective import HIDDEN_OBJECTIVES, OBJECTIVE_NAMES, ObjectiveSettings, objective_terms
 from ikd.config.plan import AT_A_FORK, IN_FLIGHT, PlannedChange
-from ikd.config.policy import FEW_NUMBERS, MOVING_POLICIES, PolicySettings
+from ikd.config.policy import EXAM_POLICIES, FEW_NUMBERS, MOVING_POLICIES, PolicySettings, exam_joins_course
 from ikd.config.presets import PRESETS, Preset
-from ikd.config.rates import fine_tune_rate, student_rate, teacher_rate
+from ikd.config.rates import fine_tune_rate, student_rate, teacher_rate, then_exam_rate
 from ikd.config.reading import build_config, config_from_json, plain_sentence
 from ikd.config.remarks import remarks_on
 from ikd.config.run import GROUPS, MachineSettings, RecordSettings, RunConfig, all_settings, applies, settings_of
@@ -17,6 +17,7 @@ from ikd.config.training import StudentUpdateSettings
 
 __all__ = [
     "AT_A_FORK",
+    "EXAM_POLICIES",
     "FEW_NUMBERS",
     "GROUPS",
     "HIDDEN_OBJECTIVES",
@@ -24,13 +25,13 @@ __all__ = [
     "MOVING_POLICIES",
     "OBJECTIVE_NAMES",
     "PRESETS",
+    "STORED",
     "MachineSettings",
     "ObjectiveSettings",
     "PlannedChange",
     "PolicySettings",
     "Preset",
     "RecordSettings",
-    "STORED",
     "RunConfig",
     "Setting",
     "Settings",
@@ -45,6 +46,7 @@ __all__ = [
     "build_config",
     "config_from_json",
     "exam_is_due",
+    "exam_joins_course",
     "fine_tune_rate",
     "fresh_student_at",
     "given_files",
@@ -60,4 +62,5 @@ __all__ = [
     "teacher_learns",
     "teacher_rate",
     "temperature_at",
+    "then_exam_rate",
 ]

@@ -65,7 +65,8 @@ class TaskSettings(Settings):
     )
     exam_size: int | None = setting(
         None, "Examples held out of the training split for exams; empty: the built-in task's own size, or one tenth "
-        "of the training split.", label="Exam examples", unit="examples", ge=4, le=1_000_000,
+        "of the training split. Where exam texts are given apart, at most this many of them; empty: all.",
+        label="Exam examples", unit="examples", ge=4, le=1_000_000,
     )
     validation_size: int | None = setting(
         None, "At most this many validation examples, never trained or examined on; empty: all.",
@@ -99,6 +100,10 @@ class TaskSettings(Settings):
         None, "A file of test rows; empty: there is no test split and the final scores are validation scores.",
         label="Test file", applies="task.name=files", max_length=1000,
     )
+    exam_file: str | None = setting(
+        None, "A file of labelled rows for exams that you trust, apart from the training rows: cleaned by hand, of the target domain, from "
+        "the careful annotator; empty: a part of the training rows.", label="Exam file", applies="task.name=files", max_length=1000,
+    )
     delimiter: Literal["auto", "comma", "semicolon", "tab", "pipe"] = setting(
         "auto", "What stands between the columns of a text file.", label="Delimiter", applies="task.name=files", advanced=True,
         choices={"auto": "found out from the file", "comma": "a comma", "semicolon": "a semicolon", "tab": "a tab", "pipe": "a bar"},
@@ -131,6 +136,23 @@ class TaskSettings(Settings):
         None, "Labels in the order of the soft labels' numbers, separated by commas; empty: where they have no names, the order that "
         "agrees best with the labels.", label="Order of the soft labels", max_length=5000, applies=GIVEN, advanced=True,
     )
+    group_column: str | None = setting(
+        None, "Column with the group that a row belongs to, such as its domain or annotator; scores are then shown by group as well. At "
+        "most 50 groups.", label="Group column", max_length=200, applies=GIVEN,
+    )
+    source_column: str | None = setting(
+        None, "Column with the source of a training row's label or soft target: the teacher, annotator or domain that it comes from. At "
+        "most 200 sources.", label="Source column", max_length=200, applies=GIVEN,
+    )
+    soft_target_column: str | None = setting(
+        None, "Column with stored soft targets of a teacher that cannot be asked again, such as a served model, people or rules: a list or "
+        "numbers by class name; or one such column per class, separated by commas. Counts are divided by their sum.",
+        label="Soft target column", max_length=2000, applies=GIVEN,
+    )
+    soft_target_order: str | None = setting(
+        None, "Labels in the order of the stored soft targets' numbers, separated by commas; empty: where they have no names, the order "
+        "that agrees best with the labels.", label="Order of the soft targets", max_length=5000, applies=GIVEN, advanced=True,
+    )
     label_map: str | None = setting(
         None, 'Other names for labels, as `0=no; 1=yes` or as JSON, {"0": "no"}; an empty name leaves the rows of a label out, and labels '
         "with the same name become one class.", label="Label names", max_length=100_000, applies=GIVEN, advanced=True,
@@ -144,11 +166,13 @@ class TaskSettings(Settings):
         "not looked at.", label="File without labels", applies="task.name=files", max_length=1000, advanced=True,
     )
     duplicates: Literal["keep", "drop"] = setting(
-        "keep", "What becomes of training rows that repeat a text with the same label.", label="Repeated rows", applies=GIVEN,
+        "keep", "What becomes of training rows that repeat a text with the same label, source and soft target.", label="Repeated rows",
+        applies=GIVEN,
         choices={"keep": "all of them stay, on the same side of every split", "drop": "the first one stays"}, advanced=True,
     )
     conflicts: Literal["keep", "drop"] = setting(
-        "keep", "What becomes of training rows that have the same text and different labels.", label="Conflicting labels", applies=GIVEN,
+        "keep", "What becomes of training rows that have the same text and different labels; rows of different sources do not conflict.",
+        label="Conflicting labels", applies=GIVEN,
         choices={"keep": "all of them stay", "drop": "none of them stays"}, advanced=True,
     )
     shared_texts: Literal["train", "held_out"] = setting(
@@ -179,6 +203,10 @@ class TaskSettings(Settings):
     hub_test_split: str | None = setting(
         None, "Name of the test split; empty: `test`, where it exists and has labels.", label="Hub test split",
         applies="task.name=hub", max_length=100, advanced=True,
+    )
+    hub_exam_split: str | None = setting(
+        None, "Name of a split of labelled rows for exams that you trust, apart from the training split; empty: a part of the training "
+        "split.", label="Hub exam split", applies="task.name!=reviews|pairs|irony|files", max_length=100, advanced=True,
     )
 
     @field_validator("encoding")
@@ -212,5 +240,5 @@ def _plain_title(task: TaskSettings) -> str:
 def given_files(task: TaskSettings) -> dict[str, str]:
     """Return the files that a task's settings name, by the name of the setting; they are read where the task is `files`."""
     named = {"train_file": task.train_file, "validation_file": task.validation_file, "test_file": task.test_file,
-             "unlabelled_file": task.unlabelled_file}  # fmt: skip
+             "exam_file": task.exam_file, "unlabelled_file": task.unlabelled_file}  # fmt: skip
     return {name: path for name, path in named.items() if path}

@@ -9,7 +9,7 @@ from typing import NamedTuple
 from ikd.config.data import GENERATED, TaskSettings
 from ikd.config.models import STORED, StudentSettings, TeacherSettings
 from ikd.config.objective import HIDDEN_OBJECTIVES, ObjectiveSettings, objective_terms
-from ikd.config.policy import FEW_NUMBERS, MOVING_POLICIES, PolicySettings
+from ikd.config.policy import EXAM_POLICIES, FEW_NUMBERS, MOVING_POLICIES, PolicySettings
 from ikd.config.training import StudentUpdateSettings
 
 HEAD_WIDTH = 16
@@ -82,7 +82,7 @@ def broken_label_rules(objective: ObjectiveSettings, policy: PolicySettings, tas
         what = "texts without a label" if unlabelled else "votes in the labels' place"
         yield (f"The objective dkd parts the label's class from the others, so it cannot be used with {what}: choose another objective "
                "such as kd, or leave those out.")
-    if unlabelled and policy.exam_source == "train" and policy.name == "exam":
+    if unlabelled and policy.exam_source == "train" and policy.name in EXAM_POLICIES:
         yield ("Texts without a label are in the course split, and an exam needs labels: set policy.exam_source to held_out, or leave out "
                "task.unlabelled_file and set task.missing_labels to drop.")
     if unlabelled and objective.alpha == 0 and not objective.alpha_end:

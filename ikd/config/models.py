@@ -42,6 +42,18 @@ class TeacherSettings(Settings):
         None, "Peak learning rate of the fine-tuning (AdamW, linear decay, a tenth of the steps as warm-up); empty: "
         "0.003 for a built-in teacher, 0.00003 for a pre-trained one.", label="Fine-tuning learning rate", gt=0, le=1,
     )
+    studies_exam: bool = setting(
+        False, "Whether the teacher is fine-tuned on the exam texts too, beside those of the course: what a practitioner would do, and a "
+        "control. An exam that it knows by heart gives poor feedback.", label="The teacher also studies the exam texts", advanced=True,
+        applies="teacher.name!=stored",
+    )
+    sources_by_exam: bool = setting(
+        False, "Whether stored soft targets are corrected source by source before the first step. A model of the student's kind learns the "
+        "exam texts alone and labels the course; that gives each source a confusion matrix, and its soft targets q become q M.",
+        label="Correct each source by the exam texts", applies="teacher.name=stored", advanced=True,
+        formula=r"q \leftarrow q\,M_z,\quad M_z[i, j] = \frac{1 + \sum_{x:\,\arg\max q_x = i} p_x[j]}"
+        r"{C + \#\{x:\,\arg\max q_x = i\}}",
+    )
     label_order: str | None = setting(
         None, "The task's labels in the order of the teacher's outputs, separated by commas; empty: by the names in its config.json.",
         label="Order of the teacher's outputs", max_length=5000, advanced=True,

@@ -23,7 +23,8 @@ AT_A_FORK = (
     "machine.teacher_accuracy_floor", "machine.recompute_student", "machine.recompute_teacher", "objective.temperature_end",
     "objective.alpha_end",
     "objective.schedule", "policy.mutual_weight", "policy.online_weight", "policy.teacher_schedule", "policy.teacher_warmup_steps",
-    "training.pieces", "policy.exam_mean", "policy.gate", "policy.silent_exams",
+    "training.pieces", "policy.exam_mean", "policy.gate", "policy.silent_exams", "training.then_exam_steps",
+    "training.then_exam_learning_rate", "training.calibrate_on_exam",
 )  # fmt: skip
 """What a fork may change: everything that leaves the texts, the models and the order of the examples as they are."""
 

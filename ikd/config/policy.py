@@ -7,8 +7,12 @@ from typing import Literal
 from ikd.config.fields import Settings, setting
 
 EXAM = "policy.name=exam"
-MOVES = "policy.name=exam|mutual|online"
-MOVING_POLICIES = frozenset({"exam", "mutual", "online"})
+EXAMS = "policy.name=exam|direct"
+MOVES = "policy.name=exam|direct|mutual|online"
+EXAM_POLICIES = frozenset({"exam", "direct"})
+"""Policies under which batches of the exam texts teach the teacher: these texts are kept out of the course."""
+
+MOVING_POLICIES = EXAM_POLICIES | {"mutual", "online"}
 """Policies under which the teacher's weights change."""
 
 FEW_NUMBERS = frozenset({"temperature", "class_bias", "trust", "label_matrix", "memory"})
@@ -18,11 +22,12 @@ FEW_NUMBERS = frozenset({"temperature", "class_bias", "trust", "label_matrix", "
 class PolicySettings(Settings):
     """What happens to the teacher at each step."""
 
-    name: Literal["exam", "fixed", "mutual", "online", "annealed"] = setting(
+    name: Literal["exam", "fixed", "direct", "mutual", "online", "annealed"] = setting(
         "exam", "What happens to the teacher at each step.", label="Teacher policy",
         choices={
             "exam": "the teacher learns from the student's exam (IKD)",
             "fixed": "the teacher never changes (ordinary distillation)",
+            "direct": "the teacher learns the labels of the exam texts itself (control)",
             "mutual": "teacher and student learn from each other (deep mutual learning, 2018)",
             "online": "the teacher learns the labels and stays near the student (ProKT, 2021)",
             "annealed": "the teacher never changes, its temperature falls (easy to hard)",
@@ -30,6 +35,7 @@ class PolicySettings(Settings):
         formulas={
             "exam": r"\phi \leftarrow \phi - \eta\,\frac{d L_e(\theta'(\phi))}{d\phi}",
             "fixed": r"\phi \leftarrow \phi",
+            "direct": r"\phi \leftarrow \phi - \eta\,\nabla_\phi\,\mathrm{CE}(y_e, o_e)",
             "mutual": r"\phi \leftarrow \phi - \eta\,\nabla_\phi \big[\mathrm{CE}(y, o) + \mu\,\mathrm{KL}(p_s\,\|\,p_o)\big]",
             "online": r"\phi \leftarrow \phi - \eta\,\nabla_\phi \big[(1-\lambda)\,\mathrm{CE}(y, o) + "
             r"\lambda\,\mathrm{KL}(p_s\,\|\,p_o)\big]",
@@ -40,6 +46,8 @@ class PolicySettings(Settings):
             "with an exam as large as the course batch, 3r + 6 + 3b with one b times as large, against r + 3 for ordinary "
             "distillation (r: teacher forward over student forward).",
             "fixed": "The baseline. Its soft targets are computed once where that saves work: 3 student forwards a step then.",
+            "direct": "The control that asks whether feedback is needed at all: the exam texts teach the teacher as a text book would, and "
+            "the student is not asked. r + 3 student forwards a step, and 3rb more with an exam b times as large as the course batch.",
             "mutual": "No exam: the teacher goes on learning the labels and is drawn to what the student says. 3r + 3 student forwards a "
             "step.",
             "online": "The cheap control that feedback must beat: no exam set, first order. 3r + 3 student forwards a step.",
@@ -82,13 +90,13 @@ class PolicySettings(Settings):
     )
     exam_source: Literal["held_out", "train"] = setting(
         "held_out", "Where exam batches come from; never the validation split.", label="Exam examples from",
-        applies=EXAM,
+        applies=EXAMS,
         choices={"held_out": "a split kept out of every course batch", "train": "another batch of the course split"},
     )
     fixed_studies_exam: bool = setting(
         True, "Whether the exam examples join the course split where no exams are sat: an honest comparison gives all "
         "policies the same labelled texts.", label="The student also studies the exam examples",
-        applies="policy.name!=exam",
+        applies="policy.name=fixed|mutual|online|annealed",
     )
     cached_targets: Literal["auto", "always", "never"] = setting(
         "auto", "Whether a fixed teacher says its soft targets once for every course example, before the first step.",
@@ -102,16 +110,16 @@ class PolicySettings(Settings):
     )
     exam_every: int = setting(
         1, "An exam after every k-th course step; the main lever on cost.", label="Exam every", unit="steps",
-        applies=EXAM, formula=r"\text{cost} = r + 3 + (2r + 3b + d)/k, \quad b = \text{exam batch} / \text{course batch}", ge=1,
+        applies=EXAMS, formula=r"\text{cost} = r + 3 + (2r + 3b + d)/k, \quad b = \text{exam batch} / \text{course batch}", ge=1,
         le=100_000,
     )
     exam_start: int = setting(
         10, "The first step with an exam: Adam's first steps are nearly sign functions and give poor feedback.",
-        label="First exam at step", unit="steps", applies=EXAM, ge=0, le=1_000_000,
+        label="First exam at step", unit="steps", applies=EXAMS, ge=0, le=1_000_000,
     )
     exam_batch_size: int = setting(
         128, "Examples in one exam; more make the feedback less noisy.", label="Exam batch", unit="examples",
-        applies=EXAM, ge=1, le=4096,
+        applies=EXAMS, ge=1, le=4096,
     )
     inner_update: Literal["exact", "sgd", "off"] = setting(
         "exact", "How the exam is differentiated through the student's update.", label="Inner update", applies=EXAM,
@@ -200,7 +208,7 @@ class PolicySettings(Settings):
         "improved teacher, which is frozen then.", label="A fresh student for the second half", applies=MOVES, advanced=True,
     )
     anchor: Literal["none", "labels", "initial_teacher"] = setting(
-        "none", "An extra term that keeps the teacher from drifting away.", label="Anchor", applies=EXAM,
+        "none", "An extra term that keeps the teacher from drifting away.", label="Anchor", applies=EXAMS,
         choices={
             "none": "feedback alone",
             "labels": "cross-entropy of the teacher on the course labels (LGTM)",
@@ -225,3 +233,8 @@ class PolicySettings(Settings):
         None, "From this step on the teacher learns no more: what if the feedback stopped here? Empty: never.",
         label="Freeze the teacher at step", unit="steps", applies=MOVES, ge=0, le=1_000_000, advanced=True,
     )
+
+
+def exam_joins_course(policy: PolicySettings) -> bool:
+    """Return whether the student studies the exam texts among those of the course."""
+    return policy.name not in EXAM_POLICIES and policy.fixed_studies_exam

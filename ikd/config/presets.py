@@ -8,16 +8,73 @@ from typing import Any
 
 @dataclass(frozen=True, kw_only=True)
 class Preset:
-    """Settings that differ from the defaults, by dotted path, and what they let a person see."""
+    """Settings that differ from the defaults, by dotted path, and what they let a person see.
+
+    Attributes:
+        look_for: what to watch, in a sentence or two.
+        verdict: what the study `shifts` says of it, word for word as its report does; empty where it is not about a shift.
+    """
 
     title: str
     look_for: str
     values: dict[str, Any]
+    verdict: str = ""
 
+    @property
+    def told(self) -> str:
+        """Return what to look for and what the study says."""
+        return f"{self.look_for} {self.verdict}".strip()
+
+
+NOT_SHOWN = "Not yet shown by a study: nothing is claimed here."
+"""Verdict of a preset whose study has not been carried out."""
+
+_SHIFTED: dict[str, Any] = {
+    "task.ambiguity": 0.2, "task.train_size": 5500, "task.exam_size": 500, "teacher.fine_tune_steps": 1200, "objective.alpha": 1.0,
+    "training.steps": 3000, "policy.exam_every": 4, "policy.teacher_learning_rate": 1e-4, "record.probe_every": 20,
+}  # fmt: skip
+"""Enough course texts and steps that more steps alone no longer help the student much: it is limited by its targets."""
 
 PRESETS: dict[str, Preset] = {
     "demo": Preset(
-        title="Demo: a teacher that listens",
+        title="Demo: a teacher that fell for a shortcut",
+        look_for="In the course the opening word of a text gives its label away, in the exam it means nothing. Watch the teacher's "
+        "reliance on that word fall, the student's with it, and accuracy rise on the texts whose opening word contradicts them.",
+        verdict=NOT_SHOWN,
+        values={**_SHIFTED, "task.shift": "shortcut"},
+    ),
+    "sources": Preset(
+        title="Demo: whom to trust",
+        look_for="Six sources labelled the course texts: two are good, two guess, two name the wrong class, and no text says which. Watch "
+        "how far each source is trusted once a few exam texts with true labels speak.",
+        verdict=NOT_SHOWN,
+        values={**_SHIFTED, "task.shift": "sources", "task.shift_strength": 1.0, "task.train_size": 5030, "task.exam_size": 30,
+                "teacher.name": "stored", "policy.teacher_scope": "trust", "policy.teacher_learning_rate": 0.05, "training.steps": 2000,
+                "policy.exam_every": 1, "policy.exam_start": 100, "policy.exam_batch_size": 30, "objective.temperature": 1.0},
+    ),
+    "imbalance": Preset(
+        title="Rare classes",
+        look_for="The last class is rare in the course and as frequent as the others in the exam. Watch the accuracy of the rare classes, "
+        "and the worst group.",
+        verdict=NOT_SHOWN,
+        values={**_SHIFTED, "task.shift": "imbalance"},
+    ),
+    "flips": Preset(
+        title="Flipped labels",
+        look_for="Half of the course labels of the first class are those of its neighbour; the exam's are right. Watch the accuracy of the "
+        "flipped class.",
+        verdict=NOT_SHOWN,
+        values={**_SHIFTED, "task.shift": "flips"},
+    ),
+    "shortcut": Preset(
+        title="A shortcut in pairs of sentences",
+        look_for="The same fault as in the demo, in another task: the opening word gives the class of a pair away. Watch whether feedback "
+        "lowers the reliance here too.",
+        verdict=NOT_SHOWN,
+        values={**_SHIFTED, "task.name": "pairs", "task.shift": "shortcut"},
+    ),
+    "good_teacher": Preset(
+        title="A good teacher: feedback changes little",
         look_for="The drift band leaves zero at the first exam: from there on the teacher no longer says what it said. "
         "Compare its soft targets on the board with the frozen teacher's. The student ends no better than with a fixed teacher: over "
         "ten seeds no difference is shown (docs/defaults.md).",
@@ -35,9 +92,9 @@ PRESETS: dict[str, Preset] = {
     ),
     "ordinary": Preset(
         title="Ordinary distillation",
-        look_for="A fixed teacher: the drift band stays at zero. This is the baseline that feedback has to beat; its "
-        "student studies the exam examples too, so that both see the same labelled texts.",
-        values={"policy.name": "fixed", "training.steps": 400},
+        look_for="The demo with a fixed teacher: its reliance on the opening word stays, and the student learns it. This is the baseline "
+        "that feedback has to beat; its student studies the exam examples too, so that both see the same labelled texts.",
+        values={**_SHIFTED, "task.shift": "shortcut", "policy.name": "fixed"},
     ),
     "too_fast": Preset(
         title="A teacher that learns too fast",
@@ -50,7 +107,7 @@ PRESETS: dict[str, Preset] = {
     "pilot": Preset(
         title="Pilot update (redo)",
         look_for="After each exam the student repeats its course step with the improved teacher, as in MetaDistil. "
-        "Compare cost and curves with the demo.",
+        "Compare cost and curves with a good teacher's.",
         values={"training.steps": 500, "policy.student_update": "redo"},
     ),
     "anchored": Preset(

@@ -1,4 +1,4 @@
-"""The three learning rates of a run, where the config leaves them to the kind of model."""
+"""The learning rates of a run, where the config leaves them to the kind of model."""
 
 from __future__ import annotations
 
@@ -34,6 +34,12 @@ def student_rate(config: RunConfig) -> float:
     if _builtin(architecture):
         return BUILTIN_STUDENT
     return FRESH_STUDENT if student_start(config.student) == "random" else PRETRAINED_STUDENT
+
+
+def then_exam_rate(config: RunConfig) -> float:
+    """Return the learning rate at which the student studies the exam texts after the course."""
+    given = config.training.then_exam_learning_rate
+    return student_rate(config) / 3 if given is None else given
 
 
 def _builtin(name: str) -> bool:

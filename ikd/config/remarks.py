@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 from ikd.config.models import student_start
 from ikd.config.objective import HIDDEN_OBJECTIVES, objective_terms
+from ikd.config.policy import EXAM_POLICIES
 from ikd.config.run import RunConfig
 from ikd.config.unused import without_effect
 
@@ -34,5 +35,10 @@ def remarks_on(config: RunConfig, *, n_classes: int | None) -> Iterator[str]:
     if HIDDEN_OBJECTIVES & terms.keys() and student_start(student) == "random" and not teacher.name.startswith("builtin/"):
         yield ("A freshly drawn student is far from a pre-trained teacher's hidden states and may follow them for thousands of steps "
                "without learning the task: student.initialisation first_layers is the usual start.")
+    if policy.name == "exam" and policy.exam_source == "train" and config.task.shift != "none":
+        yield ("Exams on course texts have the shift of the course in them and cannot reveal it: policy.exam_source held_out takes texts "
+               "without it.")
+    if teacher.studies_exam and policy.name in EXAM_POLICIES:
+        yield "The teacher is fine-tuned on the exam texts before the first exam: texts it knows by heart give poor feedback."
     if policy.name == "exam" and policy.teacher_scope == "head" and HIDDEN_OBJECTIVES & terms.keys():
         yield "The teacher's layers do not move under scope head, so only the feedback at its logits has an effect."

@@ -9,6 +9,7 @@ from typing import Any, Literal
 from pydantic import Field, model_validator
 
 from ikd.config.data import FEWEST_COURSE, TaskSettings
+from ikd.config.exam_texts import broken_exam_text_rules
 from ikd.config.fields import Setting, Settings, setting
 from ikd.config.fitting import (
     broken_label_rules,
@@ -22,7 +23,7 @@ from ikd.config.models import STORED, StudentSettings, TeacherSettings, student_
 from ikd.config.names import BUILTIN_MODELS, TASK_NAMES
 from ikd.config.objective import ObjectiveSettings
 from ikd.config.plan import AT_A_FORK, PlannedChange
-from ikd.config.policy import PolicySettings
+from ikd.config.policy import EXAM_POLICIES, MOVES, PolicySettings
 from ikd.config.training import StudentUpdateSettings
 from ikd.errors import unknown_name
 
@@ -89,7 +90,7 @@ class MachineSettings(Settings):
     recompute_teacher: bool = setting(
         False, "Whether the teacher's layers keep only their inputs and are computed again for its update (gradient checkpointing): a "
         "large teacher then needs much less memory, for one more of its forwards.", label="Recompute the teacher's layers",
-        applies="policy.name=exam|mutual|online", advanced=True,
+        applies=MOVES, advanced=True,
     )
 
 
@@ -187,8 +188,9 @@ def _broken_rules(run: RunConfig) -> Iterator[str]:
     if policy.name == "annealed" and run.objective.temperature_end is not None:
         yield ("Policy annealed sets the temperature itself, from policy.annealed_from to objective.temperature: leave "
                "objective.temperature_end empty, or choose policy fixed.")
-    if policy.name == "exam":
+    if policy.name in EXAM_POLICIES:
         yield from _broken_exam_rules(run)
+    yield from broken_exam_text_rules(run.teacher, policy, run.training)
 
 
 def _broken_start(student: StudentSettings) -> Iterator[str]:
@@ -210,7 +212,14 @@ def _broken_exam_rules(run: RunConfig) -> Iterator[str]:
     policy = run.policy
     if run.objective.alpha == 0 and not run.objective.alpha_end:
         yield ("With objective.alpha 0 the student never sees a soft target, so there is no feedback to learn from: raise "
-               "alpha, or choose policy fixed.")
+               "alpha, or choose policy fixed." if policy.name == "exam" else
+               "With objective.alpha 0 the student never sees a soft target, so it does not matter what the teacher learns: raise alpha, "
+               "or choose policy fixed.")
+    if policy.exam_start >= run.training.steps:
+        yield (f"The first exam would be at step {policy.exam_start}, but the run ends after {run.training.steps} steps: "
+               "lower policy.exam_start, or raise training.steps.")
+    if policy.name != "exam":
+        return
     if policy.fresh_student and run.training.steps < 2:
         yield "policy.fresh_student parts the steps in two halves, and training.steps is 1: raise training.steps, or set it to false."
     if policy.inner_update == "off" and policy.anchor == "none":
@@ -222,6 +231,3 @@ def _broken_exam_rules(run: RunConfig) -> Iterator[str]:
     if policy.fresh_student and policy.exam_start >= run.training.steps // 2 > 0:
         yield (f"The first exam would be at step {policy.exam_start}, but under policy.fresh_student the teacher is frozen from step "
                f"{run.training.steps // 2} on: lower policy.exam_start, or raise training.steps.")
-    if policy.exam_start >= run.training.steps:
-        yield (f"The first exam would be at step {policy.exam_start}, but the run ends after {run.training.steps} steps: "
-               "lower policy.exam_start, or raise training.steps.")

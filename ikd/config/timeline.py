@@ -7,7 +7,7 @@ from collections.abc import Iterable
 
 from ikd.config.fields import Setting
 from ikd.config.plan import AT_A_FORK, IN_FLIGHT, PlannedChange
-from ikd.config.policy import MOVING_POLICIES
+from ikd.config.policy import EXAM_POLICIES, MOVING_POLICIES
 from ikd.config.reading import build_config
 from ikd.config.run import RunConfig, all_settings, applies
 from ikd.errors import ConfigError, unknown_name
@@ -99,12 +99,12 @@ def values_of(config: RunConfig) -> dict[str, object]:
 def exam_is_due(step: int, config: RunConfig) -> bool:
     """Return whether an exam follows the course step of this index, by the config that holds there."""
     policy = config.policy
-    return policy.name == "exam" and step >= policy.exam_start and step % policy.exam_every == 0 and not _frozen(step, config)
+    return policy.name in EXAM_POLICIES and step >= policy.exam_start and step % policy.exam_every == 0 and not _frozen(step, config)
 
 
 def teacher_learns(step: int, config: RunConfig) -> bool:
     """Return whether the teacher is updated at the step of this index: after an exam, or always under a policy without exams."""
-    if config.policy.name == "exam":
+    if config.policy.name in EXAM_POLICIES:
         return exam_is_due(step, config)
     return config.policy.name in MOVING_POLICIES and not _frozen(step, config)
 

@@ -49,3 +49,30 @@ class StudentUpdateSettings(Settings):
         False, "Whether texts of like length come together in a batch, so that less padding is computed. The order of the examples is "
         "another one then: compare runs with the same choice.", label="Texts of like length together", advanced=True,
     )
+    balanced_batches: bool = setting(
+        False, "Whether course batches draw every class equally often, so that the texts of a rare class come up again and again; texts "
+        "without a label come as often as otherwise. The control for a course whose classes are unequal.",
+        label="Every class equally often", advanced=True,
+    )
+    kept_student: Literal["last", "best_exam"] = setting(
+        "last", "Which student the course ends with. The loss on all exam texts is measured about 50 times a run.",
+        label="Student kept", advanced=True,
+        choices={
+            "last": "the one after the last course step",
+            "best_exam": "the one whose loss on the exam texts was lowest (early stopping on the exam)",
+        },
+    )
+    then_exam_steps: int = setting(
+        0, "Steps in which the student studies the labels of the exam texts after the course, under any policy. How many of them are kept "
+        "is chosen on the validation split, among none and ten evenly spaced numbers, by the negative log-likelihood; scores are taken "
+        "before and after.", label="Then steps on the exam texts", unit="steps", ge=0, le=100_000, advanced=True,
+    )
+    then_exam_learning_rate: float | None = setting(
+        None, "Learning rate of these steps, which stays; empty: a third of the student's.", label="Learning rate on the exam texts",
+        applies="training.then_exam_steps!=0", gt=0, le=10, advanced=True,
+    )
+    calibrate_on_exam: bool = setting(
+        False, "Whether the student's final logits are divided by one temperature, fitted on the exam texts (temperature scaling, Guo et "
+        "al. 2017): the control for calibration. It changes no answer, only how sure it is.", label="Calibrate on the exam texts",
+        formula=r"T = \arg\min_T \mathrm{CE}(y_e, s_e / T)", advanced=True,
+    )

@@ -22,5 +22,9 @@ def without_effect(config: RunConfig) -> Iterator[str]:
         kind = "a built-in model" if name.startswith("builtin/") else known.get(name, "a local folder")
         if revision and (kind != "a local folder" or Path(name).is_dir()):
             yield f"{role}.revision has no effect in this run: the {role} is {kind}, and only hub models have revisions."
+    if config.policy.name == "exam" and config.policy.exam_source == "train":
+        for name in ("exam_file", "hub_exam_split"):
+            if values[f"task.{name}"]:
+                yield f"Exams are drawn from the training examples (policy.exam_source train), and none from those of task.{name}."
     if config.teacher.label_order and config.teacher.name.startswith("builtin/"):
         yield "teacher.label_order has no effect in this run: a built-in teacher learns the classes in the task's order."

@@ -75,6 +75,12 @@ class Encoding:
         return int(known.get(name) or 0)
 
 
+def _given_by(split: Split, source_names: Sequence[str]) -> Tensor:
+    """Return the index of each example's source, (n,); -1 where nobody is named."""
+    known = {name: index for index, name in enumerate(source_names)}
+    return torch.tensor([known.get(name, -1) for name in split.sources or [""] * len(split)], dtype=torch.int64)
+
+
 class EncodedSplit:
     """One split encoded for both models, served as batches.
 
@@ -112,9 +118,7 @@ class EncodedSplit:
             stored: (n, C) logits that a stored teacher says to each example; they are its inputs in place of tokens. None: it reads texts.
         """
         self.split, self._stored = split, stored
-        known = {name: index for index, name in enumerate(source_names)}
-        named = split.sources or [""] * len(split)
-        self._given_by = torch.tensor([known.get(name, -1) for name in named], dtype=torch.int64) if source_names else None
+        self._given_by = _given_by(split, source_names) if source_names else None
         self._labels = torch.tensor(list(split.labels), dtype=torch.int64)
         self._truth = torch.tensor(split.truth, dtype=torch.float32) if truth_as_labels and split.truth is not None else None
         ours: dict[str, Any] = dict(max_length=student_max_length, inputs=student_inputs, side=student_side, long_texts=long_texts)

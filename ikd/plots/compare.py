@@ -9,9 +9,8 @@ import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike
 
-from ikd.plots.theme import CHART_HEIGHT_PIXELS, CLASS_COLOURS, MARK, PADDING
+from ikd.plots.theme import CHART_HEIGHT_PIXELS, CLASS_COLOURS, DASHES, MARK, PADDING
 
-DASHES = ([1, 0], [6, 3], [2, 2], [10, 3], [8, 3, 2, 3], [4, 1], [1, 3])
 SHAPES = ("circle", "square", "triangle-up", "diamond", "cross", "triangle-down", "stroke")
 MOST_RUNS = 6
 CURVES = ["run", "x", "value"]

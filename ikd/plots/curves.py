@@ -31,6 +31,7 @@ def score_table(
     marks: Mapping[str, int] | None = None,
     exams: Sequence[int] = (),
     thin: Sequence[str] = (),
+    halo: tuple[ArrayLike, ArrayLike] | None = None,
 ) -> pd.DataFrame:
     """Return the one table of a score chart.
 
@@ -41,12 +42,14 @@ def score_table(
         marks: words such as "first exam" to the step they belong to.
         exams: steps of single exams, drawn as ticks; leave empty where every step has one.
         thin: those of the series that are drawn thinner, as belonging to another run.
+        halo: steps (N,) and values (N,) that are marked with a broad pale line, whatever line is there.
     """
     parts = [_rows("thin" if who in thin else "line", who, steps, values) for who, (steps, values) in series.items()]
     parts += [part.assign(kind="point") for part in parts if len(part) <= FEW_POINTS and not (part["kind"] == "thin").any()]
     if frozen is not None:
         parts.append(_rows("line", "frozen teacher", [0, n_steps], [frozen, frozen]))
-    return _joined([*parts, *_mark_rows(marks, exams, reach=n_steps)])
+    marked = [] if halo is None else [_rows("halo", "", *halo)]
+    return _joined([*parts, *marked, *_mark_rows(marks, exams, reach=n_steps)])
 
 
 def drift_table(
@@ -91,6 +94,7 @@ def score_chart(
     zoom_name: str,
     looks: Mapping[str, Look] = ROLES,
     unit_interval: bool = True,
+    from_zero: bool = False,
 ) -> alt.LayerChart:
     """Return curves over steps.
 
@@ -101,8 +105,9 @@ def score_chart(
         zoom_name: name of the zoom along the steps, to be listed in the page's selection modes.
         looks: who to colour and dash, in the order of the legend.
         unit_interval: whether the vertical axis is 0 to 1; otherwise it fits the values.
+        from_zero: whether an axis that fits the values begins at zero.
     """
-    scale = alt.Scale(domain=[0, 1]) if unit_interval else alt.Scale(zero=False, nice=True)
+    scale = alt.Scale(domain=[0, 1]) if unit_interval else alt.Scale(zero=from_zero, nice=True)
     y = alt.Y("value:Q", title=title, scale=scale)
     legend = alt.Legend(title=None, orient="top", symbolType="stroke", symbolStrokeWidth=2.5, symbolSize=420,
                         columns=3 if len(looks) > 3 else alt.Undefined)  # fmt: skip
@@ -114,7 +119,8 @@ def score_chart(
     line = base.mark_line(clip=True, strokeWidth=2).encode(y=y, color=colour, strokeDash=dash, tooltip=hover)
     point = base.mark_point(clip=True, size=22, filled=True).encode(y=y, color=colour, tooltip=hover)
     thin = base.mark_line(clip=True, strokeWidth=1.2).encode(y=y, color=colour, strokeDash=dash, tooltip=hover)
-    return _layered([_only(line, "line").add_params(_zoom(zoom_name)), _only(thin, "thin"), _only(point, "point"),
+    halo = base.mark_line(clip=True, strokeWidth=11, strokeCap="round", opacity=0.3, color=MARK).encode(y=y)
+    return _layered([_only(line, "line").add_params(_zoom(zoom_name)), _only(halo, "halo"), _only(thin, "thin"), _only(point, "point"),
                      *_mark_layers(base, words_at="bottom")])  # fmt: skip
 
 

@@ -1,4 +1,4 @@
-"""Which classes does a model miss? The recall of each class with its interval, beside how many examples it has."""
+"""Which classes, or groups, does a model miss? The score of each with its interval, beside how many examples it has."""
 
 from __future__ import annotations
 
@@ -38,13 +38,17 @@ def recall_table(names: Sequence[str], counts: ArrayLike, recall: Mapping[str, A
     return pd.concat(parts, ignore_index=True) if parts else pd.DataFrame(columns=COLUMNS)
 
 
-def recall_chart(table: pd.DataFrame, *, n_rows: int, roles: Sequence[str] = tuple(ROLE_SHAPES)) -> alt.LayerChart:
+def recall_chart(
+    table: pd.DataFrame, *, n_rows: int, roles: Sequence[str] = tuple(ROLE_SHAPES), title: str = "recall", rows: str = "Class"
+) -> alt.LayerChart:
     """Return a row a class with a point and a bar of its interval for each model.
 
     Args:
         table: of `recall_table`.
         n_rows: number K of classes.
         roles: in the order of the legend.
+        title: of the value.
+        rows: what a row is of, where it is another thing than a class.
     """
     domain = list(roles)
     legend = alt.Legend(title=None, orient="top", symbolSize=90)
@@ -53,13 +57,13 @@ def recall_chart(table: pd.DataFrame, *, n_rows: int, roles: Sequence[str] = tup
     order = alt.EncodingSortField(field="order", op="min", order="ascending")
     y = alt.Y("row:N", sort=order, title=None, axis=alt.Axis(labelLimit=190, labelOverlap=False, ticks=False, domain=False))
     aside = alt.YOffset("who:N", scale=alt.Scale(domain=domain))
-    hover = [alt.Tooltip("row:N", title="Class (examples)"), alt.Tooltip("who:N", title="Who"),
-             alt.Tooltip("value:Q", title="Recall", format=".3f"), alt.Tooltip("low:Q", title="From", format=".3f"),
+    hover = [alt.Tooltip("row:N", title=f"{rows} (examples)"), alt.Tooltip("who:N", title="Who"),
+             alt.Tooltip("value:Q", title=title.capitalize(), format=".3f"), alt.Tooltip("low:Q", title="From", format=".3f"),
              alt.Tooltip("high:Q", title="To", format=".3f")]  # fmt: skip
     base = alt.Chart(table).encode(y=y, yOffset=aside, color=colour, tooltip=hover)
     x = alt.Scale(domain=[0, 1])
-    span = base.mark_rule(strokeWidth=1.5).encode(x=alt.X("low:Q", title="recall", scale=x), x2="high:Q")
-    point = base.mark_point(filled=True, size=55, opacity=1).encode(x=alt.X("value:Q", title="recall", scale=x), shape=shape)
+    span = base.mark_rule(strokeWidth=1.5).encode(x=alt.X("low:Q", title=title, scale=x), x2="high:Q")
+    point = base.mark_point(filled=True, size=55, opacity=1).encode(x=alt.X("value:Q", title=title, scale=x), shape=shape)
     return alt.LayerChart(layer=[span, point]).properties(height=n_rows * ROW_PIXELS + AROUND_PIXELS, padding=PADDING)
 
 

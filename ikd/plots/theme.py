@@ -26,9 +26,17 @@ LOSSES: dict[str, Look] = {"course loss": (STUDENT, [1, 0]), "exam loss": (TRUTH
 ON_DARK = {"#0072B2": "#56B4E9", "#56B4E9": "#0072B2", FROZEN: "#BCC5CF", INK: PAPER, PAPER: INK}
 """Colours that change places on a dark ground: the deep blue and the ink would sink into it."""
 
+DASHES = ([1, 0], [6, 3], [2, 2], [10, 3], [8, 3, 2, 3], [4, 1], [1, 3])
+"""Dashes of lines by slot."""
+
 PADDING = {"left": 2, "top": 4, "right": 6, "bottom": 2}
 CHART_HEIGHT_PIXELS = 300
 CARD_HEIGHT_PIXELS = 165
+
+
+def look_of(slot: int) -> Look:
+    """Return the look of a line that stands for no role, unlike that of all others up to slot 41."""
+    return CLASS_COLOURS[slot % REST_SLOT], DASHES[slot % len(DASHES)]
 
 
 def on_dark(specification: str) -> str:

@@ -8,10 +8,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from ikd.config import STORED, RunConfig
+from ikd.config import STORED, RunConfig, exam_joins_course
 from ikd.config.names import N_CLASSES
 from ikd.config.permission import read_only
-from ikd.runs.cost import Shape, kd_units, n_exams, step_units
+from ikd.runs.cost import Shape, ending_units, kd_units, n_exams, step_units, swapped_texts
 from ikd.runs.launch import active_run
 from ikd.runs.loading import load_job
 from ikd.runs.speed import Speed, kept_speed, measure_speed
@@ -121,15 +121,17 @@ def _timed(
     teaching = one * steps * step_units(config, ratio, teacher.layers, cached_examples=cached)
     readings = 1 + (steps - 1) // config.record.probe_every
     probe = config.record.probe_size / batch
-    with_feedback = n_exams(config) / steps * (3 + 6 * config.policy.exam_batch_size / config.record.probe_size)
+    feedback = n_exams(config) if config.policy.name == "exam" else 0
+    with_feedback = feedback / steps * (3 + 6 * config.policy.exam_batch_size / config.record.probe_size)
     still = speed.forward_seconds(student, batch_size=batch, length=length)
-    reading = readings * still * probe * (ratio + 1 + with_feedback)
+    swapped = swapped_texts(config, N_CLASSES.get(config.task.name)) / batch
+    reading = readings * still * (probe * (ratio + 1 + with_feedback) + swapped * (ratio + 1))
     fitting = 3 * config.teacher.fine_tune_steps * speed.forward_seconds(
         teacher, batch_size=config.teacher.fine_tune_batch_size, length=length, training=True
     )
     return Estimate(
         kd_units=known.kd_units, step_units=known.step_units, cached=known.cached, step_milliseconds=1000 * teaching / steps,
-        seconds=teaching + reading,
+        seconds=teaching + reading + one * ending_units(config) / batch,
         teacher_seconds=0.0 if config.teacher.fine_tune == "never" or config.teacher.name == STORED else fitting,
         explanation=f"{known.explanation} Texts have {length:.0f} tokens {how}. Loading and the final scores come on top.",
     )  # fmt: skip
@@ -173,7 +175,7 @@ def cached_examples(config: RunConfig, texts: Texts | None) -> int | None:
 
     if texts is None:
         return None
-    n_course = texts.course + (texts.exam if config.policy.name != "exam" and config.policy.fixed_studies_exam else 0)
+    n_course = texts.course + (texts.exam if exam_joins_course(config.policy) else 0)
     return n_course if caches_soft_targets(config, n_course) else None
 
 

@@ -19,7 +19,9 @@ COUNTED_TEXTS = 32
 def _seen_by(config: RunConfig, teacher: TeacherModel) -> str:
     if config.teacher.name == STORED:
         return "unknown texts (its soft targets are stored)"
-    return "unknown texts (used as it came)" if teacher.as_it_comes else "course split"
+    if teacher.as_it_comes:
+        return "unknown texts (used as it came)"
+    return "course and exam splits" if config.teacher.studies_exam else "course split"
 
 
 def facts_of(
@@ -33,7 +35,8 @@ def facts_of(
     moves = config.policy.name in MOVING_POLICIES
     batch = course.batch(range(min(COUNTED_TEXTS, len(course))))
     return {
-        "task": data.name, "fingerprint": data.fingerprint, "truth_is": data.truth_is, **model_hashes(config, teacher, student),
+        "task": data.name + (f" ({data.marked})" if data.marked else ""), "fingerprint": data.fingerprint,
+        "truth_is": data.truth_is, **model_hashes(config, teacher, student),
         **{f"{name}_examples": len(split) for name, split in data.splits.items()},
         "teacher_weights": sum(weight.numel() for weight in teacher.model.parameters()),
         "student_weights": sum(weight.numel() for weight in student.model.parameters()),

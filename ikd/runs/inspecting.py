@@ -13,31 +13,28 @@ from torch import nn
 from transformers import PreTrainedTokenizerBase
 
 from ikd.classroom import course_sampler
-from ikd.config import RunConfig, TaskSettings, temperature_at
+from ikd.config import RunConfig, TaskSettings, exam_joins_course, temperature_at
 from ikd.errors import IKDError, TaskError
 from ikd.models import build_student, build_teacher, encode, tokenizers_of
 from ikd.protocols import UNLABELLED, Inputs, TaskData
 from ikd.runs.devices import resolve_device, use_threads
-from ikd.runs.inspection import Finding, FirstBatch, Inspection, SeenText, SplitView, TableView
+from ikd.runs.findings import LONGEST_CELL, cut, row_findings, spelling_findings
+from ikd.runs.inspection import Finding, FirstBatch, Inspection, SeenText, SourceView, SplitView, TableView
 from ikd.runs.preparation import with_exam_in_course
 from ikd.runs.teachers import teacher_as_it_stands
 from ikd.runs.trial import blamed_on
 from ikd.tasks import BUILT_IN, load_task
 from ikd.tasks.checking import note_on_small_splits, small_splits
-from ikd.tasks.columns import SOFT_NAMES, Columns, find_columns, guessed_columns
-from ikd.tasks.files import official_rows
+from ikd.tasks.columns import Columns, find_columns, guessed_columns
 from ikd.tasks.guarding import said_plainly
 from ikd.tasks.labelling import read_labels
 from ikd.tasks.labels import label_map, quoted
 from ikd.tasks.reading import Table
-from ikd.tasks.rows import Rows, text_key
-from ikd.tasks.settling import contradicting, rare_classes, repeated
 from ikd.tasks.sources import Source, source_of
-from ikd.tasks.spellings import spelled
 from ikd.teaching.forward import mode, outputs_of
 from ikd.teaching.reading import on_device
 
-FIRST_ROWS, LONGEST_CELL, MOST_ROWS_SHOWN = 20, 300, 5
+FIRST_ROWS = 20
 LENGTHS_OF = 2000
 UNBALANCED = 5
 
@@ -76,7 +73,7 @@ def _first_batch(config: RunConfig, root: Path) -> FirstBatch:
     nn.Module.to(teacher.model, device)
     student = build_student(config, data, teacher)
     said = teacher_as_it_stands(teacher, config, device=device, root=root, fingerprint=data.fingerprint)
-    if config.policy.name != "exam" and config.policy.fixed_studies_exam:
+    if exam_joins_course(config.policy):
         data = with_exam_in_course(data)
     with blamed_on("model", config.teacher.name, doing="be given the task's texts"):
         course = encode(data, "course", config, teacher=teacher, student=student)
@@ -118,12 +115,12 @@ def _stages(config: RunConfig) -> Iterator[dict[str, object]]:
         notes = dict.fromkeys(note for _, table in source.tables.values() for note in table.notes)
         yield {"tables": views, "notes": list(notes), "labels": labels}
         with said_plainly(task):
-            findings = [*_spellings(labels, task), *_findings(source, task)]
+            findings = [*spelling_findings(labels, task), *row_findings(source, task)]
         yield {"findings": findings}
     data = load_task(task)
     yield {
         "label_names": data.label_names, "notes": data.notes, "truth_is": data.truth_is, "fingerprint": data.fingerprint,
-        "splits": [_split_view(name, data) for name in data.splits],
+        "splits": [_split_view(name, data) for name in data.splits], "sources": _sources(data), "marked": data.marked,
     }  # fmt: skip
     lengths = _lengths(config, data)
     yield {"lengths": lengths, "findings": [*findings, *_small(data), *_balance(data), *_too_long(lengths, task)]}
@@ -131,7 +128,7 @@ def _stages(config: RunConfig) -> Iterator[dict[str, object]]:
 
 def _view(split: str, where: str, table: Table, source: Source, task: TaskSettings) -> TableView:
     frame = table.frame
-    first = frame.head(FIRST_ROWS).map(_cut)
+    first = frame.head(FIRST_ROWS).map(cut)
     first.columns = pd.Index(_unique([str(name)[:LONGEST_CELL] for name in frame.columns]))
     try:
         columns = find_columns(frame, source.wanted, where=where, labelled=split != "unlabelled")
@@ -139,16 +136,12 @@ def _view(split: str, where: str, table: Table, source: Source, task: TaskSettin
         guess = guessed_columns(frame)
         columns = Columns(text=source.wanted.text or guess.text, text_pair=source.wanted.text_pair or guess.text_pair,
                           label=source.wanted.label or guess.label, guessed=True)  # fmt: skip
-    used = {"text": columns.text, "text_pair": columns.text_pair, "label": columns.label, "soft": ", ".join(columns.soft)}
+    used = {"text": columns.text, "text_pair": columns.text_pair, "label": columns.label, "soft": ", ".join(columns.soft),
+            "group": columns.group, "source": columns.source, "soft_target": ", ".join(columns.targets)}  # fmt: skip
     return TableView(
         split=split, where=where, n_rows=len(frame), columns=[str(name) for name in frame.columns], first=first,
         used={role: name for role, name in used.items() if name}, guessed=columns.guessed,
     )  # fmt: skip
-
-
-def _cut(value: object) -> str:
-    text = "" if value is None else str(value)
-    return text if len(text) <= LONGEST_CELL else f"{text[:LONGEST_CELL]} … ({len(text):,} characters)"
 
 
 def _unique(names: Sequence[str]) -> list[str]:
@@ -169,87 +162,8 @@ def _labels(source: Source, task: TaskSettings) -> list[tuple[str, int, str]]:
         return []  # said where the rows are read
 
 
-def _spellings(labels: Sequence[tuple[str, int, str]], task: TaskSettings) -> Iterator[Finding]:
-    """Yield what is merged because it differs in capitals or spaces only."""
-    renamed = label_map(task.label_map)
-    merged = [(word, n, name) for word, n, name in labels if name and name != renamed.get(word, word)]
-    if merged:
-        words = "; ".join(f"{spelled(word)} to {quoted(name)}" for word, _, name in merged[:10]) + ("; ..." if len(merged) > 10 else "")
-        sentence = f"Labels that differ only in capitals or spaces, or in how accents are composed, are merged: {words}."
-        yield Finding(kind="spellings", count=sum(n for _, n, _ in merged), setting="task.label_map",
-                      sentence=f"{sentence} To keep them apart, give them different names in task.label_map.")  # fmt: skip
-
-
 def _small(data: TaskData) -> Iterator[Finding]:
     yield from (Finding(kind="small", count=sum(small_splits(data).values()), sentence=note) for note in note_on_small_splits(data))
-
-
-def _findings(source: Source, task: TaskSettings) -> Iterator[Finding]:
-    settings = task.model_copy(update={"missing_labels": "study"})  # so that rows without a label are counted too
-    parts, _ = official_rows(settings, source.tables, wanted=source.wanted)
-    read = read_labels(source.tables, source.wanted, label_map(task.label_map))
-    by_map = {split: one.left_out for split, one in read.by_split.items()}
-    train = parts["train"]
-    yield from _gone(source, parts, by_map, task)
-    bare = [i for i, label in enumerate(train.labels)
-            if not label and train.soft is None and train.numbers[i] - 1 not in by_map["train"]]  # fmt: skip
-    if bare:
-        yield Finding(kind="unlabelled", count=len(bare), setting="task.missing_labels", rows=_shown(train, bare),
-                      sentence=f"{_rows(len(bare))} without a label.")  # fmt: skip
-    labelled = train.keep([i for i, label in enumerate(train.labels) if label])
-    if found := repeated(labelled):
-        yield Finding(kind="repeated", count=len(found), setting="task.duplicates", rows=_shown(labelled, found),
-                      sentence=f"{_rows(len(found))} the same as another one, label included.")  # fmt: skip
-    if found := contradicting(labelled):
-        yield Finding(kind="conflicts", count=len(found), setting="task.conflicts", rows=_shown(labelled, found),
-                      sentence=f"{_rows(len(found))} at odds with another one: the same text, another label.")  # fmt: skip
-    if rare := rare_classes(labelled):
-        named = ", ".join(f"{quoted(label)} ({n})" for label, n in list(rare.items())[:10])
-        what = "classes have" if len(rare) > 1 else "class has"
-        yield Finding(kind="rare", count=sum(rare.values()), setting="task.rare_classes",
-                      sentence=f"{len(rare)} {what} too few rows to be in every split: {named}.")  # fmt: skip
-    yield from _shared(parts)
-    soft = [name for name in source.tables["train"][1].frame.columns if str(name).lower() in SOFT_NAMES]
-    if soft and not task.soft_label_column:
-        yield Finding(kind="votes", count=len(train), setting="task.soft_label_column", sentence=f"The column {str(soft[0])!r} looks like "
-                      "votes or probabilities: named as soft labels, it becomes the truth.")  # fmt: skip
-
-
-def _gone(source: Source, parts: Mapping[str, Rows], by_map: Mapping[str, frozenset[int]], task: TaskSettings) -> Iterator[Finding]:
-    """Yield the rows of each table that are not used: for what is missing, and for an empty name in task.label_map."""
-    for split, (where, table) in source.tables.items():
-        if split not in parts:
-            continue
-        kept = {number - 1 for number in parts[split].numbers}
-        lost = set(range(len(table.frame))) - kept - (by_map[split] if split != "train" else set())
-        named = by_map[split] & kept if split == "train" else by_map[split]
-        if lost:
-            what = _rows(len(lost)).replace("training ", "")
-            yield Finding(kind="empty", count=len(lost), sentence=f"{where}: {what} left out, for a text or a label is missing there.")
-        if named:
-            studied = split == "train" and task.missing_labels == "study"
-            yield Finding(kind=f"left out of {split}", count=len(named), setting="task.label_map",
-                          sentence=f"{where}: {_rows(len(named)).replace('training ', '')} {'without a label' if studied else 'left out'} "
-                          "by task.label_map, which gives their label an empty name.")  # fmt: skip
-
-
-def _shared(parts: Mapping[str, Rows]) -> Iterator[Finding]:
-    keys = {split: {text_key(rows, i) for i in range(len(rows))} for split, rows in parts.items() if split != "unlabelled"}
-    train = parts["train"]
-    for split in ("validation", "test"):
-        if split in keys:
-            both = [i for i in range(len(train)) if text_key(train, i) in keys[split]]
-            if both:
-                yield Finding(kind=f"shared with {split}", count=len(both), setting="task.shared_texts", rows=_shown(train, both),
-                              sentence=f"{_rows(len(both))} in the {split} split too, capitals and spaces aside.")  # fmt: skip
-
-
-def _rows(n: int) -> str:
-    return "1 training row is" if n == 1 else f"{n:,} training rows are"
-
-
-def _shown(rows: Rows, found: Sequence[int]) -> list[tuple[int, str, str]]:
-    return [(rows.numbers[i] if rows.numbers else i + 1, _cut(rows.texts[i]), rows.labels[i]) for i in found[:MOST_ROWS_SHOWN]]
 
 
 def _split_view(name: str, data: TaskData) -> SplitView:
@@ -257,7 +171,28 @@ def _split_view(name: str, data: TaskData) -> SplitView:
     counts = Counter(split.labels)
     return SplitView(
         name=name, n_rows=len(split), unlabelled=counts[UNLABELLED], classes=[counts[i] for i in range(len(data.label_names))],
-        with_truth=sum(any(row) for row in split.truth) if split.truth is not None else 0,
+        with_truth=sum(map(any, split.truth or ())), with_targets=sum(map(any, split.soft_targets or ())),
+        groups=sorted((name, n) for name, n in Counter(split.groups or ()).items() if name),
+    )  # fmt: skip
+
+
+def _sources(data: TaskData) -> list[SourceView]:
+    course = data.splits["course"]
+    rows: dict[str, list[int]] = {name: [] for name in data.source_names}
+    for i, name in enumerate(course.sources or ()):
+        if name:
+            rows[name].append(i)
+    return [_source_view(name, rows[name], data) for name in rows]
+
+
+def _source_view(name: str, rows: Sequence[int], data: TaskData) -> SourceView:
+    course, worth = data.splits["course"], data.source_worth.get(name, ())
+    stored = [i for i in rows if course.soft_targets is not None and any(course.soft_targets[i])]
+    said = [max(range(len(data.label_names)), key=(course.soft_targets or ())[i].__getitem__) == course.labels[i]
+            for i in stored if course.labels[i] != UNLABELLED]  # fmt: skip
+    return SourceView(
+        name=name, n_rows=len(rows), with_targets=len(stored), agrees=sum(said) / len(said) if said else None, worth=worth,
+        right=sum(worth[course.labels[i]] for i in rows) / len(rows) if worth else None,
     )  # fmt: skip
 
 

@@ -35,12 +35,12 @@ class TableView:
     """One table of rows as it is read.
 
     Attributes:
-        split: train, validation, test or unlabelled.
+        split: train, validation, test, exam or unlabelled.
         where: file name, or the words that say which split of the hub it is.
         n_rows: all its rows.
         columns: all its columns, in order.
         first: its first rows, cells cut to a bounded length.
-        used: role to column: text, text_pair, label, soft.
+        used: role to column: text, text_pair, label, soft, group, source, soft_target.
         guessed: whether a used column was guessed from its name or content.
     """
 
@@ -62,7 +62,9 @@ class SplitView:
         n_rows: its texts.
         unlabelled: those without a label.
         with_truth: those whose truth is known.
+        with_targets: those with a stored soft target.
         classes: (C,) texts of each class.
+        groups: name of each group and its texts.
     """
 
     name: str
@@ -70,6 +72,29 @@ class SplitView:
     unlabelled: int
     with_truth: int
     classes: Sequence[int]
+    with_targets: int = 0
+    groups: Sequence[tuple[str, int]] = ()
+
+
+@dataclass(frozen=True, kw_only=True)
+class SourceView:
+    """A source of the course's labels and soft targets.
+
+    Attributes:
+        name: its name.
+        n_rows: course texts that are from it.
+        with_targets: those with a stored soft target.
+        agrees: share of those with a label, too, whose most probable class is the label; None where there are none.
+        worth: (C,) the probability that it is right where it names the class; empty where that is not known.
+        right: the expected share of its course texts in which it is right; None where that is not known.
+    """
+
+    name: str
+    n_rows: int
+    with_targets: int = 0
+    agrees: float | None = None
+    worth: Sequence[float] = ()
+    right: float | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -80,6 +105,8 @@ class Inspection:
         labels: label as it stands in the training table, its rows, and the class it becomes ("" for none).
         lengths: (role, tokens of each text of a sample of the course split, longest input of the model).
         truth_is: "posterior", "votes" or "".
+        marked: the shift that was made on purpose, such as "shifted: shortcut 0.5"; empty where there is none.
+        sources: of the course, where the task names any.
     """
 
     refusal: str = ""
@@ -92,6 +119,8 @@ class Inspection:
     lengths: Sequence[tuple[str, Sequence[int], int]] = ()
     truth_is: str = ""
     fingerprint: str = ""
+    marked: str = ""
+    sources: Sequence[SourceView] = ()
 
     def other_notes(self) -> list[str]:
         """Return the notes that are not among the findings too."""

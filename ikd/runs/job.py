@@ -14,7 +14,7 @@ from transformers.utils.logging import disable_progress_bar, set_verbosity_error
 
 from ikd.config import PlannedChange, RunConfig, Timeline
 from ikd.errors import IKDError
-from ikd.events import Event, Notice, RunFinished, RunStarted, Stage, StepTaken, TeacherProgress
+from ikd.events import Event, Notice, Progress, RunFinished, RunStarted, Stage, StepTaken, TeacherProgress
 from ikd.models import StudentModel
 from ikd.protocols import TaskData
 from ikd.runs.checkpoints import newest_checkpoint
@@ -28,6 +28,10 @@ from ikd.trace.commands import clear, clear_spent
 from ikd.trace.folder import TEST_LEFT_ALONE, RunFolder
 from ikd.trace.recorder import Recorder
 from ikd.trainer import Training
+
+CALIBRATED = """This model was calibrated by temperature scaling on the exam texts of its run: divide its logits by {0!r}
+before the softmax (`ikd_temperature` in config.json). Which class is most probable stays the same; how sure it is does not.
+"""
 
 Watcher = Callable[[Event], None]
 
@@ -111,8 +115,12 @@ def _events(
     prepared = yield from prepare(folder, config, device, n_threads)
     start = yield from _start_of(folder, recorded)
     desk.training = Training(prepared.room, desk.timeline, start=start)
-    yield from desk.training.events()
-    save_student(folder.path / "student", prepared.student, prepared.data)
+    temperature = 1.0
+    for event in desk.training.events():
+        if isinstance(event, RunFinished):
+            temperature = float(event.facts.get("student_temperature", 1.0))
+        yield event
+    save_student(folder.path / "student", prepared.student, prepared.data, temperature=temperature)
 
 
 def _start_of(folder: RunFolder, recorded: int) -> Generator[Notice, None, Snapshot | None]:
@@ -125,12 +133,19 @@ def _start_of(folder: RunFolder, recorded: int) -> Generator[Notice, None, Snaps
     return None
 
 
-def save_student(folder: Path, student: StudentModel, data: TaskData) -> None:
-    """Save the trained student as a model folder that transformers opens, with the task's label names."""
+def save_student(folder: Path, student: StudentModel, data: TaskData, *, temperature: float = 1.0) -> None:
+    """Save the trained student as a model folder that transformers opens, with the task's label names.
+
+    A temperature that its logits are to be divided by stands in its config.json, as `ikd_temperature`, and in words in a README.md.
+    """
     names = dict(enumerate(data.label_names))
     student.model.config.id2label = names
     student.model.config.label2id = {name: index for index, name in names.items()}
+    if temperature != 1.0:
+        student.model.config.ikd_temperature = temperature
     student.model.save_pretrained(folder)
+    if temperature != 1.0:
+        (folder / "README.md").write_text(CALIBRATED.format(temperature), encoding="utf-8")
     student.tokenizer.save_pretrained(folder)
 
 
@@ -158,6 +173,8 @@ def _follow(heart: Heart, event: Event, *, catching_up: bool) -> None:
             heart.now(stage=event.name, stage_step=0, stage_total=event.total or 0)
         case TeacherProgress():
             heart.note(stage_step=event.step + 1, stage_total=event.total)
+        case Progress():
+            heart.note(stage_step=event.step, stage_total=event.total)
         case RunStarted():
             heart.now(state="running")
         case StepTaken():

@@ -12,7 +12,7 @@ from torch import nn
 from transformers import PreTrainedModel
 
 from ikd.classroom import Classroom, LabelledSource
-from ikd.config import MOVING_POLICIES, STORED, RunConfig, remarks_on, student_start
+from ikd.config import MOVING_POLICIES, STORED, RunConfig, exam_joins_course, remarks_on, student_start
 from ikd.errors import ModelError
 from ikd.events import Event, Notice, Stage
 from ikd.models import EncodedSplit, StudentModel, TeacherModel, build_student, build_teacher, encode
@@ -21,8 +21,10 @@ from ikd.models.encoding import token_rows
 from ikd.models.initialisation import layer_stack
 from ikd.models.vocabulary import unknown_share
 from ikd.protocols import Split, TaskData
+from ikd.runs.cues import cue_swaps, misled_facts
 from ikd.runs.facts import facts_of
 from ikd.runs.sameness import require_same_models, require_same_texts
+from ikd.runs.sources import asks_for_sources_by_exam, with_sources_by_exam
 from ikd.runs.teacher_test import HALF_UNKNOWN, SOME_UNKNOWN, self_test
 from ikd.runs.teachers import prepare_teacher
 from ikd.runs.trial import blamed_on, try_model
@@ -59,19 +61,36 @@ def prepare(folder: RunFolder, config: RunConfig, device: torch.device, n_thread
         lessons = {name: encode(data, name, config, teacher=teacher, student=student) for name in data.splits}
     yield from _cut_texts(lessons["course"])
     with blamed_on("teacher", config.teacher.name, doing="be fine-tuned"):
+        studied = yield from _studied_by_teacher(data, lessons["course"], config, teacher=teacher, student=student)
         yield from prepare_teacher(
-            teacher, lessons["course"], config, device=device, root=folder.path.parent, fingerprint=data.fingerprint
+            teacher, studied, config, device=device, root=folder.path.parent, fingerprint=data.fingerprint
         )
     if student_start(config.student) in ("first_layers", "spread_layers"):
         student = build_student(config, data, teacher)
     nn.Module.to(student.model, device)
     yield Notice(text=f"The student starts from {student.start}.")
     checked = yield from _checked(config, data, teacher, student, lessons, device=device)
-    if config.policy.name != "exam" and config.policy.fixed_studies_exam:
+    if asks_for_sources_by_exam(config):
+        data = yield from with_sources_by_exam(data, lessons, config, teacher=teacher, device=device)
+        lessons["course"] = encode(data, "course", config, teacher=teacher, student=student)
+    if exam_joins_course(config.policy):
         data = with_exam_in_course(data)
         lessons["course"] = encode(data, "course", config, teacher=teacher, student=student)
     room = _room(config, data, teacher, student, device=device, splits=lessons, n_threads=n_threads, facts=checked)
+    if (swaps := cue_swaps(data, config, teacher=teacher, student=student)) is not None:
+        misled = misled_facts(swaps, teacher, lessons, device=device, precision=config.machine.precision)
+        room = replace(room, cues=swaps, facts={**room.facts, **misled})
     return Prepared(room=room, student=student, data=data)
+
+
+def _studied_by_teacher(
+    data: TaskData, course: EncodedSplit, config: RunConfig, *, teacher: TeacherModel, student: StudentModel
+) -> Generator[Event, None, EncodedSplit]:
+    """Return what the teacher is fine-tuned on: the course, and the exam texts where `teacher.studies_exam` asks for them."""
+    if not config.teacher.studies_exam or teacher.as_it_comes:
+        return course
+    yield Notice(text="The teacher is fine-tuned on the exam texts too, beside those of the course (teacher.studies_exam).")
+    return encode(with_exam_in_course(data), "course", config, teacher=teacher, student=student)
 
 
 def _texts(folder: RunFolder, config: RunConfig) -> Generator[Event, None, TaskData]:

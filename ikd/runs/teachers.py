@@ -92,6 +92,8 @@ def _key(model: nn.Module, config: RunConfig, *, fingerprint: str, device: torch
     settings = config.teacher.model_dump(include={"fine_tune_steps", "fine_tune_batch_size"})
     where = [config.machine.precision, device.type, torch.__version__]
     rest = [fine_tune_rate(config), fingerprint, config.seed, config.task.max_length, config.task.long_texts, *where]
+    if config.teacher.studies_exam:  # left out otherwise: teachers that were kept before there was a choice keep their place
+        rest.append("course and exam texts")
     digest.update(json.dumps([settings, rest]).encode())
     if device.type == "cpu":  # sums are taken in another order by another number of threads
         digest.update(str(torch.get_num_threads()).encode())

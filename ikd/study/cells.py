@@ -10,7 +10,8 @@ from collections.abc import Callable, Iterator, Mapping
 from statistics import fmean
 from typing import Literal, NamedTuple
 
-from ikd.config import RunConfig, build_config
+from ikd.config import EXAM_POLICIES, RunConfig, build_config
+from ikd.config.exam_texts import learns_from_exam_texts
 from ikd.config.names import TASK_NAMES
 from ikd.errors import ConfigError
 from ikd.metrics.scores import METRICS
@@ -93,7 +94,9 @@ def check_configs(study: Study) -> None:
     measures = {study.baseline, *(other for method in study.methods for other in study.others(method)),
                 *(method for method in study.methods if study.equal_compute_to(method) is not None)}  # fmt: skip
     for task, method, config in option_configs(study):
-        if method in measures and not _learns_from_exam_texts(config):
+        if method in measures and config.policy.name not in EXAM_POLICIES and not learns_from_exam_texts(
+            config.teacher, config.policy, config.training
+        ):
             raise ConfigError(_without_exam_texts(study, task, method))
 
 
@@ -111,12 +114,6 @@ def option_configs(study: Study) -> Iterator[tuple[str, str, RunConfig]]:
                 except ConfigError as fault:
                     raise ConfigError(f"Study {study.name}, task {task!r}, method {method!r}: {fault}") from None
                 yield task, method, config
-
-
-def _learns_from_exam_texts(config: RunConfig) -> bool:
-    """Return whether a run makes any use of the exam texts: in exams, in the course, or to stop early."""
-    stopped_early = getattr(config.training, "kept_student", "last") == "best_exam"
-    return config.policy.name in ("exam", "direct") or config.policy.fixed_studies_exam or stopped_early
 
 
 def _without_exam_texts(study: Study, task: str, method: str) -> str:

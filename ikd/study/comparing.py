@@ -8,7 +8,7 @@ task to task, it is over all tasks and feedback methods.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from typing import NamedTuple
@@ -171,14 +171,26 @@ def example_table(results: Results) -> pd.DataFrame:
     rows = []
     for task in results.study.tasks:
         finals = {entry: predictions_of(results, task, entry) for entry in results.study.entries()}
-        prints = {entry: _prints(results, task, entry) for entry in results.study.entries()}
+        prints = {entry: prints_of(results, task, entry) for entry in results.study.entries()}
         for method, other, _ in pairs_of(results.study):
-            ours, theirs = prints[method], prints[other]
-            seeds = [seed for seed in finals[method] if seed in finals[other] and ours.get(seed, "") == theirs.get(seed)]
+            seeds, same = alike_seeds(finals[method], finals[other], prints[method], prints[other])
             if seeds:
                 both = [[finals[one][seed] for seed in seeds] for one in (method, other)]
-                rows.append((task, method, other, len(seeds), *_over_examples(*both, same=len({ours[seed] for seed in seeds}) == 1)))
+                rows.append((task, method, other, len(seeds), *_over_examples(*both, same=same)))
     return pd.DataFrame(rows, columns=EXAMPLE_COLUMNS)
+
+
+def alike_seeds(
+    ours: Mapping[int, Final], theirs: Mapping[int, Final], prints: Mapping[int, str], other_prints: Mapping[int, str]
+) -> tuple[list[int], bool]:
+    """Return the seeds whose two runs were scored on the same texts, and whether all these seeds have the same ones.
+
+    Args:
+        ours, theirs: predictions of two methods by seed.
+        prints, other_prints: what tells the texts of their runs from others, of `prints_of`.
+    """
+    seeds = [seed for seed in ours if seed in theirs and prints.get(seed, "") == other_prints.get(seed)]
+    return seeds, len({prints[seed] for seed in seeds}) == 1
 
 
 def _over_seeds(results: Results, task: str, pair: Pair, score: str) -> Comparison:
@@ -196,9 +208,9 @@ def _over_seeds(results: Results, task: str, pair: Pair, score: str) -> Comparis
 
 def _over_examples(ours: Sequence[Final], theirs: Sequence[Final], *, same: bool) -> tuple[int | float, ...]:
     join = np.stack if same else np.concatenate
-    found = compare_examples(*(join([_right(one) for one in several]) for several in (ours, theirs)))
+    found = compare_examples(*(join([right_of(one) for one in several]) for several in (ours, theirs)))
     return (found.n_examples, found.both, found.only_a, found.only_b, found.neither, found.wins, found.losses, found.exact_p,
-            *_gain(ours, theirs, _right, "higher", same=same), *_gain(ours, theirs, _nll, "lower", same=same))  # fmt: skip
+            *_gain(ours, theirs, right_of, "higher", same=same), *_gain(ours, theirs, _nll, "lower", same=same))  # fmt: skip
 
 
 def _gain(
@@ -213,7 +225,7 @@ def _gain(
     return gain if better == "higher" else -gain, math.nan, math.nan
 
 
-def _right(final: Final) -> Doubles:
+def right_of(final: Final) -> Doubles:
     """Return (n,) whether the student has an example right; not a number where it has no label."""
     right = final.logits["student"].argmax(axis=1) == final.labels
     return np.where(final.labels >= 0, right.astype(np.float64), np.nan)
@@ -225,7 +237,7 @@ def _nll(final: Final) -> Doubles:
     return np.where(final.labels >= 0, alone, np.nan)
 
 
-def _prints(results: Results, task: str, method: str) -> dict[int, str]:
+def prints_of(results: Results, task: str, method: str) -> dict[int, str]:
     """Return by seed what tells the texts of a run from others, of the runs whose traces are still there."""
     found = {}
     for seed, row in results.done(task, method).items():

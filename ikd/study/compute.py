@@ -10,7 +10,7 @@ from functools import cache
 
 from ikd.config import RunConfig
 from ikd.errors import ModelError
-from ikd.runs.cost import Shape, step_units
+from ikd.runs.cost import Shape, ending_units, step_units
 from ikd.runs.estimate import shape_of, student_shape
 
 TEXT_LENGTH = 16.0
@@ -30,10 +30,13 @@ def shapes_of(config: RunConfig) -> tuple[Shape, Shape]:
 
 
 def student_forwards(config: RunConfig) -> float:
-    """Return what the teaching of a whole run costs, in forwards of its student on one text; errors as in `shapes_of`."""
+    """Return what the teaching of a whole run costs, in forwards of its student on one text; errors as in `shapes_of`.
+
+    What a student does with exam texts after the last course step is counted too.
+    """
     teacher, student = shapes_of(config)
     ratio = teacher.forward_flops(1, TEXT_LENGTH) / student.forward_flops(1, TEXT_LENGTH)
-    return step_units(config, ratio, teacher.layers) * config.training.steps * config.training.batch_size
+    return step_units(config, ratio, teacher.layers) * config.training.steps * config.training.batch_size + ending_units(config)
 
 
 def equal_steps(config: RunConfig, target: RunConfig) -> int:

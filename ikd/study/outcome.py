@@ -11,7 +11,7 @@ import numpy as np
 
 from ikd.config.permission import require_writable
 from ikd.errors import RunError
-from ikd.runs.spent import flops_spent
+from ikd.runs.spent import exam_scalar, flops_after, flops_spent
 from ikd.trace.folder import RunFolder
 from ikd.trace.reader import TraceReader
 
@@ -73,6 +73,6 @@ def let_go(folder: RunFolder, *, keep_student: bool) -> None:
 
 def _flops(folder: RunFolder, reader: TraceReader) -> float | None:
     config = folder.config()
-    exams, n_steps = reader.series("exam_loss")[0].tolist(), config.training.steps
-    spent = flops_spent(config, reader.meta().get("facts", {}), exams=exams, n_steps=n_steps, steps=[n_steps])
-    return None if spent is None else float(spent[0])
+    exams, n_steps, facts = reader.series(exam_scalar(config))[0].tolist(), config.training.steps, reader.meta().get("facts", {})
+    spent = flops_spent(config, facts, exams=exams, n_steps=n_steps, steps=[n_steps])
+    return None if spent is None else float(spent[0]) + flops_after(config, facts)

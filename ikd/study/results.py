@@ -130,9 +130,9 @@ def predictions_of(results: Results, task: str, method: str) -> dict[int, Final]
 
 
 def score_names(results: Results) -> list[str]:
-    """Return the scores that the study is told in: the one that decides, likelihood, accuracy, and KL to the truth where it is known."""
+    """Return the scores that a study is told in: the deciding one, likelihood and accuracy; of groups and KL to the truth where known."""
     known = {name.split("/")[2] for row in results.rows.values() if row.cell.stage == "main" for name in row.scores}
-    wanted = dict.fromkeys((results.study.score, "nll", "accuracy", "truth_kl"))
+    wanted = dict.fromkeys((results.study.score, "nll", "accuracy", "worst_group_accuracy", "truth_kl"))
     return [name for name in wanted if name in known]
 
 

@@ -8,14 +8,16 @@ from pathlib import Path
 
 import pandas as pd
 
+from ikd.config import TaskSettings, shift_mark
 from ikd.errors import ConfigError
 from ikd.metrics.scores import METRICS
 from ikd.study.comparing import Found, compared, comparison_table, example_table, sentences
 from ikd.study.entries import SUFFIX
 from ikd.study.folder import Row
 from ikd.study.gaining import curve_table, gaining_words
+from ikd.study.groups import group_table
 from ikd.study.mapping import SHOWN, map_table, map_words
-from ikd.study.plan import GENERATED_TASKS
+from ikd.study.plan import GENERATED_TASKS, Study
 from ikd.study.results import (
     Results,
     choice_words,
@@ -58,12 +60,18 @@ def whole_markdown(results: Results) -> str:
 
 
 def tables(results: Results, found: Sequence[Found] | None = None) -> dict[str, pd.DataFrame]:
-    """Return every table of a study by name, those that a person reads first; found: all comparisons, None: they are made."""
+    """Return every table of a study by name, those that a person reads first; that of groups only where there are any.
+
+    Args:
+        results: of the study.
+        found: all comparisons; None: they are made.
+    """
     found = compared(results) if found is None else found
-    return {"map": map_table(results.study, found), "controls": control_table(results), "teachers": teacher_table(results),
-            "means": mean_table(results), "comparisons": comparison_table(found), "examples": example_table(results),
-            "tuning": tuning_table(results), "cost": cost_table(results), "runs": run_table(results), "scores": score_table(results),
-            "curves": curve_table(results)}  # fmt: skip
+    every = {"map": map_table(results.study, found), "controls": control_table(results), "teachers": teacher_table(results),
+             "means": mean_table(results), "comparisons": comparison_table(found), "examples": example_table(results),
+             "groups": group_table(results), "tuning": tuning_table(results), "cost": cost_table(results), "runs": run_table(results),
+             "scores": score_table(results), "curves": curve_table(results)}  # fmt: skip
+    return {name: table for name, table in every.items() if name != "groups" or len(table)}
 
 
 def write_all(results: Results, out: Path) -> list[Path]:
@@ -142,6 +150,8 @@ def protocol(results: Results) -> list[str]:
     if shared:
         lines.append(f"{', '.join(shared)}: all seeds have the same texts, so that an interval over seeds is of other first weights and "
                      "batches, not of other texts; the examples below have intervals over both.")  # fmt: skip
+    lines += [f"{task} ({mark}): the course is changed on purpose; exam, validation and test labels are true." for task in study.tasks
+              if (mark := _shift_mark(study, task))]  # fmt: skip
     lines += [f"{task}: {lower_label(study.score)} is not known there, so that nothing decides." for task in study.tasks
               if not has_score(results, task, study.score)]  # fmt: skip
     equal = [f"{method} has the compute of {study.equal_compute_to(method)}" for method in study.methods if study.equal_compute_to(method)]
@@ -149,6 +159,12 @@ def protocol(results: Results) -> list[str]:
         lines.append(f"{'; '.join(equal)}: student forwards as the Method page counts them, a fixed teacher asked at each step. Soft "
                      "targets that were computed once cost less, which the GFLOPs spent tell.")  # fmt: skip
     return lines
+
+
+def _shift_mark(study: Study, task: str) -> str:
+    settings = {**study.base, **study.tasks[task]}
+    given = {name: settings[f"task.{name}"] for name in ("shift", "shift_strength") if f"task.{name}" in settings}
+    return shift_mark(TaskSettings.model_validate(given))
 
 
 def how_made(results: Results) -> list[str]:

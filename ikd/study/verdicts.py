@@ -33,8 +33,8 @@ class Unit(NamedTuple):
 
 POINTS, NATS, PLAIN = Unit(" points", 100.0), Unit(" nats", 1.0), Unit("", 1.0)
 UNITS: dict[str, Unit] = {
-    "accuracy": POINTS, "macro_f1": POINTS, "second_f1": POINTS, "matthews": POINTS, "nll": NATS, "brier": PLAIN, "ece": POINTS,
-    "truth_kl": NATS, "truth_js": NATS,
+    "accuracy": POINTS, "worst_group_accuracy": POINTS, "macro_f1": POINTS, "second_f1": POINTS, "matthews": POINTS, "nll": NATS,
+    "brier": PLAIN, "ece": POINTS, "truth_kl": NATS, "truth_js": NATS,
 }  # fmt: skip
 
 

@@ -57,6 +57,10 @@ def _check_split(data: TaskData, name: str, split: Split) -> None:
         raise TaskError(f"{where} has {len(split)} texts, but another number of labels or second texts.")
     if split.truth is not None and len(split.truth) != len(split):
         raise TaskError(f"{where} has {len(split)} texts, but {len(split.truth)} rows of known posterior.")
+    for further in ("groups", "sources", "soft_targets"):
+        beside = getattr(split, further)
+        if beside is not None and len(beside) != len(split):
+            raise TaskError(f"{where} has {len(split)} texts, but {len(beside)} {further.replace('_', ' ')}.")
     least = UNLABELLED if name == "course" else 0
     wrong = next((label for label in split.labels if not least <= label < len(data.label_names)), None)
     if wrong is not None:

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass, replace
 
 import pandas as pd
 
@@ -18,7 +18,8 @@ LABEL_NAMES = ("label", "labels", "category", "class", "intent", "sentiment", "t
                "coarse_label", "topic", "emotion")  # fmt: skip
 SOFT_NAMES = ("soft_label", "soft_labels", "label_dist", "label_distribution", "label_counter", "votes")
 SETTINGS = {"text": "task.text_column", "second text": "task.text_pair_column", "label": "task.label_column",
-            "soft label": "task.soft_label_column"}  # fmt: skip
+            "soft label": "task.soft_label_column", "soft target": "task.soft_target_column", "group": "task.group_column",
+            "source": "task.source_column"}  # fmt: skip
 NO_COLUMN = "-"
 """Named as second text column where there is none, though one looks like it."""
 
@@ -36,6 +37,18 @@ class Wanted:
     text_pair: str | None = None
     label: str | None = None
     soft: str | None = None
+    group: str | None = None
+    source: str | None = None
+    target: str | None = None
+
+    def targets_in(self, present: Sequence[str]) -> list[str]:
+        """Return the columns of stored soft targets of a table; none where it has none of them."""
+        named = soft_columns(self.target, present)
+        return named if set(named) & set(present) else []
+
+    def beside(self, present: Sequence[str]) -> set[str]:
+        """Return the columns of groups, sources and stored soft targets among those of a table."""
+        return {name for name in (self.group, self.source, *self.targets_in(present)) if name is not None and name in present}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -47,6 +60,8 @@ class Columns:
         text_pair: of second texts; None for single texts.
         label: None where there is none: the texts are unlabelled, or their labels follow from their soft labels.
         soft: one column with all soft labels of a row, or one for each class; none where there are no soft labels.
+        group, source: of the names of groups and of sources; None where the table has no such column.
+        targets: one column with the stored soft target of a row, or one for each class; none where the table has none.
         guessed: whether any of them was not named and has not its plainest name (`text` or a pair, and `label`).
     """
 
@@ -54,6 +69,9 @@ class Columns:
     text_pair: str | None = None
     label: str | None = None
     soft: tuple[str, ...] = ()
+    group: str | None = None
+    source: str | None = None
+    targets: tuple[str, ...] = ()
     guessed: bool = False
 
 
@@ -70,7 +88,7 @@ def find_columns(table: pd.DataFrame, wanted: Wanted, *, where: str, labelled: b
         TaskError: a named column that is not there, none that can be guessed, or two of the same name.
     """
     present = [str(column) for column in table.columns]
-    guess = guessed_columns(table)
+    guess = _guessed_but_for(wanted, table, present)
     _refuse_twins(guess.text if wanted.text is None else "", present, where=where, role="text")
     _refuse_twins((guess.label or "") if wanted.label is None and labelled else "", present, where=where, role="label")
     if wanted.text is None and present == [guess.label]:
@@ -91,9 +109,36 @@ def find_columns(table: pd.DataFrame, wanted: Wanted, *, where: str, labelled: b
             label = _column(label, present, where=where, role="label", usual="'label'")
     pair = _column(text_pair, present, where=where, role="second text", usual="'sentence2'") if text_pair else None
     _refuse_same(("text", text), ("second text", pair), ("label", label), *(("soft label", one) for one in soft), where=where)
+    group, source, targets = _beside(wanted, present, (text, pair), where=where)
     plain = {None, text if text.lower() in ("text", "sentence", *PAIRS) else "", label if (label or "").lower() == "label" else ""}
-    return Columns(text=text, text_pair=pair, label=label, soft=soft, guessed=bool(
+    return Columns(text=text, text_pair=pair, label=label, soft=soft, group=group, source=source, targets=targets, guessed=bool(
         (wanted.text is None and text not in plain) or (labelled and wanted.label is None and label not in plain)))  # fmt: skip
+
+
+def _guessed_but_for(wanted: Wanted, table: pd.DataFrame, present: Sequence[str]) -> Columns:
+    """Return guessed columns: those that are named for something else are no text or label, unless nothing else is."""
+    guess = guessed_columns(table, other_than=wanted.beside(present))
+    if not guess.text:
+        guess = replace(guess, text=guessed_columns(table).text)
+    if guess.label is None and wanted.group in present and str(wanted.group).lower() == "label":
+        guess = replace(guess, label=wanted.group)  # groups may be the classes
+    return guess
+
+
+def _beside(
+    wanted: Wanted, present: Sequence[str], texts: Sequence[str | None], *, where: str
+) -> tuple[str | None, str | None, tuple[str, ...]]:
+    """Return the columns of groups, of sources and of soft targets that a table has.
+
+    Raises:
+        TaskError: one of them holds the texts, or one of several columns of soft targets is not there.
+    """
+    targets = tuple(_column(name, present, where=where, role="soft target", usual="that") for name in wanted.targets_in(present))
+    group, source = (name if name in present else None for name in (wanted.group, wanted.source))
+    for role, name in (("group", group), ("source", source), *(("soft target", one) for one in targets)):
+        if name is not None and name in texts:
+            raise TaskError(f"{where}: the {role} column {quoted_name(name)} is a text column: name another one in {SETTINGS[role]}.")
+    return group, source, targets
 
 
 def _refuse_same(*roles: tuple[str, str | None], where: str) -> None:
@@ -129,13 +174,13 @@ def soft_columns(named: str | None, present: Sequence[str]) -> list[str]:
     return [named] if named in present else [name.strip() for name in named.split(",") if name.strip()]
 
 
-def guessed_columns(table: pd.DataFrame) -> Columns:
-    """Return what the columns seem to be; the text is empty where nothing looks like one.
+def guessed_columns(table: pd.DataFrame, *, other_than: Collection[str] = ()) -> Columns:
+    """Return what the columns seem to be, but for those that are something else; the text is empty where nothing looks like one.
 
     A label is guessed by its name alone, but in a file without a header, where the names say nothing: a column of names of people must
     never be taken for classes.
     """
-    present = [str(column) for column in table.columns]
+    present = [str(column) for column in table.columns if str(column) not in other_than]
     by_name = {name.lower(): name for name in reversed(present)}
     text = next((by_name[name] for name in TEXT_NAMES if name in by_name and PAIRS.get(name, name) in by_name), None)
     text = text or next((by_name[name] for name in TEXT_NAMES if name in by_name), None)

@@ -11,6 +11,7 @@ import pandas as pd
 from ikd.config.names import FILE_KINDS
 from ikd.errors import TaskError
 from ikd.protocols import TaskData, TaskRequest
+from ikd.tasks.belonging import check_columns_beside, with_names_checked
 from ikd.tasks.columns import Columns, Wanted, unlike
 from ikd.tasks.idle import unused_note
 from ikd.tasks.labelling import read_labels
@@ -23,7 +24,7 @@ from ikd.tasks.tables import with_train_notes
 
 
 def files_task(settings: TaskRequest) -> TaskData:
-    """Return a task read from the training file and, where named, validation, test and unlabelled files.
+    """Return a task read from the training file and, where named, validation, test, exam and unlabelled files.
 
     Raises:
         TaskError: a file that cannot be read, or rows that cannot be used.
@@ -42,7 +43,7 @@ def file_tables(settings: TaskRequest) -> dict[str, tuple[str, Table]]:
         raise TaskError(f"The task 'files' needs a training file; name one that ends in {', '.join(FILE_KINDS)}.")
     how = Reading(delimiter=settings.delimiter, header=settings.header, encoding=settings.encoding)
     paths = {"train": settings.train_file, "validation": settings.validation_file, "test": settings.test_file,
-             "unlabelled": settings.unlabelled_file}  # fmt: skip
+             "exam": settings.exam_file, "unlabelled": settings.unlabelled_file}  # fmt: skip
     tables = {split: (Path(path).name, _with_unlike_columns(read_table(path, how))) for split, path in paths.items() if path}
     tables = with_named_parts(tables, wanted_columns(settings))
     layouts = {table.layout for _, table in tables.values()}
@@ -63,8 +64,9 @@ def _with_unlike_columns(table: Table) -> Table:
 def wanted_columns(settings: TaskRequest) -> Wanted:
     """Return the columns that the settings name."""
     return Wanted(
-        text=settings.text_column, text_pair=settings.text_pair_column, label=settings.label_column, soft=settings.soft_label_column
-    )
+        text=settings.text_column, text_pair=settings.text_pair_column, label=settings.label_column, soft=settings.soft_label_column,
+        group=settings.group_column, source=settings.source_column, target=settings.soft_target_column,
+    )  # fmt: skip
 
 
 def task_from_tables(
@@ -89,6 +91,7 @@ def official_rows(
     Raises:
         TaskError: columns that are not there, or rows that cannot be used.
     """
+    check_columns_beside(tables, wanted)
     read = read_labels(tables, wanted, label_map(settings.label_map))
     official: dict[str, Rows] = {}
     for split, (where, table) in tables.items():
@@ -103,6 +106,7 @@ def official_rows(
         )  # fmt: skip
         notes = table.notes + guess_note(found.columns, wanted, where) + found.notes + rows.notes
         official[split] = replace(rows, labels=[label or "" for label in rows.labels], notes=notes)
+    official = with_names_checked(official, {split: one.columns for split, one in read.by_split.items()}, wanted)
     train = official["train"]
     idle = read.notes + _idle_order(settings, read.by_split["train"].columns)
     official["train"] = replace(train, notes=train.notes + idle)
@@ -110,8 +114,13 @@ def official_rows(
 
 
 def _idle_order(settings: TaskRequest, columns: Columns) -> tuple[str, ...]:
-    unused = settings.soft_label_order and not columns.soft
-    return (unused_note("soft_label_order", "there are no soft labels, for task.soft_label_column is empty"),) if unused else ()
+    """Return a note on each order of numbers that are not there."""
+    notes = []
+    if settings.soft_label_order and not columns.soft:
+        notes.append(unused_note("soft_label_order", "there are no soft labels, for task.soft_label_column is empty"))
+    if settings.soft_target_order and not settings.soft_target_column:
+        notes.append(unused_note("soft_target_order", "there are no stored soft targets, for task.soft_target_column is empty"))
+    return tuple(notes)
 
 
 def guess_note(columns: Columns, wanted: Wanted, where: str) -> tuple[str, ...]:

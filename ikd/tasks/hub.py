@@ -47,6 +47,7 @@ def hub_tables(settings: TaskRequest) -> dict[str, tuple[str, Table]]:
         "train": _find_split(splits, "train", settings.hub_name),
         "validation": _wanted_split(splits, settings.hub_validation_split, "validation", settings.hub_name),
         "test": _wanted_split(splits, settings.hub_test_split, "test", settings.hub_name),
+        "exam": _exam_split(splits, settings, settings.hub_name),
     }
     tables = _tables(splits, parts, settings.hub_name, wanted_columns(settings))
     return with_train_notes(tables, _idle_names(settings))
@@ -80,6 +81,7 @@ def known_tables(name: str, known: Known, settings: TaskRequest) -> dict[str, tu
         split: None if found is None else _find_split(splits, found, known.hub_name)
         for split, found in (("train", "train"), ("validation", known.validation), ("test", known.test))
     }
+    parts["exam"] = _exam_split(splits, settings, known.hub_name)
     return _tables(splits, parts, name, known_wanted(known, settings))
 
 
@@ -89,14 +91,18 @@ def known_wanted(known: Known, settings: TaskRequest) -> Wanted:
         text=settings.text_column or known.text,
         text_pair=settings.text_pair_column or known.text_pair,
         label=settings.label_column or known.label,
-        soft=settings.soft_label_column,
-    )
+        soft=settings.soft_label_column, group=settings.group_column, source=settings.source_column, target=settings.soft_target_column,
+    )  # fmt: skip
 
 
 def _wanted_split(splits: Mapping[str, Any], name: str | None, usual: str, where: str) -> str | None:
     if name:
         return _find_split(splits, name, where)
     return usual if usual in splits else None
+
+
+def _exam_split(splits: Mapping[str, Any], settings: TaskRequest, where: str) -> str | None:
+    return _find_split(splits, settings.hub_exam_split, where) if settings.hub_exam_split else None
 
 
 def _find_split(splits: Mapping[str, Any], name: str, where: str) -> str:

@@ -6,13 +6,14 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+from ikd.errors import TaskError
 from ikd.tasks.columns import LOOKED_AT, Columns, Wanted, find_columns, guessed_columns, looks_like_labels
 from ikd.tasks.labels import quoted_name
 from ikd.tasks.reading import Table
 from ikd.tasks.spellings import look_alikes, merged_spellings, spelled_as_in_training
 from ikd.tasks.vocabulary import Vocabulary, check_classes, idle_entries, label_words, vocabulary_of
 
-HELD_OUT = ("validation", "test")
+HELD_OUT = ("validation", "test", "exam")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -75,7 +76,7 @@ def read_labels(tables: Mapping[str, tuple[str, Table]], wanted: Wanted, renamed
         check: refuse labels that are no classes.
 
     Raises:
-        TaskError: columns that are not there, or labels that are no classes.
+        TaskError: columns that are not there, labels that are no classes, or an exam table without labels.
     """
     where, table = tables["train"]
     columns = find_columns(table.frame, wanted, where=where)
@@ -86,11 +87,7 @@ def read_labels(tables: Mapping[str, tuple[str, Table]], wanted: Wanted, renamed
         if split in HELD_OUT:
             one = _held_out(table, wanted, train, vocabulary, known, where=where)
             if one is None:
-                instead = "a part of the training rows is kept back" if split == "validation" else "there is no test split"
-                present = [str(column) for column in table.frame.columns]
-                missing = f"column {quoted_name(columns.label or '')}"
-                what = "labels (empty cells, words such as NA, or -1)" if columns.label in present else missing
-                notes.append(f"{where} has no {what}, so nothing can be scored on it: {instead}.")
+                notes.append(_unlabelled(split, table, columns, where=where))
             else:
                 found[split] = one
         elif split != "train":
@@ -99,6 +96,22 @@ def read_labels(tables: Mapping[str, tuple[str, Table]], wanted: Wanted, renamed
     if train.columns.label is not None:
         notes += idle_entries(renamed, (word for one in found.values() for word in (*one.words, *one.classes)), vocabulary.names)
     return TaskLabels(vocabulary=vocabulary, by_split=found, notes=tuple(notes))
+
+
+def _unlabelled(split: str, table: Table, columns: Columns, *, where: str) -> str:
+    """Return a note on a validation or test table without labels.
+
+    Raises:
+        TaskError: it is the exam's, which needs them.
+    """
+    present = [str(column) for column in table.frame.columns]
+    missing = f"column {quoted_name(columns.label or '')}"
+    what = "labels (empty cells, words such as NA, or -1)" if columns.label in present else missing
+    if split == "exam":
+        raise TaskError(f"{where} has no {what}, and an exam needs labelled rows: give their labels, or name no exam rows, so that they "
+                        "are taken out of the training rows.")  # fmt: skip
+    instead = "a part of the training rows is kept back" if split == "validation" else "there is no test split"
+    return f"{where} has no {what}, so nothing can be scored on it: {instead}."
 
 
 def _training(table: Table, columns: Columns, renamed: Mapping[str, str], *, where: str, check: bool) -> tuple[Labelled, Vocabulary]:
@@ -124,8 +137,8 @@ def _labelled(
 def _held_out(
     table: Table, wanted: Wanted, train: Labelled, vocabulary: Vocabulary, known: set[str], *, where: str
 ) -> Labelled | None:
-    """Return the labels of a validation or test table; None where it has none."""
-    if train.columns.label is not None and not wanted.soft and _has_no_label_column(table, train.columns):
+    """Return the labels of a validation, test or exam table; None where it has none."""
+    if train.columns.label is not None and not wanted.soft and _has_no_label_column(table, train.columns, wanted):
         return None
     columns = find_columns(table.frame, wanted, where=where)
     words, notes = _words(table, columns, where)
@@ -143,12 +156,13 @@ def _held_out(
     return _labelled(columns, words, classes, reading, notes)
 
 
-def _has_no_label_column(table: Table, columns: Columns) -> bool:
+def _has_no_label_column(table: Table, columns: Columns, wanted: Wanted) -> bool:
     """Return whether a table has the text column of the training rows, and no column that holds, or could hold, labels."""
     present = [str(column) for column in table.frame.columns]
-    if columns.label in present or columns.text not in present or guessed_columns(table.frame).label is not None:
+    beside = wanted.beside(present)
+    if columns.label in present or columns.text not in present or guessed_columns(table.frame, other_than=beside).label is not None:
         return False
-    others = [at for at, name in enumerate(present) if name not in (columns.text, columns.text_pair)]
+    others = [at for at, name in enumerate(present) if name not in (columns.text, columns.text_pair, *beside)]
     return not any(looks_like_labels(table.frame.iloc[:LOOKED_AT, at].tolist()) for at in others)
 
 

@@ -21,7 +21,7 @@ def with_named_parts(tables: Mapping[str, tuple[str, Table]], wanted: Wanted) ->
         tables: by split, each with the words that say where it is from.
         wanted: names of columns; those that cannot be found are left to be refused.
     """
-    named = [wanted.text, wanted.text_pair, wanted.label, wanted.soft]
+    named = [wanted.text, wanted.text_pair, wanted.label, wanted.soft, wanted.group, wanted.source, wanted.target]
     return {split: (where, _with_parts(table, where, named)) for split, (where, table) in tables.items()}
 
 

@@ -10,9 +10,9 @@ import pandas as pd
 
 from ikd.errors import TaskError
 from ikd.tasks.columns import Columns
-from ikd.tasks.labels import quoted_name, row_count
+from ikd.tasks.labels import label_word, quoted_name, row_count
 from ikd.tasks.lists import Texts, as_texts
-from ikd.tasks.soft_labels import Numbers, read_soft_labels
+from ikd.tasks.soft_labels import SOFT_TARGETS, Numbers, read_soft_labels
 
 LONG_TEXT_CHARACTERS = 20_000
 LEFT_OUT = "a label that task.label_map leaves out"
@@ -26,6 +26,10 @@ class Rows:
         labels: as words, "" for a text without one.
         soft: by row, probabilities in the order of `soft_names` where those are known; None where there are no soft labels.
         soft_names: what the numbers stand for; empty where the table does not say.
+        groups: by row, the group it belongs to, "" for none; None where the table names no groups.
+        sources: by row, the source of its label or soft target, "" for none; None where the table names no sources.
+        targets: by row, its stored soft target in the order of `target_names` where those are known; None where none are stored.
+        target_names: what the numbers stand for; empty where the table does not say.
         numbers: by row, its number among the data rows of its table, from 1.
         notes: plain sentences on what was dropped or changed.
     """
@@ -35,6 +39,10 @@ class Rows:
     labels: Sequence[str]
     soft: Sequence[Numbers | None] | None = None
     soft_names: tuple[str, ...] = ()
+    groups: Sequence[str] | None = None
+    sources: Sequence[str] | None = None
+    targets: Sequence[Numbers | None] | None = None
+    target_names: tuple[str, ...] = ()
     numbers: Sequence[int] = ()
     notes: tuple[str, ...] = ()
 
@@ -47,8 +55,15 @@ class Rows:
             self, texts=[self.texts[i] for i in indices], labels=[self.labels[i] for i in indices],
             text_pairs=None if self.text_pairs is None else [self.text_pairs[i] for i in indices],
             soft=None if self.soft is None else [self.soft[i] for i in indices],
+            groups=None if self.groups is None else [self.groups[i] for i in indices],
+            sources=None if self.sources is None else [self.sources[i] for i in indices],
+            targets=None if self.targets is None else [self.targets[i] for i in indices],
             numbers=[self.numbers[i] for i in indices] if self.numbers else (),
         )  # fmt: skip
+
+    def source(self, index: int) -> str:
+        """Return the source of a row, "" where nobody is named."""
+        return self.sources[index] if self.sources is not None else ""
 
 
 def take_rows(
@@ -80,17 +95,35 @@ def take_rows(
     dropped = no_text | no_second | (set() if unlabelled else no_label)
     kept = [i for i in range(len(texts)) if i not in dropped]
     if not kept:
-        bare = LEFT_OUT if no_label <= left_out else f"no label in column {quoted_name(columns.label or '')}"
-        what = bare if no_label else "no text"
-        raise TaskError(f"{where} has no usable rows: of its {row_count(len(texts))}, every one has {what}. Check the columns.")
-    groups = [("an empty text", no_text), ("a missing second text", no_second)]
-    groups += [] if unlabelled else [("a missing label", no_label - left_out), (LEFT_OUT, no_label & left_out)]
+        raise _none_usable(no_label, left_out, columns, f"{where} has no usable rows: of its {row_count(len(texts))}, every one has")
+    why = [("an empty text", no_text), ("a missing second text", no_second)]
+    why += [] if unlabelled else [("a missing label", no_label - left_out), (LEFT_OUT, no_label & left_out)]
     rows = Rows(
         texts=texts, text_pairs=seconds, labels=[label or "" for label in labels], soft=soft.rows if soft else None,
         soft_names=soft.names if soft else (), numbers=range(1, len(texts) + 1),
-        notes=(*notes, *(soft.notes if soft else ()), *_dropped(where, groups)),
-    ).keep(kept)  # fmt: skip
+        notes=(*notes, *(soft.notes if soft else ()), *_dropped(where, why)),
+    )  # fmt: skip
+    rows = _with_beside(rows, table, columns, where=where, renamed=renamed or {}).keep(kept)
     return replace(rows, notes=(*rows.notes, *_odd(rows, where)))
+
+
+def _none_usable(no_label: set[int], left_out: AbstractSet[int], columns: Columns, begin: str) -> TaskError:
+    bare = LEFT_OUT if no_label <= left_out else f"no label in column {quoted_name(columns.label or '')}"
+    return TaskError(f"{begin} {bare if no_label else 'no text'}. Check the columns.")
+
+
+def _with_beside(rows: Rows, table: pd.DataFrame, columns: Columns, *, where: str, renamed: Mapping[str, str]) -> Rows:
+    """Return the rows of a table with their groups, sources and stored soft targets."""
+    rows = replace(rows, groups=_names(table, columns.group), sources=_names(table, columns.source))
+    if not columns.targets:
+        return rows
+    stored = read_soft_labels(table, columns.targets, where=where, renamed=renamed, kind=SOFT_TARGETS)
+    return replace(rows, targets=stored.rows, target_names=stored.names, notes=(*rows.notes, *stored.notes))
+
+
+def _names(table: pd.DataFrame, column: str | None) -> list[str] | None:
+    """Return each cell of a column as a name, empty where it is missing; spaces at its ends are taken off, 1 and 1.0 are one name."""
+    return [label_word(cell) or "" for cell in table[column].tolist()] if column else None
 
 
 def _texts(table: pd.DataFrame, columns: Columns, where: str) -> Texts:

@@ -12,7 +12,7 @@ from ikd.errors import TaskError
 from ikd.protocols import TaskRequest
 from ikd.tasks.labels import quoted
 from ikd.tasks.rows import Rows, text_key
-from ikd.tasks.soft_labels import Soft, order_of
+from ikd.tasks.soft_labels import SOFT_LABELS, SOFT_TARGETS, Numbers, Soft, in_class_order
 
 FEWEST_OF_A_CLASS = 3
 """A class needs one row for training, one for exams and one for validation."""
@@ -29,21 +29,31 @@ def groups_of(rows: Rows) -> dict[Key, list[int]]:
 
 
 def repeated(rows: Rows) -> list[int]:
-    """Return the rows that repeat an earlier one with the same text and label."""
+    """Return the rows that repeat an earlier one with the same text, label, source and stored soft target."""
     found = []
     for members in groups_of(rows).values():
-        seen: set[str] = set()
+        seen = set[tuple[str, str, Numbers | None]]()
         for i in members:
-            if rows.labels[i] in seen:
+            said = (rows.labels[i], rows.source(i), rows.targets[i] if rows.targets is not None else None)
+            if said in seen:
                 found.append(i)
-            seen.add(rows.labels[i])
+            seen.add(said)
     return sorted(found)
 
 
 def contradicting(rows: Rows) -> list[int]:
-    """Return the rows whose text stands with more than one label; rows without a label contradict nothing."""
-    groups = ([i for i in members if rows.labels[i]] for members in groups_of(rows).values())
-    return sorted(i for members in groups if len({rows.labels[i] for i in members}) > 1 for i in members)
+    """Return the rows whose text stands with more than one label of one source; rows without a label contradict nothing."""
+    said: dict[tuple[Key, str], list[int]] = {}
+    for key, members in groups_of(rows).items():
+        for i in members:
+            if rows.labels[i]:
+                said.setdefault((key, rows.source(i)), []).append(i)
+    return sorted(i for members in said.values() if len({rows.labels[i] for i in members}) > 1 for i in members)
+
+
+def of_several_sources(rows: Rows) -> list[list[int]]:
+    """Return the rows of each text that stands with more than one source."""
+    return [members for members in groups_of(rows).values() if len({rows.source(i) for i in members} - {""}) > 1]
 
 
 def rare_classes(rows: Rows) -> dict[str, int]:
@@ -109,18 +119,18 @@ def with_truth(parts: Mapping[str, Rows], names: Sequence[str], given: Sequence[
     Raises:
         TaskError: soft labels whose classes cannot be told.
     """
-    found, of_train = dict(parts), tuple[str, ...]()
-    nothing = tuple(0.0 for _ in names)
-    for split, rows in parts.items():
-        if rows.soft is None or not any(rows.soft):
-            continue
-        order = of_train
-        if rows.soft_names or given or not of_train:
-            where = f"The {split} data"
-            order, words = order_of(Soft(list(rows.soft), rows.soft_names), rows.labels, names, given=given, where=where)
-            notes.append(words)
-        of_train = of_train or order
-        places = [order.index(name) for name in names]
-        soft = [nothing if row is None else tuple(row[at] for at in places) for row in rows.soft]
-        found[split] = replace(rows, soft=soft, soft_names=tuple(names))
-    return found
+    found = {split: (Soft(list(rows.soft), rows.soft_names), rows.labels) for split, rows in parts.items() if rows.soft and any(rows.soft)}
+    ordered = in_class_order(found, names, given, notes, kind=SOFT_LABELS)
+    return {**parts, **{split: replace(parts[split], soft=soft, soft_names=tuple(names)) for split, soft in ordered.items()}}
+
+
+def with_targets(parts: Mapping[str, Rows], names: Sequence[str], given: Sequence[str], notes: list[str]) -> dict[str, Rows]:
+    """Return the rows with their stored soft targets in the order of the classes; zeros where a row has none, None where none has.
+
+    Raises:
+        TaskError: soft targets whose classes cannot be told.
+    """
+    found = {split: (Soft(list(rows.targets), rows.target_names), rows.labels)
+             for split, rows in parts.items() if rows.targets and any(rows.targets)}  # fmt: skip
+    ordered = in_class_order(found, names, given, notes, kind=SOFT_TARGETS)
+    return {split: replace(rows, targets=ordered.get(split), target_names=tuple(names)) for split, rows in parts.items()}

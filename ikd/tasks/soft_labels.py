@@ -1,4 +1,4 @@
-"""Soft labels: a distribution over the classes, or the votes of people, for each row."""
+"""Soft labels and stored soft targets: a distribution over the classes, or votes, for each row; both are read in one way."""
 
 from __future__ import annotations
 
@@ -28,8 +28,25 @@ MUCH_BETTER = 0.2
 """By so much must another order agree with more labels than the one that is used, to be told."""
 
 
+class Kind(NamedTuple):
+    """What numbers of a table are called, and the settings that name their columns and their order."""
+
+    one: str
+    column: str
+    order: str
+
+    @property
+    def many(self) -> str:
+        """Return the plural."""
+        return f"{self.one}s"
+
+
+SOFT_LABELS = Kind("soft label", "task.soft_label_column", "task.soft_label_order")
+SOFT_TARGETS = Kind("soft target", "task.soft_target_column", "task.soft_target_order")
+
+
 class Soft(NamedTuple):
-    """The soft labels of a table.
+    """The soft labels, or the stored soft targets, of a table.
 
     Attributes:
         rows: by row, a number for each name, None where there is none that can be used.
@@ -42,14 +59,17 @@ class Soft(NamedTuple):
     notes: tuple[str, ...] = ()
 
 
-def read_soft_labels(table: pd.DataFrame, columns: Sequence[str], *, where: str, renamed: Mapping[str, str]) -> Soft:
-    """Return what stands in the soft label columns, as probabilities.
+def read_soft_labels(
+    table: pd.DataFrame, columns: Sequence[str], *, where: str, renamed: Mapping[str, str], kind: Kind = SOFT_LABELS
+) -> Soft:
+    """Return what stands in the columns of soft labels or soft targets, as probabilities.
 
     Args:
         table: the rows.
         columns: one column of lists or of names with numbers, or a column of numbers for each class.
         where: the words that say what the table is.
         renamed: other names for labels, of `label_map`.
+        kind: what the numbers are. A table whose rows are all empty may have no soft targets; it must have soft labels.
 
     Raises:
         TaskError: no row has numbers that can be used.
@@ -69,26 +89,26 @@ def read_soft_labels(table: pd.DataFrame, columns: Sequence[str], *, where: str,
         found, remark = _probabilities(cell, width)
         rows.append(found)
         said.setdefault(remark, []).append(number)
-    if not any(rows):
+    if not any(rows) and (kind is SOFT_LABELS or set(said) != {EMPTY}):
         why = next((f" ({reason} in row {said[reason][0]:,})" for reason in said if reason in REASONS), "")
         raise TaskError(
-            f"{where} has no usable soft label in {', '.join(map(repr, columns))}{why}: each row needs a list of numbers such as "
+            f"{where} has no usable {kind.one} in {', '.join(map(repr, columns))}{why}: each row needs a list of numbers such as "
             '[0.2, 0.8], names with numbers such as {"no": 20, "yes": 80}, or a column of numbers for each class: whole numbers of votes, '
             f"or probabilities that sum to 1 (to {TOLERANCE}), none below 0 and not all 0."
         )
-    return Soft(rows, tuple(renamed.get(name, name) for name in _as_labels(names)), _notes(said, where))
+    return Soft(rows, tuple(renamed.get(name, name) for name in _as_labels(names)), _notes(said, where, kind))
 
 
-def _notes(said: Mapping[str, Sequence[int]], where: str) -> tuple[str, ...]:
-    """Return a sentence on each remark on soft labels, with the numbers of its rows."""
-    notes = [f"{where}: the soft labels of {row_count(len(rows))} were not used: {why} (data row"
+def _notes(said: Mapping[str, Sequence[int]], where: str, kind: Kind) -> tuple[str, ...]:
+    """Return a sentence on each remark on soft labels or targets, with the numbers of its rows."""
+    notes = [f"{where}: the {kind.many} of {row_count(len(rows))} were not used: {why} (data row"
              f"{'' if len(rows) == 1 else 's'} {', '.join(f'{row:,}' for row in rows[:NAMED_ROWS])}{', ...' * (len(rows) > NAMED_ROWS)})."
              for why, rows in said.items() if why in REASONS]  # fmt: skip
     if n := len(said.get(VOTES, ())):
-        notes.append(f"{where}: the soft labels of {row_count(n)} are whole numbers; they were taken as counts of votes, "
+        notes.append(f"{where}: the {kind.many} of {row_count(n)} are whole numbers; they were taken as counts of votes, "
                      "and divided by their sum.")  # fmt: skip
     if n := len(said.get(NEARLY, ())):
-        notes.append(f"{where}: the soft labels of {row_count(n)} sum to 1 only to within {TOLERANCE}; they were divided "
+        notes.append(f"{where}: the {kind.many} of {row_count(n)} sum to 1 only to within {TOLERANCE}; they were divided "
                      "by their sum.")  # fmt: skip
     return tuple(notes)
 
@@ -149,7 +169,50 @@ def label_order(given: str | None) -> tuple[str, ...]:
     return tuple(label_word(name) or name.strip() for name in (given or "").split(",") if name.strip())
 
 
-def order_of(soft: Soft, labels: Sequence[str], names: Sequence[str], *, given: Sequence[str], where: str) -> tuple[tuple[str, ...], str]:
+def in_class_order(
+    found: Mapping[str, tuple[Soft, Sequence[str]]], names: Sequence[str], given: Sequence[str], notes: list[str], *, kind: Kind
+) -> dict[str, list[Numbers]]:
+    """Return by split the numbers of each row in the order of the classes; zeros where a row has none.
+
+    Args:
+        found: by split, "train" first, the soft labels or targets of its rows and their labels, "" where there is none; none of them is
+            without any.
+        names: the classes.
+        given: of `label_order`.
+        notes: get a sentence on which class each number stands for.
+        kind: what the numbers are.
+
+    Raises:
+        TaskError: numbers whose classes cannot be told.
+    """
+    ordered: dict[str, list[Numbers]] = {}
+    of_train: tuple[str, ...] = ()
+    nothing = tuple(0.0 for _ in names)
+    for split, (soft, labels) in found.items():
+        soft = soft if given else _with_every_class(soft, names)
+        order = of_train
+        if soft.names or given or not of_train:
+            order, words = order_of(soft, labels, names, given=given, where=f"The {split} data", kind=kind)
+            if any(labels) or order != of_train:
+                notes.append(words)
+        of_train = of_train or order
+        places = [order.index(name) for name in names]
+        ordered[split] = [nothing if row is None else tuple(row[at] for at in places) for row in soft.rows]
+    return ordered
+
+
+def _with_every_class(soft: Soft, names: Sequence[str]) -> Soft:
+    """Return named numbers with a zero for each class that no row of their table names."""
+    if not soft.names or not set(soft.names) < set(names):
+        return soft
+    lacking = [name for name in names if name not in soft.names]
+    zeros = tuple(0.0 for _ in lacking)
+    return Soft([None if row is None else row + zeros for row in soft.rows], (*soft.names, *lacking), soft.notes)
+
+
+def order_of(
+    soft: Soft, labels: Sequence[str], names: Sequence[str], *, given: Sequence[str], where: str, kind: Kind = SOFT_LABELS
+) -> tuple[tuple[str, ...], str]:
     """Return which class each number stands for, and a sentence on how that is known.
 
     Where neither the table nor the person says it, it is the order in which the largest numbers stand at the labels most often
@@ -161,6 +224,7 @@ def order_of(soft: Soft, labels: Sequence[str], names: Sequence[str], *, given: 
         names: the classes.
         given: of `label_order`.
         where: the words that say what the table is.
+        kind: what the numbers are.
 
     Raises:
         TaskError: another number of classes, other names, or an order that cannot be told.
@@ -170,11 +234,12 @@ def order_of(soft: Soft, labels: Sequence[str], names: Sequence[str], *, given: 
         order = tuple(given or soft.names)
         if sorted(order) != sorted(names) or len(order) != width:
             raise TaskError(
-                f"The soft labels of {where} have {width} numbers a row, task.soft_label_order names {listed(order)}, and the "
+                f"The {kind.many} of {where} have {width} numbers a row, {kind.order} names {listed(order)}, and the "
                 f"labels are {listed(names)}: name each label once, in the order of the numbers."
             )
-        return order, f"{where}: the soft labels stand for {listed(order)}, in this order{_agreement(soft, labels, order, names)}."
-    return _found_order(soft, labels, names, width=width, where=where)
+        agreement = _agreement(soft, labels, order, names, kind)
+        return order, f"{where}: the {kind.many} stand for {listed(order)}, in this order{agreement}."
+    return _found_order(soft, labels, names, width=width, where=where, kind=kind)
 
 
 def _counts(soft: Soft, labels: Sequence[str], names: Sequence[str]) -> Counts:
@@ -192,7 +257,7 @@ def _best_order(counts: Counts, names: Sequence[str]) -> tuple[tuple[str, ...], 
     return tuple(names[int(one)] for one in classes), float(counts[places, classes].sum() / max(counts.sum(), 1))
 
 
-def _agreement(soft: Soft, labels: Sequence[str], order: Sequence[str], names: Sequence[str]) -> str:
+def _agreement(soft: Soft, labels: Sequence[str], order: Sequence[str], names: Sequence[str], kind: Kind) -> str:
     """Return with how many labels an order agrees, and the order that agrees much better where there is one."""
     counts = _counts(soft, labels, names)
     if not counts.any():
@@ -202,20 +267,22 @@ def _agreement(soft: Soft, labels: Sequence[str], order: Sequence[str], names: S
     best, best_share = _best_order(counts, names)
     if best_share - share < MUCH_BETTER:
         return agrees
-    return f"{agrees}. The order {listed(best)} would agree with {100 * best_share:.0f} %: check task.soft_label_order"
+    return f"{agrees}. The order {listed(best)} would agree with {100 * best_share:.0f} %: check {kind.order}"
 
 
-def _found_order(soft: Soft, labels: Sequence[str], names: Sequence[str], *, width: int, where: str) -> tuple[tuple[str, ...], str]:
+def _found_order(
+    soft: Soft, labels: Sequence[str], names: Sequence[str], *, width: int, where: str, kind: Kind
+) -> tuple[tuple[str, ...], str]:
     if width != len(names):
         raise TaskError(
-            f"The soft labels of {where} have {width} numbers a row, and there are {len(names)} labels: "
-            f"{listed(names)}. Name another column in task.soft_label_column, or rename labels in task.label_map."
+            f"The {kind.many} of {where} have {width} numbers a row, and there are {len(names)} labels: "
+            f"{listed(names)}. Name another column in {kind.column}, or rename labels in task.label_map."
         )
     order, share = _best_order(_counts(soft, labels, names), names)
     if share < LEAST_AGREEMENT:
         raise TaskError(
-            f"Which soft label of {where} stands for which class cannot be told: no order of the labels agrees with half of the rows. "
-            f"Name the labels in the order of the numbers in task.soft_label_order: {listed(names)}."
+            f"Which {kind.one} of {where} stands for which class cannot be told: no order of the labels agrees with half of the rows. "
+            f"Name the labels in the order of the numbers in {kind.order}: {listed(names)}."
         )
     agrees = f"their largest agrees with {100 * share:.0f} % of the labels"
-    return order, f"{where}: the soft labels' numbers were taken to stand for {listed(order)}; {agrees}."
+    return order, f"{where}: the {kind.many}' numbers were taken to stand for {listed(order)}; {agrees}."

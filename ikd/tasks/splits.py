@@ -1,7 +1,7 @@
 """Course, exam, validation and test splits out of training rows and whatever official splits there are.
 
-Official splits are kept. What is missing is carved from the training rows: stratified by class, by seed, and with
-identical texts (capitals and spaces aside) on one side only.
+Official splits are kept, exam texts of their own too. What is missing is carved from the training rows: stratified by class, by seed,
+and with identical texts (capitals and spaces aside) on one side only.
 """
 
 from __future__ import annotations
@@ -9,22 +9,26 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from functools import reduce
 from random import Random
+from typing import TypeVar
 
 from ikd.errors import TaskError
 from ikd.protocols import UNLABELLED, Split, TaskData, TaskRequest
-from ikd.tasks.labels import class_names, listed, quoted
+from ikd.tasks.apart import MINIMUM_ROWS, apart, rows_were
+from ikd.tasks.labels import class_names, listed, quoted, row_count
 from ikd.tasks.rows import Rows, text_key
-from ikd.tasks.settling import Key, groups_of, named_by_soft_labels, settled, with_truth
+from ikd.tasks.settling import Key, groups_of, named_by_soft_labels, settled, with_targets, with_truth
 from ikd.tasks.soft_labels import label_order
 from ikd.tasks.spellings import spelled
 
 CARVED_VALIDATION = 1000
 CARVED_FRACTION = 10
 MINIMUM_TRAIN = 8
-MINIMUM_ROWS = 10
 MOST_UNKNOWN = 5
 ORDER: tuple[str, ...] = ("course", "exam", "validation", "test")
+
+T = TypeVar("T")
 
 
 def make_task(
@@ -35,16 +39,16 @@ def make_task(
     Args:
         settings: sizes, seed, and what becomes of repeated, contradicting, rare, shared and unlabelled rows.
         name: of the task.
-        official: "train", and "validation" and "test" where there are any; "unlabelled" for further texts without labels.
+        official: "train", and "validation", "test" and "exam" where there are any; "unlabelled" for further texts without labels.
         label_names: where the data set names its classes; else they are those of the training rows.
 
     Raises:
         TaskError: too few rows, one class only, or a class that is not in the training rows.
     """
-    order = label_order(settings.soft_label_order)
+    order, order_of_targets = label_order(settings.soft_label_order), label_order(settings.soft_target_order)
     official = {split: named_by_soft_labels(settings, rows, order) for split, rows in official.items()}
     notes = [note for rows in official.values() for note in rows.notes]
-    parts, unlabelled = _parted(official)
+    parts, further = _parted(official)
     _check_pairs(parts)
     if len(parts["train"]) < MINIMUM_ROWS:
         n = len(parts["train"])
@@ -57,44 +61,66 @@ def make_task(
     for split, rows in parts.items():
         _check_known(split, rows, names)
     parts = with_truth(parts, names, order, notes)
-    parts = _apart(parts, settings.shared_texts, notes)
+    every = with_targets({**parts, **further}, names, order_of_targets, notes)
+    parts, unlabelled = {split: every[split] for split in parts}, [every[split] for split in further]
+    parts = apart(parts, settings.shared_texts, notes)
     _make_splits(settings, parts, notes)
-    if unlabelled is not None:
-        parts["course"] = joined(parts["course"], _unseen(unlabelled, parts, notes))
+    if unlabelled:
+        parts["course"] = joined(parts["course"], _unseen(reduce(joined, unlabelled), parts, notes))
     ordered = [split for split in ORDER if split in parts]
     splits = {split: _as_split(parts[split], names) for split in ordered}
     votes = any(split.truth is not None for split in splits.values())
     return TaskData(name=name, label_names=names, splits=splits, notes=tuple(dict.fromkeys(notes)), truth_is="votes" if votes else "")
 
 
-def _parted(official: Mapping[str, Rows]) -> tuple[dict[str, Rows], Rows | None]:
-    """Return the rows with labels by split, and the texts without one: those among the training rows and the further ones."""
+def _parted(official: Mapping[str, Rows]) -> tuple[dict[str, Rows], dict[str, Rows]]:
+    """Return the rows with labels by split, and the texts without one: those among the training rows and the further ones, if any."""
     parts = {split: rows for split, rows in official.items() if split != "unlabelled"}
     train = parts["train"]
     parts["train"] = train.keep([i for i, label in enumerate(train.labels) if label])
     bare = train.keep([i for i, label in enumerate(train.labels) if not label])
-    further = official.get("unlabelled")
-    if further is not None:
-        return parts, joined(bare, replace(further, labels=[""] * len(further)))
-    return parts, bare if len(bare) else None
+    further = {"unlabelled training": bare} if len(bare) else {}
+    if "unlabelled" in official:
+        further["unlabelled"] = replace(official["unlabelled"], labels=[""] * len(official["unlabelled"]))
+    return parts, further
 
 
 def _make_splits(settings: TaskRequest, parts: dict[str, Rows], notes: list[str]) -> None:
     """Put course, exam and validation in the place of the training rows; official splits are cut to their sizes."""
     train = parts.pop("train")
-    for split, size in (("validation", settings.validation_size), ("test", settings.test_size)):
+    for split, size in (("validation", settings.validation_size), ("test", settings.test_size), ("exam", settings.exam_size)):
         if split in parts:
             parts[split] = _capped(parts[split], size, split, settings.seed, notes)
     if "validation" not in parts:
         size = min(CARVED_VALIDATION, max(1, len(train) // CARVED_FRACTION), settings.validation_size or len(train))
         train, parts["validation"] = _carve(train, size, "validation", settings.seed, notes)
     train = _capped(train, settings.train_size, "training", settings.seed, notes)
-    exam_size = settings.exam_size or max(1, len(train) // CARVED_FRACTION)
-    parts["course"], parts["exam"] = _carve(train, exam_size, "exam", settings.seed, notes)
+    if "exam" in parts:
+        parts["course"] = train
+        _check_exam(parts["exam"], train, notes)
+    else:
+        exam_size = settings.exam_size or max(1, len(train) // CARVED_FRACTION)
+        parts["course"], parts["exam"] = _carve(train, exam_size, "exam", settings.seed, notes)
     if "test" not in parts:
         idle = " task.test_size is set and has no effect." if settings.test_size else ""
         notes.append(f"There is no labelled test split: final scores are validation scores.{idle}")
     notes.extend(_balance(parts["course"]))
+
+
+def _check_exam(exam: Rows, course: Rows, notes: list[str]) -> None:
+    """Note the classes that exam texts of their own lack.
+
+    Raises:
+        TaskError: they are of one class only.
+    """
+    present = set(exam.labels)
+    if len(present) < 2:
+        raise TaskError(
+            f"The exam data has one class only, {quoted(next(iter(present)))}, in {row_count(len(exam))} that can be used; an exam needs "
+            "at least two classes. Give exam rows of every class, or raise task.exam_size where it is low."
+        )
+    if lacking := sorted(set(course.labels) - present):
+        notes.append(f"The exam has no text of {listed(lacking, 10)}: it says nothing about {'it' if len(lacking) == 1 else 'them'}.")
 
 
 def _unseen(unlabelled: Rows, parts: Mapping[str, Rows], notes: list[str]) -> Rows:
@@ -102,13 +128,13 @@ def _unseen(unlabelled: Rows, parts: Mapping[str, Rows], notes: list[str]) -> Ro
     seen = {text_key(rows, i) for split, rows in parts.items() if split != "course" for i in range(len(rows))}
     fresh = [i for i in range(len(unlabelled)) if text_key(unlabelled, i) not in seen]
     shared = len(unlabelled) - len(fresh)
-    left = f"; {_rows(shared)} left out, because their texts are in another split" if shared else ""
+    left = f"; {rows_were(shared)} left out, because their texts are in another split" if shared else ""
     notes.append(f"{len(fresh):,} texts without a label are studied with the teacher's soft targets alone{left}.")
     return unlabelled.keep(fresh)
 
 
 def joined(first: Rows, second: Rows) -> Rows:
-    """Return the rows of both; a row of a table without second texts or soft labels gets empty ones.
+    """Return the rows of both; a row of a table without second texts, soft labels, groups, sources or soft targets gets empty ones.
 
     Raises:
         TaskError: pairs beside single texts.
@@ -125,7 +151,17 @@ def joined(first: Rows, second: Rows) -> Rows:
     return Rows(
         texts=[*first.texts, *second.texts], labels=[*first.labels, *second.labels], soft=soft, soft_names=first.soft_names,
         text_pairs=[*first.text_pairs, *(second.text_pairs or ())] if first.text_pairs is not None else None, notes=first.notes,
+        groups=_beside(first.groups, second.groups, len(first), len(second), ""),
+        sources=_beside(first.sources, second.sources, len(first), len(second), ""),
+        targets=_beside(first.targets, second.targets, len(first), len(second), None), target_names=first.target_names,
     )  # fmt: skip
+
+
+def _beside(first: Sequence[T] | None, second: Sequence[T] | None, n_first: int, n_second: int, nothing: T) -> list[T] | None:
+    """Return what stands beside the rows of both, `nothing` where one has none of it; None where neither has."""
+    if first is None and second is None:
+        return None
+    return [*(first if first is not None else [nothing] * n_first), *(second if second is not None else [nothing] * n_second)]
 
 
 def _check_pairs(parts: Mapping[str, Rows]) -> None:
@@ -147,48 +183,6 @@ def _check_known(split: str, rows: Rows, names: Sequence[str]) -> None:
             f"The {split} data has the {what} {', '.join(map(spelled, unknown[:MOST_UNKNOWN]))}{more}, which {are} not among the training "
             f"labels: {listed(names)}. Use the same labels in every split, or rename or leave them out in task.label_map."
         )
-
-
-def _apart(parts: Mapping[str, Rows], loser: str, notes: list[str]) -> dict[str, Rows]:
-    """Return the rows such that no text is in two splits; where validation and test share one, validation loses it.
-
-    Args:
-        parts: "train" and the official splits.
-        loser: "train", or "held_out": which side loses a text of training that is in another split.
-        notes: get a sentence for what was removed.
-    """
-    found = dict(parts)
-    if "test" in parts and "validation" in parts:
-        found["validation"] = _fresh(parts["validation"], {"test": parts["test"]}, "validation", notes)
-    held_out: dict[str, Rows] = {split: found[split] for split in ("validation", "test") if split in found}
-    if loser == "train":
-        found["train"] = _fresh(found["train"], held_out, "training", notes)
-        if len(found["train"]) < MINIMUM_ROWS:
-            raise TaskError(
-                f"Of {len(parts['train']):,} training rows {len(found['train']):,} are left, because the texts of the others are in "
-                f"{' or '.join(held_out)} too, and at least {MINIMUM_ROWS} are needed: set task.shared_texts to held_out, so that "
-                "training keeps them, or give training rows of their own."
-            )
-    else:
-        found |= {split: _fresh(rows, {"training": found["train"]}, split, notes) for split, rows in held_out.items()}
-    for split in held_out:
-        if not len(found[split]):
-            del found[split]
-            instead = "a validation split is made of training rows" if split == "validation" else "there is no test split"
-            notes.append(f"No {split} row is left, because all of its texts are in other splits: {instead} (task.shared_texts).")
-    return found
-
-
-def _fresh(rows: Rows, others: Mapping[str, Rows], name: str, notes: list[str]) -> Rows:
-    seen = {text_key(other, i) for other in others.values() for i in range(len(other))}
-    fresh = [i for i in range(len(rows)) if text_key(rows, i) not in seen]
-    if len(fresh) < len(rows):
-        notes.append(f"{_rows(len(rows) - len(fresh))} removed from {name}: the same texts are in {' or '.join(others)}.")
-    return rows.keep(fresh)
-
-
-def _rows(n: int) -> str:
-    return "1 row was" if n == 1 else f"{n:,} rows were"
 
 
 def _capped(rows: Rows, size: int | None, split: str, seed: int, notes: list[str]) -> Rows:
@@ -252,5 +246,9 @@ def _balance(course: Rows) -> list[str]:
 
 def _as_split(rows: Rows, names: Sequence[str]) -> Split:
     index = {"": UNLABELLED, **{name: i for i, name in enumerate(names)}}
-    truth = [row or tuple(0.0 for _ in names) for row in rows.soft] if rows.soft is not None and rows.soft_names == tuple(names) else None
-    return Split(texts=rows.texts, labels=[index[label] for label in rows.labels], text_pairs=rows.text_pairs, truth=truth)
+    nothing = tuple(0.0 for _ in names)
+    truth = [row or nothing for row in rows.soft] if rows.soft is not None and rows.soft_names == tuple(names) else None
+    return Split(
+        texts=rows.texts, labels=[index[label] for label in rows.labels], text_pairs=rows.text_pairs, truth=truth, groups=rows.groups,
+        sources=rows.sources, soft_targets=None if rows.targets is None else [row or nothing for row in rows.targets],
+    )  # fmt: skip

@@ -207,7 +207,7 @@ def corrected(correction: nn.Module, said: Tensor, told: Told) -> Tensor:
 
 def numbers_of(correction: nn.Module) -> Tensor:
     """Return the numbers as they are drawn, (M,), without graph, in the order of `number_names`."""
-    return cast(Tensor, correction.numbers())  # type: ignore[operator]
+    return cast(Tensor, correction.numbers()).clone()  # type: ignore[operator]
 
 
 def bound(correction: nn.Module) -> None:

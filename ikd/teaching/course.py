@@ -113,15 +113,23 @@ def course_step(
     corrections = [None] * n_pieces if corrected is None else corrected.cut(n_pieces)
     rows = zip(cut(inputs, n_pieces), labels.tensor_split(n_pieces), detached(teacher_outputs).cut(n_pieces), corrections, strict=True)
     parts, gradients, total = [], Parameters(), torch.zeros((), device=labels.device)
-    for own_inputs, own_labels, said, own in rows:
+    for own_inputs, own, said, correction in rows:
         answered, products = _answered(student, own_inputs, precision, keep_products)
-        with torch.no_grad():
-            teacher = said if own is None else own(said, answered.logits)
-        total = total + _add(gradients, objective(answered, teacher, own_labels).sum() / len(labels), update.parameters)
-        parts.append(CoursePart(inputs=own_inputs, labels=own_labels, student_outputs=detached(answered), teacher_outputs=teacher,
-                                said=said if own is not None else None, corrected=own, products=products))  # fmt: skip
+        parts.append(_part(own_inputs, own, answered=answered, said=said, corrected=correction, products=products))
+        total = total + _add(gradients, objective(answered, parts[-1].teacher_outputs, own).sum() / len(labels), update.parameters)
     return CourseStep(student=student, parts=tuple(parts), objective=objective, loss=total, gradients=gradients, update=update,
                       randomness=start, precision=precision)  # fmt: skip
+
+
+def _part(
+    inputs: Inputs, labels: Tensor, *, answered: Outputs, said: Outputs, corrected: Corrected | None, products: Products
+) -> CoursePart:
+    if corrected is None:
+        return CoursePart(inputs=inputs, labels=labels, student_outputs=detached(answered), teacher_outputs=said, products=products)
+    with torch.no_grad():
+        target = corrected(said, answered.logits)
+    return CoursePart(inputs=inputs, labels=labels, student_outputs=detached(answered), teacher_outputs=target, said=said,
+                      corrected=corrected, products=products)  # fmt: skip
 
 
 def _answered(student: nn.Module, inputs: Inputs, precision: str, keep_products: bool) -> tuple[Outputs, Products]:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import replace
+from itertools import chain
 
 import torch
 import torch.nn.functional as F
@@ -81,10 +82,34 @@ def peer_step(lesson: Lesson, batch: Batch, exam_batch: Batch | None = None, pro
     return Taught(course=course, scalars=scalars)
 
 
+def direct_step(lesson: Lesson, batch: Batch, exam_batch: Batch | None = None, probe: ProbeReading | None = None) -> Taught:
+    """One course step and, where an exam batch is given, one step of the teacher on its labels; the student is not asked.
+
+        L_t = CE(y_e, o(x_e)) + lambda L_anchor
+
+    with the anchor of the course batch, if any.
+    """
+    if exam_batch is None or lesson.teacher_optimizer is None:
+        return fixed_step(lesson, batch)
+    anchored: list[float] = []
+    kept = _kept(lesson, batch) if lesson.anchoring is not None else None
+    course = course_of(lesson, batch, kept or soft_targets_of(lesson, batch))
+    lesson.update.take(course.gradients)
+    losses: list[float] = []
+    pulls = [_direct_pulls(lesson, exam_batch, losses=losses)]
+    if lesson.anchoring is not None:
+        pulls.append(_exam_pulls(lesson, batch, kept, feedback=None, anchored=anchored))
+    scalars = course_scalars(course) | _teach(lesson, chain(*pulls))
+    scalars["teacher_loss"] = sum(losses)
+    if anchored:
+        scalars["anchor_loss"] = sum(anchored)
+    return Taught(course=course, scalars=scalars)
+
+
 Policy = Callable[[Lesson, Batch, Batch | None, ProbeReading | None], Taught]
 
 POLICIES: dict[str, Policy] = {
-    "exam": exam_step, "fixed": fixed_step, "mutual": peer_step, "online": peer_step, "annealed": fixed_step,
+    "exam": exam_step, "fixed": fixed_step, "direct": direct_step, "mutual": peer_step, "online": peer_step, "annealed": fixed_step,
 }  # fmt: skip
 
 
@@ -110,6 +135,14 @@ def _exam_pulls(
             anchored.append(float(term.detach()))
             pairs.append((lesson.anchoring.weight * term, torch.ones_like(term)))
         yield pairs
+
+
+def _direct_pulls(lesson: Lesson, exam_batch: Batch, *, losses: list[float]) -> Iterator[Pull]:
+    labels = exam_batch.labels.tensor_split(min(lesson.pieces, len(exam_batch.labels)))
+    for said, truth in zip(with_graph(lesson, exam_batch, None), labels, strict=True):
+        loss = F.cross_entropy(said.logits, truth, reduction="sum") / len(exam_batch.labels)
+        losses.append(float(loss.detach()))
+        yield [(loss, torch.ones_like(loss))]
 
 
 def _number_pulls(
@@ -181,4 +214,4 @@ def _exam_scalars(course: CourseStep, exam: ExamLoss, feedback: Feedback | None,
     return scalars
 
 
-__all__ = ["POLICIES", "exam_step", "fixed_step", "peer_step"]
+__all__ = ["POLICIES", "direct_step", "exam_step", "fixed_step", "peer_step"]

@@ -35,15 +35,17 @@ class Sampler:
     """An endless order of example indices: every example once an epoch, each epoch in a new order.
 
     What is drawn depends on the seed and on how many were drawn before, not on the sizes of the batches. With lengths, texts of like
-    length follow each other: pools of 50 batches are sorted by length, cut into batches, and those shuffled.
+    length follow each other: pools of 50 batches are sorted by length, cut into batches, and those shuffled. With labels, the classes
+    take turns, each with its own examples in an order of its own, in the places of the labelled examples of each epoch.
 
     Attributes:
         drawn: how many were drawn so far.
     """
 
     def __init__(
-        self, n_examples: int, *, seed: tuple[int, ...], lengths: Sequence[int] | None = None, bucket: int = 1
-    ) -> None:
+        self, n_examples: int, *, seed: tuple[int, ...], lengths: Sequence[int] | None = None, bucket: int = 1,
+        labels: Sequence[int] | None = None,
+    ) -> None:  # fmt: skip
         """Begin with the first epoch.
 
         Args:
@@ -51,6 +53,7 @@ class Sampler:
             seed: numbers that determine the order.
             lengths: of the texts, where those of like length should come together.
             bucket: how many of them.
+            labels: of the examples, negative where there is none, where every class should be drawn equally often.
         """
         self.drawn = 0
         self._lengths, self._bucket = None if lengths is None else np.asarray(lengths), bucket
@@ -58,6 +61,8 @@ class Sampler:
         self._generator = np.random.default_rng(seed)
         self._waiting: list[int] = []
         self._begun = 0  # examples of the epochs begun so far
+        self._labelled = None if labels is None else np.asarray(labels) >= 0
+        self._turns = None if labels is None else _turns(np.asarray(labels), np.random.default_rng((*seed, 1)))
 
     def take(self, batch_size: int) -> list[int]:
         """Return the next examples; a split smaller than the batch gives the whole split each time.
@@ -73,6 +78,8 @@ class Sampler:
 
     def _epoch(self) -> NDArray[np.int64]:
         order = self._generator.permutation(self._n_examples)
+        if self._labelled is not None and self._turns is not None:
+            order = np.asarray([next(self._turns) if self._labelled[one] else one for one in order], dtype=np.int64)
         if self._lengths is None:
             return order
         # A bucket that is no whole batch would shift all after it: the last one comes last, and the next epoch first fills its batch.
@@ -93,6 +100,16 @@ class Sampler:
         while n_drawn > self.drawn:
             seen.update(self.take(min(n_drawn - self.drawn, self._n_examples)))
         return seen
+
+
+def _turns(labels: NDArray[np.int64], generator: np.random.Generator) -> Iterator[int]:
+    """Yield examples without end, one of each class in turn, the classes of each round and the examples of each class shuffled."""
+    members = [np.flatnonzero(labels == label) for label in np.unique(labels[labels >= 0])]
+    waiting: list[list[int]] = [[] for _ in members]
+    while members:
+        for place in generator.permutation(len(members)):
+            waiting[place] = waiting[place] or generator.permutation(members[place]).tolist()
+            yield waiting[place].pop()
 
 
 def shuffled_batches(n_examples: int, *, batch_size: int, seed: tuple[int, ...]) -> Iterator[list[int]]:

@@ -70,10 +70,7 @@ def update_teacher(
         correction: whose numbers the weights are, if they are; put back into their range after the step.
     """
     weights = [weight for group in optimizer.param_groups for weight in group["params"]]
-    for pull in pulls:
-        felt = [(tensor, slope) for tensor, slope in pull if tensor.requires_grad]
-        if felt:
-            torch.autograd.backward([one for one, _ in felt], [slope for _, slope in felt], inputs=weights)
+    _pull(weights, pulls)
     moving = [weight for weight in weights if weight.grad is not None]
     if not moving:
         return TeacherMoved(gradient_norm=0.0, update_ratio=0.0)
@@ -83,25 +80,39 @@ def update_teacher(
         optimizer.zero_grad(set_to_none=True)
         return TeacherMoved(gradient_norm=float(norm), update_ratio=0.0)
     if taming is not None:
-        moving = weights
-        norm = nn.utils.get_total_norm([weight.grad for weight in moving if weight.grad is not None])
+        moving, norm = weights, nn.utils.get_total_norm([weight.grad for weight in weights if weight.grad is not None])
     if isinstance(correction, Memory) and opened is None:
         opened = [correction.asked()]
     if max_gradient_norm is not None:
         nn.utils.clip_grads_with_norm_(moving, max_gradient_norm, norm)
-    with torch.no_grad():
-        size = _norm(weights)
-        before = [weight.clone() for weight in moving]
-        optimizer.step()
-        if opened is not None:
-            for weight, was, moves in zip(moving, before, opened, strict=True):
-                weight.copy_(torch.where(moves, weight, was))
-        if correction is not None:
-            bound(correction)
-        torch._foreach_sub_(before, moving)
-        moved = _norm(before)
+    ratio = _stepped(optimizer, weights, moving, opened, correction)
+    return TeacherMoved(gradient_norm=float(norm), update_ratio=ratio)
+
+
+def _pull(weights: Sequence[Tensor], pulls: Iterable[Pull]) -> None:
+    for pull in pulls:
+        felt = [(tensor, slope) for tensor, slope in pull if tensor.requires_grad]
+        if felt:
+            torch.autograd.backward([one for one, _ in felt], [slope for _, slope in felt], inputs=weights)
+
+
+@torch.no_grad()
+def _stepped(
+    optimizer: Optimizer, weights: list[Tensor], moving: list[Tensor], opened: Sequence[Tensor] | None, correction: nn.Module | None
+) -> float | None:
+    """Take the step, undo it where the gate is shut, and return update norm over weight norm; None: all weights were zero."""
+    size = _norm(weights)
+    before = [weight.clone() for weight in moving]
+    optimizer.step()
+    if opened is not None:
+        for weight, was, moves in zip(moving, before, opened, strict=True):
+            weight.copy_(torch.where(moves, weight, was))
+    if correction is not None:
+        bound(correction)
+    torch._foreach_sub_(before, moving)
+    moved = _norm(before)
     optimizer.zero_grad(set_to_none=True)
-    return TeacherMoved(gradient_norm=float(norm), update_ratio=float(moved / size) if size > 0 else None)
+    return float(moved / size) if size > 0 else None
 
 
 def _tamed(weights: Sequence[Tensor], taming: Taming | None) -> tuple[list[Tensor] | None, bool]:

@@ -54,10 +54,14 @@ def probe_count(trace: sqlite3.Connection) -> int:
     return int(trace.execute("SELECT count(*) FROM examples WHERE split = 'probe'").fetchone()[0])
 
 
-def example_rows(trace: sqlite3.Connection, split: str) -> list[Row]:
-    """Return the rows of the examples of a split by id, without the split; traces before version 8 have no groups and sources."""
-    later = ", group_name, source_name" if has_column(trace, "examples", "group_name") else ", '', ''"
-    return trace.execute(f"SELECT id, text, text_pair, label, truth{later} FROM examples WHERE split = ? ORDER BY id", (split,)).fetchall()
+def examples_table(trace: sqlite3.Connection | None, split: str) -> pd.DataFrame:
+    """Return the examples of a split as `TraceReader.examples` has them; in traces before version 8 all groups and sources are empty."""
+    later = "group_name, source_name" if trace is not None and has_column(trace, "examples", "group_name") else "'', ''"
+    query = f"SELECT id, text, text_pair, label, truth, {later} FROM examples WHERE split = ? ORDER BY id"
+    found = [] if trace is None else trace.execute(query, (split,)).fetchall()
+    rows = [(*row[:4], None if row[4] is None else tuple(decoded_blob(row[4], "<f8", len(row[4]) // 8).tolist()), *row[5:])
+            for row in found]  # fmt: skip
+    return table(rows, ["id", "text", "text_pair", "label", "truth", "group_name", "source_name"], {"id": "int64", "label": "int64"})
 
 
 def check_examples(wanted: Integers, n_examples: int) -> None:
@@ -139,6 +143,15 @@ def chosen_readings(
     for row, blob in enumerate(found.values()):
         logits[row] = shape.decoded(blob, shape.examples)
     return np.asarray(list(found), dtype=np.int64), logits
+
+
+def decoded_digest(trace: sqlite3.Connection) -> tuple[list[Bin], list[int], list[Floats]]:
+    """Return the bins and the quantiles (2, 4, 5) with their steps that were written with a long trace."""
+    n_probe = probe_count(trace)
+    bins = [decoded_bin(row, n_probe) for row in trace.execute(
+        "SELECT bin, first_step, last_step, readings, measures, classes, sums, counts FROM digest ORDER BY bin")]  # fmt: skip
+    rows = trace.execute("SELECT step, quantiles FROM bands ORDER BY step").fetchall()
+    return bins, [step for step, _ in rows], list(decoded_quantiles([blob for _, blob in rows]))
 
 
 def decoded_bin(row: Row, n_probe: int) -> Bin:
@@ -260,6 +273,12 @@ def decoded_blob(blob: bytes, dtype: str | np.dtype[Any], *shape: int) -> NDArra
         raise RunError(f"The trace is damaged: one of its arrays has {len(blob)} bytes where the shape {shape} needs "
                        f"{math.prod(shape) * kind.itemsize}. Restore trace.sqlite from a copy, or start the run again.")
     return np.frombuffer(blob, kind).reshape(shape).astype(kind.newbyteorder("="))
+
+
+def bindable(values: Sequence[object]) -> tuple[object, ...]:
+    """Return values of a query as SQLite takes them: of numpy's a plain number, since else it finds nothing without a word."""
+    # It takes a numpy number for a blob, which is greater than every number.
+    return tuple(one.item() if isinstance(one, np.generic) else one for one in values)
 
 
 def marks(values: Iterable[object]) -> str:

@@ -18,7 +18,7 @@ from ikd.trace.decoding import class_count, decoded_blob, has_column, has_table
 from ikd.trace.rows import storable
 
 SCORED = ("validation", "test")
-FINAL_ROLES = ("frozen_teacher", "teacher", "student")
+FINAL_ROLES = ("frozen_teacher", "teacher", "student_before_exam_texts", "student")
 
 
 @dataclass(frozen=True, kw_only=True)

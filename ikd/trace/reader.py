@@ -18,16 +18,16 @@ from ikd.trace.binning import Bin
 from ikd.trace.connection import reading
 from ikd.trace.decoding import (
     Row,
+    bindable,
     check_examples,
     chosen_readings,
     course_table,
-    decoded_bin,
     decoded_blob,
     decoded_course,
+    decoded_digest,
     decoded_meta,
-    decoded_quantiles,
     decoded_readings,
-    example_rows,
+    examples_table,
     has_table,
     marks,
     norms_at,
@@ -39,6 +39,7 @@ from ikd.trace.decoding import (
 from ikd.trace.final import Final, decoded_final
 from ikd.trace.folder import RunFolder
 from ikd.trace.issued import sizes_table
+from ikd.trace.numbers import numbers_table
 from ikd.trace.rows import interventions_in
 from ikd.trace.schema import SCALARS, SCHEMA_VERSION
 
@@ -84,15 +85,10 @@ class TraceReader:
     def examples(self, split: str) -> pd.DataFrame:
         """Return the examples of "course", "probe", "validation" or "test" by id.
 
-        Returns:
-            columns id, text, text_pair, label, truth (tuple or None), group_name and source_name (empty where there is none).
+        Columns: id, text, text_pair, label, truth (tuple or None), group_name and source_name (empty where there is none).
         """
-        names = ["id", "text", "text_pair", "label", "truth", "group_name", "source_name"]
         with self._trace() as trace:
-            rows = [] if trace is None else example_rows(trace, split)
-        rows = [(*row[:4], None if row[4] is None else tuple(decoded_blob(row[4], "<f8", len(row[4]) // 8).tolist()), *row[5:])
-                for row in rows]
-        return table(rows, names, {"id": "int64", "label": "int64"})
+            return examples_table(trace, split)
 
     def scalars(self, names: Sequence[str] | None = None, *, after: int = -1) -> pd.DataFrame:
         """Return scalars measured after a step: columns step, name, value, sorted by step and name."""
@@ -212,28 +208,13 @@ class TraceReader:
         Returns:
             columns step, number (its place), name, value, truth (NaN where it is not known); no rows where the teacher learns weights.
         """
-        columns = ["step", "number", "name", "value", "truth"]
-        kinds = {"step": "int64", "number": "int64", "value": "float64", "truth": "float64"}
         with self._trace() as trace:
-            if trace is None or not has_table(trace, "numbers"):
-                return table([], columns, kinds)
-            names = decoded_meta(trace, "numbers").get("numbers", [])
-            truth = decoded_meta(trace, "numbers_truth").get("numbers_truth", [])
-            rows = trace.execute("SELECT step, numbers FROM numbers WHERE step > ? ORDER BY step", (int(after),)).fetchall()
-        found = [(step, at, name, float(value), truth[at] if at < len(truth) else float("nan")) for step, blob in rows
-                 for at, (name, value) in enumerate(zip(names, decoded_blob(blob, "<f4", len(names)), strict=True))]  # fmt: skip
-        return table(found, columns, kinds)
+            return numbers_table(trace, after=int(after))
 
     def digest_rows(self) -> tuple[list[Bin], list[int], list[Floats]]:
         """Return the bins and the quantiles (2, 4, 5) with their steps that were written with a long trace; none in a short one."""
         with self._trace() as trace:
-            if trace is None or not has_table(trace, "digest"):
-                return [], [], []
-            n_probe = probe_count(trace)
-            bins = [decoded_bin(row, n_probe) for row in trace.execute(
-                "SELECT bin, first_step, last_step, readings, measures, classes, sums, counts FROM digest ORDER BY bin")]  # fmt: skip
-            rows = trace.execute("SELECT step, quantiles FROM bands ORDER BY step").fetchall()
-        return bins, [step for step, _ in rows], list(decoded_quantiles([blob for _, blob in rows]))
+            return ([], [], []) if trace is None or not has_table(trace, "digest") else decoded_digest(trace)
 
     def course(self, step: int) -> Course | None:
         """Return every soft target issued at a step, None where none was."""
@@ -311,12 +292,7 @@ class TraceReader:
 
     def _rows(self, query: str, values: Sequence[object] = ()) -> list[Row]:
         with self._trace() as trace:
-            return [] if trace is None else trace.execute(query, _bindable(values)).fetchall()
-
-
-def _bindable(values: Sequence[object]) -> tuple[object, ...]:
-    # SQLite takes a numpy number for a blob, which is greater than every number, and finds nothing without a word.
-    return tuple(one.item() if isinstance(one, np.generic) else one for one in values)
+            return [] if trace is None else trace.execute(query, bindable(values)).fetchall()
 
 
 def _check_role(role: str, known: tuple[str, ...] = ROLES) -> None:

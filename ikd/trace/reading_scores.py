@@ -1,4 +1,4 @@
-"""All scores of the probe set, and of its groups, over the steps of a run, derived from its readings as they come."""
+"""All scores of the probe set over the steps of a run, derived from its readings as they come."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 from ikd.events import Floats, Integers
 from ikd.metrics.readings import reading_scores
 from ikd.metrics.resampling import Estimate, intervals
+from ikd.metrics.scores import METRICS
 from ikd.trace.reader import TraceReader
 
 ROLES = ("teacher", "student")
@@ -26,16 +27,24 @@ def grown_scores(reader: TraceReader, probe: pd.DataFrame, known: pd.DataFrame |
         probe: its probe examples, of `TraceReader.examples`.
         known: what an earlier call returned; None at first.
     """
-    after = -1 if known is None or known.empty else int(known["step"].iloc[-1])
-    steps = reader.reading_steps(after=after)
-    if len(steps) > MOST_READINGS:
-        steps = steps[np.unique(np.linspace(0, len(steps) - 1, MOST_READINGS).astype(np.int64))]
+    steps = new_steps(reader, after=-1 if known is None or known.empty else int(known["step"].iloc[-1]))
     parts = [] if known is None or known.empty else [known]
-    at_once = max(1, _NUMBERS_AT_ONCE // max(len(probe) * len(reader.meta().get("label_names", ())), 1)) if len(steps) else 1
+    at_once = steps_at_once(reader, len(probe)) if len(steps) else 1
     for first in range(0, len(steps), at_once):
         parts += [_scored(reader, probe, steps[first : first + at_once])]
     blank = pd.DataFrame({"step": np.zeros(0, np.int64), "name": np.zeros(0, object), "value": np.zeros(0)})
     return pd.concat(parts, ignore_index=True) if parts else blank
+
+
+def new_steps(reader: TraceReader, *, after: int) -> Integers:
+    """Return the steps of the readings after a step that are to be scored: of very many evenly spaced ones."""
+    steps = reader.reading_steps(after=after)
+    return steps if len(steps) <= MOST_READINGS else steps[np.unique(np.linspace(0, len(steps) - 1, MOST_READINGS).astype(np.int64))]
+
+
+def steps_at_once(reader: TraceReader, n_probe: int) -> int:
+    """Return how many readings of a trace are held at once."""
+    return max(1, _NUMBERS_AT_ONCE // max(n_probe * len(reader.meta().get("label_names", ())), 1))
 
 
 def reading_intervals(reader: TraceReader, probe: pd.DataFrame, step: int) -> dict[str, dict[str, Estimate]]:
@@ -59,6 +68,7 @@ def _scored(reader: TraceReader, probe: pd.DataFrame, steps: Integers) -> pd.Dat
     for role in ROLES:
         own, logits = reader.readings_at(role, steps.tolist())
         scores = reading_scores(logits, *answers(probe, logits)) if len(own) else {}
-        parts += [pd.DataFrame({"step": own, "name": f"{role}_{name}", "value": values}) for name, values in scores.items()]
+        parts += [pd.DataFrame({"step": own, "name": f"{role}_{name}", "value": values}) for name, values in scores.items()
+                  if name in METRICS]  # fmt: skip
     table = pd.concat(parts, ignore_index=True)
     return table.sort_values(["step", "name"], kind="stable", ignore_index=True)

@@ -17,6 +17,7 @@ from ikd.events import (
     Intervened,
     Notice,
     Predicted,
+    Progress,
     Reading,
     RunFinished,
     RunStarted,
@@ -146,7 +147,7 @@ class Recorder:
                     write_final(cursor, event, n_classes=self._n_classes)
             case RunFinished():
                 with self._transaction("the final scores") as cursor:
-                    write_meta(cursor, {"scores": dict(event.scores)})
+                    write_meta(cursor, {"scores": dict(event.scores), **({"ending": dict(event.facts)} if event.facts else {})})
             case Stage():
                 self._flush_teacher_training()
                 self._folder.append_log(f"Stage: {event.name}{f' ({event.total} steps)' if event.total else ''}")
@@ -155,6 +156,8 @@ class Recorder:
                     write_intervention(cursor, event)
             case Notice():
                 self._folder.append_log(event.text, warning=event.warning)
+            case Progress():
+                pass
             case _:
                 assert_never(event)
 

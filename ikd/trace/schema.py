@@ -66,7 +66,8 @@ TABLES: dict[str, dict[str, str]] = {
         "numbers": "float32 blob (numbers,): the numbers as they are, named in meta.numbers",
     },
     "final": {
-        "role": "frozen_teacher (before the first step, where the teacher learns), teacher or student (after the last step)",
+        "role": "frozen_teacher (before the first step, where the teacher learns), teacher or student (after the last step), or "
+        "student_before_exam_texts (after the last course step, where the student then studied the exam texts)",
         "split": "validation or test, whose examples stand in the table examples; traces before version 6 have no such table",
         "logits": "float32 blob (examples of the split, classes)",
     },
@@ -120,11 +121,12 @@ SCALARS: dict[str, str] = {
     "exam_loss": "cross-entropy of the exam batch after the course step",
     "exam_loss_before": "cross-entropy of the same exam batch before the course step (at readings)",
     "exam_loss_predicted_change": "-v . U(g): first-order change of the exam loss, v taken before the step (at readings)",
+    "exam_split_loss": "cross-entropy of the student on the whole exam split, where the best student is kept",
     "influence_sum": "sum of the influences of the course batch, equal to -w . g; zero, but for rounding, where clipping is active: "
     "scaling the whole gradient then changes nothing",
     "influence_sum_unclipped": "the same sum with the clip factor held constant, before clipping takes the part along g away; equal to "
     "influence_sum where clipping is not active",
-    "teacher_loss": "the teacher's own loss on the course batch, where it learns without exams",
+    "teacher_loss": "the teacher's own loss on the course batch, where it learns without exams; on the exam batch under policy direct",
     "temperature": "temperature of the soft targets, where it follows a schedule",
     "alpha": "weight of the teacher against the labels, where temperature or alpha follows a schedule",
     "anchor_loss": "unweighted anchor term of the teacher's update",
@@ -135,6 +137,10 @@ SCALARS: dict[str, str] = {
     "teacher_accuracy": "teacher accuracy on the probe set",
     "student_nll": "student mean negative log-likelihood of the labels on the probe set",
     "teacher_nll": "teacher mean negative log-likelihood of the labels on the probe set",
+    "reliance_teacher": "how far the teacher relies on the cue word of a shortcut task (at readings): the mean total variation between its "
+    "soft targets on a probe text and on the same text with another cue word, at the training temperature of the first step; at step 0 the "
+    "frozen teacher's",
+    "reliance_student": "the same of the student",
     "agreement": "share of probe examples on which student and teacher give the same class",
     "drift_median": "median over the probe set of KL(teacher now || frozen teacher), at the training temperature (of the first step, "
     "where it changes)",
@@ -192,6 +198,8 @@ PARQUET_TABLES: dict[str, dict[str, str]] = {
         "label": "int64: hard label of the example, -1 where there is none",
         "frozen_teacher_logits": "list<float>: what the teacher said before the first step, or null where it was not asked",
         "teacher_logits": "list<float>: what the teacher said after the last step, or null where the run did not come so far",
+        "student_before_exam_texts_logits": "list<float>: what the student said after the last course step, or null where it did not study "
+        "the exam texts then",
         "student_logits": "list<float>: what the student said after the last step, or null where the run did not come so far",
     },
 }

@@ -94,9 +94,10 @@ def _by_group(given: Predictions, drawn: Mapping[str, Doubles]) -> Doubles:
 
 
 def role_words(roles: Sequence[str]) -> dict[str, str]:
-    """Return what roles are called beside each other: the teacher is told from itself before the first step, where that was asked."""
+    """Return what roles are called beside each other: teacher and student are told from themselves before they learned on, where asked."""
     now = "teacher after" if "frozen_teacher" in roles else "teacher"
-    words = {"frozen_teacher": "teacher before", "teacher": now, "student": "student"}
+    after = "student after exam texts" if "student_before_exam_texts" in roles else "student"
+    words = {"frozen_teacher": "teacher before", "teacher": now, "student_before_exam_texts": "student before exam texts", "student": after}
     return {role: words[role] for role in FINAL_ROLES if role in roles}
 
 
@@ -164,7 +165,7 @@ def group_words(scores: SplitScores, score: str) -> pd.DataFrame:
         score: of `GROUP_SCORES`.
     """
     number = GROUP_SCORES.index(score)
-    worst = {role: _worst_first(values[:, number, 0], scores.group_counts, score) for role, values in scores.by_group.items()}
+    worst = {role: worst_first(scores, role, score) for role in scores.by_group}
     order = worst[next(role for role in reversed(FINAL_ROLES) if role in worst)]
     rows = []
     for place in order:
@@ -176,10 +177,10 @@ def group_words(scores: SplitScores, score: str) -> pd.DataFrame:
     return pd.DataFrame(rows, columns=["group", "examples", *(scores.roles[role] for role in scores.by_group), "worst of"])
 
 
-def _worst_first(values: Doubles, counts: Doubles, score: str) -> list[int]:
-    """Return the places of groups, the worst first, of equal ones the largest; those without a value last."""
-    sign = 1 if METRICS[score].larger_is_better else -1
-    order: list[int] = np.lexsort((-counts, sign * np.nan_to_num(values, nan=np.inf * sign))).tolist()
+def worst_first(scores: SplitScores, role: str, score: str) -> list[int]:
+    """Return the places of the groups by one of `GROUP_SCORES`, the worst first, of equal ones the largest; those without a value last."""
+    values, sign = scores.by_group[role][:, GROUP_SCORES.index(score), 0], 1 if METRICS[score].larger_is_better else -1
+    order: list[int] = np.lexsort((-scores.group_counts, np.where(np.isnan(values), np.inf, sign * values))).tolist()
     return order
 
 

@@ -137,4 +137,5 @@ def _start_of(name: str) -> tuple[str, str, str]:
 
 def _task_word(config: RunConfig) -> str:
     name = config.task.hub_name if config.task.name == "hub" and config.task.hub_name else config.task.name
+    name += "" if config.task.shift == "none" else f"-{config.task.shift}"
     return re.sub(r"[^a-z0-9]+", "-", name.lower()).strip("-")[:30].strip("-") or "task"

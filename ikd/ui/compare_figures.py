@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from ikd.metrics.scores import METRICS
 from ikd.plots.compare import curve_chart, curve_table, frontier_chart, frontier_table
-from ikd.runs.spent import flops_spent
+from ikd.runs.spent import exam_scalar, flops_spent
 from ikd.trace.comparing import AXES, along, gap_words, paired_scores, same_texts
 from ikd.trace.thin import thin
 from ikd.ui.compare_runs import Compared
@@ -23,6 +23,8 @@ MOST_POINTS = 500
 SERIES = {"student_accuracy": "student's accuracy", "student_nll": "student's negative log-likelihood",
           "teacher_accuracy": "teacher's accuracy", "teacher_nll": "teacher's negative log-likelihood", "agreement": "agreement",
           "drift_median": "drift of the soft targets", "course_loss": "course loss", "exam_loss": "exam loss"}  # fmt: skip
+OF_GROUPS = {f"{role}_worst_group_accuracy": f"{role}'s worst-group accuracy" for role in ("student", "teacher")}
+"""What can be drawn where examples belong to groups; no scalar holds it."""
 SPLITS = ("test", "validation")
 OF_AXIS = {
     "flops": " Operations are counted on the run's own models and added up by the cost model of the Method page; readings, fine-tuning and "
@@ -35,21 +37,38 @@ def spent_at(one: Compared, steps: NDArray[np.int64]) -> NDArray[np.float64] | N
     """Return the floating-point operations a run had spent before each of some steps, None where its trace does not know."""
     if one.config is None:
         return None
-    exams = one.tail.scalars("exam_loss")["step"].tolist()
+    exams = one.tail.scalars(exam_scalar(one.config))["step"].tolist()
     last = int(one.tail.reader.last_step())
     return flops_spent(one.config, one.tail.meta.get("facts", {}), exams=exams, n_steps=max(last, 0), steps=steps)
+
+
+def offered_series(runs: list[Compared]) -> dict[str, str]:
+    """Return the words of each score that can be drawn over the run, by its name."""
+    grouped = any(one.tail.started() and one.tail.has_groups() for one in runs)
+    return {**SERIES, **(OF_GROUPS if grouped else {})}
+
+
+def series_of(one: Compared, what: str) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
+    """Return steps (N,) and values (N,) of a score of a run; none where its trace does not hold it."""
+    if what not in OF_GROUPS:
+        table = one.tail.scalars(what)
+        return table["step"].to_numpy(), table["value"].to_numpy()
+    if not (one.tail.started() and one.tail.has_groups()):
+        return np.zeros(0, np.int64), np.zeros(0)
+    found = one.tail.group_readings()
+    return found.steps, found.worst(what.split("_")[0])
 
 
 def draw_curves(runs: list[Compared]) -> None:
     """Draw one score of all runs over steps, epochs, seconds or operations."""
     with st.container(horizontal=True):
-        what = str(st.selectbox("Score", list(SERIES), format_func=SERIES.__getitem__, key="compare-series", width=320))
+        offered = offered_series(runs)
+        what = str(st.selectbox("Score", list(offered), format_func=offered.__getitem__, key="compare-series", width=320))
         axis = str(st.segmented_control("Over", list(AXES), format_func=AXES.__getitem__, key="compare-axis", default="step",
                                         required=True))  # fmt: skip
     series, unknown = {}, []
     for one in runs:
-        table = one.tail.scalars(what)
-        steps, values = table["step"].to_numpy(), table["value"].to_numpy()
+        steps, values = series_of(one, what)
         places = spent_at(one, steps) if axis == "flops" else along(one.tail.reader, one.config, steps, axis)
         if places is None or not len(steps):
             unknown.append(one.name)
@@ -64,8 +83,8 @@ def draw_curves(runs: list[Compared]) -> None:
     shown = [one for one in runs if one.name in series]
     said = "; ".join(f"{name} from {values[0]:.3f} to {values[-1]:.3f}" for name, (_, values) in series.items() if len(values))
     show_figure(
-        curve_chart, curve_table(series), key=f"compare-curves-{what}-{axis}", zoom="zoom_compare", spoken=f"{SERIES[what]}: {said}.",
-        runs=[one.name for one in shown], slots=[one.slot for one in shown], x_title=AXES[axis], title=SERIES[what],
+        curve_chart, curve_table(series), key=f"compare-curves-{what}-{axis}", zoom="zoom_compare", spoken=f"{offered[what]}: {said}.",
+        runs=[one.name for one in shown], slots=[one.slot for one in shown], x_title=AXES[axis], title=offered[what],
         zoom_name="zoom_compare",
     )  # fmt: skip
     st.caption(f"On the probe examples of each run.{OF_AXIS.get(axis, '')}")

@@ -15,13 +15,13 @@ from ikd.plots.compare import curve_chart, curve_table, frontier_chart, frontier
 from ikd.study.writing import escaped, latex_escaped
 from ikd.trace.comparing import OUTCOMES, gap_words, mcnemar, same_texts, settings_that_differ
 from ikd.trace.thin import thin
-from ikd.ui.compare_figures import MOST_POINTS, SERIES, common_split, cost_table, final_table
+from ikd.ui.compare_figures import MOST_POINTS, OF_GROUPS, SERIES, common_split, cost_table, final_table, series_of
 from ikd.ui.compare_runs import Compared
 from ikd.ui.compare_texts import texts_table
 from ikd.ui.html_file import html_figure, html_page, html_table, html_text
 
 MOST_TEXTS = 60
-DRAWN = ("student_accuracy", "student_nll", "teacher_accuracy")
+DRAWN = ("student_accuracy", "student_nll", "teacher_accuracy", "student_worst_group_accuracy")
 
 
 def draw_report(runs: list[Compared]) -> None:
@@ -100,16 +100,16 @@ def report_of(runs: list[Compared]) -> str:
 def _curves(runs: list[Compared], what: str) -> str:
     series = {}
     for one in runs:
-        table = one.tail.scalars(what)
-        steps, values = table["step"].to_numpy(), table["value"].to_numpy()
+        steps, values = series_of(one, what)
         if len(steps):
             series[one.name] = thin(steps, values, MOST_POINTS)
     shown = [one for one in runs if one.name in series]
     if not shown:
         return ""
+    title = {**SERIES, **OF_GROUPS}[what]
     chart = curve_chart(pd.DataFrame(), runs=[one.name for one in shown], slots=[one.slot for one in shown], x_title="steps",
-                        title=SERIES[what], zoom_name="zoom")  # fmt: skip
-    return f"<h3>{html_text(SERIES[what].capitalize())}</h3>{html_figure(chart, curve_table(series))}"
+                        title=title, zoom_name="zoom")  # fmt: skip
+    return f"<h3>{html_text(title.capitalize())}</h3>{html_figure(chart, curve_table(series))}"
 
 
 def _frontier(runs: list[Compared], split: str, what: str) -> str:

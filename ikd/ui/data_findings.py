@@ -65,10 +65,17 @@ def draw_splits(found: Inspection) -> None:
     """Draw the size of each split and its class balance."""
     rows = [
         {"split": one.name, "texts": one.n_rows, "without a label": one.unlabelled, "with known truth": one.with_truth,
+         **({"with a stored soft target": one.with_targets} if any(split.with_targets for split in found.splits) else {}),
          "classes present": sum(n > 0 for n in one.classes)}
         for one in found.splits
     ]  # fmt: skip
     st.dataframe(pd.DataFrame(rows), hide_index=True, key="split-sizes")
+    if any(one.groups for one in found.splits):
+        st.markdown("**Groups**")
+        st.dataframe(group_rows(found), hide_index=True, key="split-groups")
+    if found.sources:
+        st.markdown("**Sources of the course**")
+        st.dataframe(source_rows(found), hide_index=True, key="split-sources")
     names = [visible(name, longest=40) for name in found.label_names]
     table = balance_table({one.name: one.classes for one in found.splits}, names)
     splits = [one.name for one in found.splits]
@@ -77,6 +84,30 @@ def draw_splits(found: Inspection) -> None:
     show_figure(balance_chart, table, key="class-balance", spoken=f"Texts of each class. {spoken}.", n_classes=len(names), splits=splits)
     st.caption("Equal bars of a class: its share is the same in every split. The number is that of its texts. Of many classes the "
                "15 largest and the 15 smallest are drawn.")  # fmt: skip
+
+
+def group_rows(found: Inspection) -> pd.DataFrame:
+    """Return the texts of each group by split."""
+    names = sorted({name for one in found.splits for name, _ in one.groups})
+    rows = [{"group": visible(name, longest=80), **{one.name: dict(one.groups).get(name, 0) for one in found.splits}} for name in names]
+    without = {one.name: one.n_rows - sum(n for _, n in one.groups) for one in found.splits}
+    return pd.DataFrame([*rows, {"group": "(in none)", **without}] if any(without.values()) else rows)
+
+
+def source_rows(found: Inspection) -> pd.DataFrame:
+    """Return the course texts of each source and, where it is known, how often it is right: in all and by the class that it names.
+
+    Of sources with stored soft targets also how many there are, and how often the most probable class is the label.
+    """
+    names = [visible(name, longest=40) for name in found.label_names]
+    rows = []
+    for one in found.sources:
+        worth = {f"right when it says {name}": f"{100 * share:.0f} %" for name, share in zip(names, one.worth, strict=False)}
+        right = {"right": f"{100 * one.right:.0f} %"} if one.right is not None else {}
+        agrees = {"agrees with the label": "" if one.agrees is None else f"{100 * one.agrees:.0f} %"}
+        stored = {"stored soft targets": one.with_targets, **agrees} if any(source.with_targets for source in found.sources) else {}
+        rows.append({"source": visible(one.name, longest=80), "course texts": one.n_rows, **stored, **right, **worth})
+    return pd.DataFrame(rows)
 
 
 def draw_lengths(found: Inspection) -> None:

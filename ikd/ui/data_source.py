@@ -16,12 +16,17 @@ from ikd.ui.shell import sentences
 from ikd.ui.uploads import draw_kept_files, draw_uploads
 from ikd.ui.wording import plain
 
-FIRST = ("train_file", "validation_file", "test_file", "unlabelled_file", "hub_name", "hub_config", "ambiguity")
+FIRST = ("train_file", "validation_file", "test_file", "exam_file", "unlabelled_file", "hub_name", "hub_config", "ambiguity", "shift",
+         "shift_strength")  # fmt: skip
 SIZES = ("train_size", "exam_size", "validation_size", "test_size", "seed", "max_length", "long_texts")
-REST = ("header", "delimiter", "encoding", "hub_revision", "hub_validation_split", "hub_test_split", "soft_label_order")
+REST = ("header", "delimiter", "encoding", "hub_revision", "hub_validation_split", "hub_test_split", "hub_exam_split", "soft_label_order",
+        "soft_target_order")  # fmt: skip
 COLUMNS = {"text": "text_column", "text_pair": "text_pair_column", "label": "label_column"}
+BESIDE = {"group": "group_column", "source": "source_column"}
+SEVERAL = {"soft": ("soft_label_column", "none: the truth is not known"), "soft_target": ("soft_target_column", "none: none are stored")}
 NO_COLUMN = "-"
 OF_A_SOURCE = ("task.text_column", "task.text_pair_column", "task.label_column", "task.soft_label_column", "task.soft_label_order",
+               "task.group_column", "task.source_column", "task.soft_target_column", "task.soft_target_order",
                "task.label_map")  # fmt: skip
 _FOUND = "hub-found"
 
@@ -82,25 +87,30 @@ def draw_columns(found: Inspection) -> None:
         for role, name in COLUMNS.items():
             extra = [NO_COLUMN] if role == "text_pair" else []
             _choose(every[name], [*extra, *dict.fromkeys(table.columns)], table.used.get(role))
-        _choose_soft(every["soft_label_column"], list(dict.fromkeys(table.columns)), table.used.get("soft", ""))
+        # Columns beside text and label may stand in another table alone.
+        columns = list(dict.fromkeys(column for one in found.tables for column in one.columns))
+        for role, name in BESIDE.items():
+            _choose(every[name], columns, table.used.get(role), placeholder="none")
+        for role, (name, nothing) in SEVERAL.items():
+            _choose_several(every[name], columns, table.used.get(role, ""), placeholder=nothing)
 
 
-def _choose(one: Setting, options: Sequence[str], used: str | None) -> None:
+def _choose(one: Setting, options: Sequence[str], used: str | None, *, placeholder: str = "choose a column") -> None:
     key = f"column-{one.name}"
     shown = str(values_of_session().get(one.path) or used or "") or None
     choices = list(options) if shown is None or shown in options else [shown, *options]
     st.session_state[key] = shown
-    st.selectbox(one.label, choices, key=key, index=None, placeholder="choose a column", help=help_of(one),
+    st.selectbox(one.label, choices, key=key, index=None, placeholder=placeholder, help=help_of(one),
                  format_func=lambda name: "none" if name == NO_COLUMN else plain_name(name),
                  on_change=_keep, args=(one.path, key, lambda value: value))  # fmt: skip
 
 
-def _choose_soft(one: Setting, options: Sequence[str], used: str) -> None:
+def _choose_several(one: Setting, options: Sequence[str], used: str, *, placeholder: str) -> None:
     key = f"column-{one.name}"
     named = str(values_of_session().get(one.path) or used)
     chosen = [named] if named in options else [name.strip() for name in named.split(",") if name.strip() in options]
     st.session_state[key] = chosen
-    st.multiselect(one.label, options, key=key, help=help_of(one), placeholder="none: the truth is not known",
+    st.multiselect(one.label, options, key=key, help=help_of(one), placeholder=placeholder,
                    format_func=plain_name, on_change=_keep, args=(one.path, key, lambda value: ", ".join(value) or None))  # fmt: skip
 
 

@@ -14,7 +14,8 @@ from ikd.runs.inspection import Inspection, TableView
 from ikd.ui.data_source import put
 from ikd.ui.wording import plain, visible
 
-ROLE_WORDS = {"text": "text", "text_pair": "second text", "label": "label", "soft": "soft labels"}
+ROLE_WORDS = {"text": "text", "text_pair": "second text", "label": "label", "soft": "soft labels", "group": "group", "source": "source",
+              "soft_target": "soft targets"}  # fmt: skip
 MOST_LABELS = 1000
 _EDITED = "label-editor"
 

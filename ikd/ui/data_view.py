@@ -88,7 +88,8 @@ def _verdict(found: Inspection) -> None:
                 st.caption("Name the class of each label below, under Labels.")
             return
         sizes = ", ".join(f"{split.n_rows:,} {split.name}" for split in found.splits)
-        st.success(f"Ready to train: {sizes} texts in {len(found.label_names)} classes.", icon=":material/check_circle:")
+        mark = f" ({plain(found.marked)})" if found.marked else ""
+        st.success(f"Ready to train{mark}: {sizes} texts in {len(found.label_names)} classes.", icon=":material/check_circle:")
         page_link("train", label="Choose models and train", icon=":material/arrow_forward:", key="data-go")
 
 

@@ -190,11 +190,13 @@ def _draw_text(example: pd.Series, names: Sequence[str], split: str, *, votes: b
         name = names[label] if 0 <= label < len(names) else str(label)
         said = "without a label" if label == UNLABELLED else f"hard label **{plain(name)}**"
         words = [f"{SPLIT_TITLES[split]} {int(example['id'])}", said, _truth_words(truth, names, votes=votes)]
+        words += [f"{what} **{plain(example[column])}**" for what, column in BELONGS.items() if example[column]]
         st.markdown(" · ".join(words))
         if split == "probe":
             st.caption(NOT_TRAINED)
 
 
+BELONGS = {"group": "group_name", "label or soft target from": "source_name"}
 SPLIT_TITLES = {"probe": "Probe example", "course": "Course example"}
 
 

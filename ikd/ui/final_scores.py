@@ -28,6 +28,7 @@ from ikd.trace.scores import (
 from ikd.trace.state import RunState
 from ikd.ui.downloads import csv_bytes
 from ikd.ui.figures import show_figure
+from ikd.ui.final_groups import draw_groups
 from ikd.ui.run_extras import draw_plain_scores
 from ikd.ui.shell import sentences
 from ikd.ui.tail import Tail
@@ -43,6 +44,7 @@ SURE = (
     "examples say little."
 )
 LEANS = "A calibration error grows with chance alone, and a resample adds chance: its interval leans upwards."
+WORST_LEANS = " That of the worst group leans downwards, as the lowest of several numbers does."
 
 
 def draw_final_scores(run: RunState, tail: Tail) -> None:
@@ -60,8 +62,10 @@ def draw_final_scores(run: RunState, tail: Tail) -> None:
         for one in several:
             with st.container(key=f"final-{one.split}"):
                 _draw_table(one)
-        truth = any(METRICS[name].needs_truth for one in several for name in one.estimates)
-        st.caption(f"On whole splits, at temperature 1; the numbers above are of the probe examples alone. {HOW} {LEANS}")
+        truth, grouped = (any(getattr(METRICS[name], what) for one in several for name in one.estimates)
+                          for what in ("needs_truth", "needs_groups"))  # fmt: skip
+        leans = f"{LEANS}{WORST_LEANS if grouped else ''}"
+        st.caption(f"On whole splits, at temperature 1; the numbers above are of the probe examples alone. {HOW} {leans}")
         with st.expander("What the scores mean", key="score-meanings"):
             for metric in (METRICS[name] for name in METRICS if any(name in one.estimates for one in several)):
                 st.markdown(f"**{metric.label}.** {metric.meaning}")
@@ -69,7 +73,7 @@ def draw_final_scores(run: RunState, tail: Tail) -> None:
                 st.markdown("**The truth** of an example are the probabilities of its classes that the task knows beside the label.")
         st.download_button("Scores as CSV", lambda: csv_bytes(score_rows(several)), f"{tail.folder.path.name}-scores.csv", "text/csv",
                            icon=":material/download:", key="download-scores", on_click="ignore")  # fmt: skip
-        _draw_figures(several, list(tail.meta["label_names"]))
+        _draw_figures(several, list(tail.meta["label_names"]), run=tail.folder.path.name)
 
 
 def _draw_table(scores: SplitScores) -> None:
@@ -80,7 +84,7 @@ def _draw_table(scores: SplitScores) -> None:
     st.dataframe(table, hide_index=True, key=f"final-scores-{scores.split}", width="content", alt=f"Scores on {scores.split}. {spoken}.")
 
 
-def _draw_figures(several: Sequence[SplitScores], names: list[str]) -> None:
+def _draw_figures(several: Sequence[SplitScores], names: list[str], *, run: str) -> None:
     shown = several[-1]
     if len(several) > 1:
         splits = [one.split for one in several]
@@ -96,6 +100,7 @@ def _draw_figures(several: Sequence[SplitScores], names: list[str]) -> None:
     with right:
         st.markdown("**Recall, class by class**")
         _draw_recall(shown, names)
+    draw_groups(shown, run=run)
 
 
 def _draw_reliability(scores: SplitScores) -> None:

@@ -1,8 +1,9 @@
-"""The Home page: the method in one drawing and three sentences, two doors, and the newest runs."""
+"""The Home page: the method in one drawing, two demos with what went wrong with their teachers, recorded runs, and the newest runs."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import NamedTuple
 
 import streamlit as st
 
@@ -18,14 +19,44 @@ SENTENCES = (
     "In ordinary distillation a small student learns from the soft targets of a big teacher that never changes. "
     "In Interactive Knowledge Distillation the teacher learns too: after a **course step** the student sits an exam, and the "
     "**exam step** moves the teacher one step in the direction in which, to first order, its soft targets would have helped "
-    "this student. This lab shows it: how the soft targets shift step by step, which way the student asks each of them to "
-    "move, and whether the student gains by it."
+    "this student. That pays where the course misleads the teacher and a few trusted exam texts reveal it."
 )
-DEMO = "demo"
+
+
+class Demo(NamedTuple):
+    """A demo as Home offers it.
+
+    Attributes:
+        preset: its key.
+        title: over the button.
+        button: words on it.
+        story: what went wrong with the teacher, who notices, and what changes; Markdown.
+    """
+
+    preset: str
+    title: str
+    button: str
+    story: str
+
+
+DEMOS = (
+    Demo(
+        "demo", "A teacher that fell for a shortcut", "Start the demo",
+        "**What went wrong:** the opening word of its course texts (*Yesterday*, *Recently*, *Lately*) often gives the label away, so the "
+        "teacher listens to that word instead of the sentence. **Who notices:** the student, in exams where the word means nothing. "
+        "**What changes:** its feedback makes the teacher let go of the word, and then the student does too.",
+    ),
+    Demo(
+        "sources", "Whom to trust", "Start the second demo",
+        "**What went wrong:** six stored teachers labelled the course texts; two are good, two guess, two name the wrong class, and nobody "
+        "says which. **Who notices:** the student, in exams on 30 texts with true labels. **What changes:** its feedback turns down the "
+        "trust in the bad teachers, so it learns from the good ones.",
+    ),
+)  # fmt: skip
 NEWEST = 5
 SHOWN_FIRST = "reviews-exam"
-"""The recorded run with the most to see: three classes, and soft targets that move far."""
-PAIRS = {"Reviews": "reviews", "Pairs": "pairs", "Irony": "irony"}
+"""The recorded run with the most to see: a teacher that unlearns a shortcut."""
+PAIRS = {"A shortcut": "reviews", "Whom to trust": "sources", "Pairs of sentences": "pairs", "Irony": "irony"}
 """Recorded pairs by the title of their link: NAME-fixed and NAME-exam."""
 
 
@@ -34,7 +65,8 @@ def show_home() -> None:
     st.title("A teacher that learns to teach", anchor=False)
     draw_method()
     st.markdown(SENTENCES)
-    _doors()
+    _demos()
+    _recorded()
     runs = list_runs()[:NEWEST]
     st.subheader("Recent runs", anchor=False)
     if runs:
@@ -58,16 +90,21 @@ def _pair(name: str) -> tuple[str, str]:
     return f"{name}-fixed", f"{name}-exam"
 
 
-def _doors() -> None:
+def _demos() -> None:
+    for column, demo in zip(st.columns(len(DEMOS), gap="medium"), DEMOS, strict=True):
+        with column, st.container(border=True, height="stretch", key=f"home-{demo.preset}"):
+            st.subheader(demo.title, anchor=False)
+            st.markdown(demo.story)
+            draw_start_button(build_config({**PRESETS[demo.preset].values, "label": demo.title}), label=demo.button, key=demo.preset)
+            st.caption(f"Trains small models on this machine, in about two minutes. {PRESETS[demo.preset].verdict}")
+
+
+def _recorded() -> None:
     recorded = list_recorded()
-    left, right, _ = st.columns([2, 2, 1], gap="medium")
-    with left:
-        if st.button("Watch a recorded run", icon=":material/play_circle:", key="watch", width="stretch", disabled=not recorded,
-                     type="primary" if recorded else "secondary"):  # fmt: skip
+    st.subheader("Without training", anchor=False)
+    with st.container(horizontal=True, vertical_alignment="center", key="home-watch"):
+        if st.button("Watch a recorded run", icon=":material/play_circle:", key="watch", disabled=not recorded):
             go_to_run(next((one.id for one in recorded if one.path.name == SHOWN_FIRST), recorded[0].id))
-        st.caption("No training: a run that comes with the lab, shown step by step." if recorded else
-                   "No recorded run comes with this copy of the lab; the demo takes its place.")  # fmt: skip
-        _pairs({one.path.name: one.id for one in recorded})
-    with right:
-        draw_start_button(build_config(PRESETS[DEMO].values), label="Start the demo", key="demo")
-        st.caption(f"Trains small models on this machine. {PRESETS[DEMO].look_for}")
+        st.caption("A run that comes with the lab, shown step by step." if recorded else
+                   "No recorded run comes with this copy of the lab; the demos take its place.")  # fmt: skip
+    _pairs({one.path.name: one.id for one in recorded})

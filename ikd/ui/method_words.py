@@ -43,6 +43,7 @@ COSTS: tuple[tuple[str, str, str], ...] = (
     ("Fixed or annealed teacher (ordinary distillation)", "r + 3", "5"),
     ("The same, soft targets of N course examples computed once, in S steps of B", "3 + r N / (B S)", "3.2 for N = B S / 10"),
     ("Mutual or online: the teacher learns without exams", "3r + 3", "9"),
+    ("Direct: the teacher learns exam texts at every step", "4r + 3", "11"),
     ("Exam at every step", "3r + 6 + d", "15"),
     ("Exam at every k-th step", "r + 3 + (2r + 3 + d) / k", "7.5 for k = 4"),
     ("Exam, only the teacher's classifier learns", "r + 6 + d", "11"),
@@ -54,7 +55,7 @@ COSTS: tuple[tuple[str, str, str], ...] = (
 COST_WORDS = (
     "In student forwards; a backward pass counts two. r is the teacher's cost over the student's. d is what the hypergradient "
     "adds: 3 for one forward-mode pass, 2 for central differences. The exam batch is taken to be as large as the course batch: where "
-    "it is b times as large (4 times by default), each exam costs 3 (b - 1) more."
+    "it is b times as large (4 times by default), each exam costs 3 (b - 1) more, and a direct step 3r (b - 1)."
 )
 
 SOURCE = (

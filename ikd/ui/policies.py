@@ -8,17 +8,20 @@ from ikd.ui.wording import number
 IN_A_LINE: dict[str, str] = {
     "exam": "the teacher learns from exams",
     "fixed": "fixed teacher",
+    "direct": "the teacher learns the exam texts' labels",
     "mutual": "teacher and student learn from each other",
     "online": "the teacher learns the labels, near the student",
     "annealed": "fixed teacher, its temperature falls",
 }
 """Policy to what stands in the line under a run's name."""
 
-IN_A_WORD: dict[str, str] = {"exam": "exams", "fixed": "fixed", "mutual": "mutual", "online": "online", "annealed": "annealed"}
+IN_A_WORD: dict[str, str] = {"exam": "exams", "fixed": "fixed", "direct": "direct", "mutual": "mutual", "online": "online",
+                             "annealed": "annealed"}  # fmt: skip
 """Policy to what stands in a column of a table."""
 
 WITHOUT_EXAMS: dict[str, str] = {
     "fixed": "The teacher of this run is fixed: it sits no exams and never changes.",
+    "direct": "No exams are sat under the policy direct: at the steps of the exams the teacher learns the exam texts' labels itself.",
     "mutual": "No exams are sat under the policy mutual: at each step the teacher learns the labels and what the student says.",
     "online": "No exams are sat under the policy online: at each step the teacher learns the labels and stays near the student.",
     "annealed": "No exams are sat under the policy annealed: the teacher never changes, only the temperature of its soft targets falls.",

@@ -31,7 +31,7 @@ def draw_another(scene: Scene) -> None:
     shown = st.session_state.get("curves-shown", "All steps") or "All steps"
     draw_lines(
         scene, table, names, what=f"another_{what}", shown=shown, looks=ROLES, title=metric.label,
-        frozen=float(first.iloc[0]) if len(first) else None, unit=what in ("accuracy", "macro_f1", "second_f1"),
+        frozen=float(first.iloc[0]) if len(first) else None, unit=what in ("accuracy", "worst_group_accuracy", "macro_f1", "second_f1"),
         words=f"{metric.meaning} {better} is better. On the probe examples; dotted: the frozen teacher."
         f"{EVENLY if table['step'].nunique() >= MOST_READINGS else ''}",
     )  # fmt: skip
@@ -49,5 +49,7 @@ def _draw_newest(scene: Scene, what: str, newest: list[int]) -> None:
 
 def _offered(scene: Scene) -> list[str]:
     truth = any(one is not None for one in scene.tail.probe()["truth"])
+    grouped = scene.tail.has_groups()
     two = len(scene.tail.meta.get("label_names", ())) == 2
-    return [name for name, one in METRICS.items() if (truth or not one.needs_truth) and (two or not one.two_classes)]
+    return [name for name, one in METRICS.items() if (truth or not one.needs_truth) and (two or not one.two_classes)
+            and (grouped or not one.needs_groups)]  # fmt: skip

@@ -16,6 +16,8 @@ from ikd.plots.path import path_chart, path_table
 from ikd.plots.simplex import WIDTH_PIXELS, simplex_chart, simplex_table
 from ikd.trace.measures import drift, feedback_on_simplex, softmax
 from ikd.ui.figures import show_figure
+from ikd.ui.policies import teacher_moves
+from ikd.ui.run_cues import cue_words, misled_sentence
 from ikd.ui.run_curves import Scene
 from ikd.ui.timeline import marks_of, temperature_moves, temperature_words
 from ikd.ui.wording import plain, visible, whole
@@ -51,8 +53,9 @@ def draw_board(scene: Scene, ids: Sequence[int]) -> None:
     if beliefs is None:
         st.info("The first reading of the probe set is not there yet.")
         return
-    _legend(scene, beliefs)
     examples = scene.tail.probe().iloc[list(ids)]
+    _misled(scene, beliefs, examples)
+    _legend(scene, beliefs)
     for first in range(0, len(ids), 2):
         for column, place in zip(st.columns(2, gap="small"), range(first, min(first + 2, len(ids))), strict=False):
             with column, st.container(border=True, key=f"card-{ids[place]}"):
@@ -90,6 +93,23 @@ def _pulls(scene: Scene, ids: Sequence[int]) -> tuple[Doubles | None, int]:
     return (directions / strongest if strongest > 0 else directions)[list(ids)], at
 
 
+def _misled(scene: Scene, beliefs: Beliefs, examples: pd.DataFrame) -> None:
+    """Say of the first text on the board that misled the frozen teacher by its cue word how that came about."""
+    if scene.cues is None:
+        return
+    names, learns = [str(name) for name in scene.tail.meta["label_names"]], scene.config is None or teacher_moves(scene.config)
+    for place, (example, text) in enumerate(zip(examples["id"], examples["text"], strict=True)):
+        cue = scene.cues.class_of(text) or 0
+        said = misled_sentence(
+            scene.cues, example=int(example), text=text, names=names, frozen=float(beliefs.frozen[place, cue]),
+            now=float(beliefs.teacher[-1, place, cue]), step=int(beliefs.steps[-1]), learns=learns,
+        )  # fmt: skip
+        if said:
+            with st.container(key="board-misled"):
+                st.markdown(said)
+            return
+
+
 def _without_exams(scene: Scene) -> bool:
     return scene.config is not None and scene.config.policy.name != "exam"
 
@@ -109,7 +129,7 @@ def _legend(scene: Scene, beliefs: Beliefs) -> None:
 def _card(scene: Scene, beliefs: Beliefs, place: int, example: pd.Series) -> None:
     names = [str(name) for name in scene.tail.meta["label_names"]]
     label, key = int(example["label"]), int(example["id"])
-    _card_words(example, names, label, float(beliefs.drifts[place]))
+    _card_words(example, names, label, float(beliefs.drifts[place]), cue=_cue_words(scene, example, label, names))
     shown = shown_classes(beliefs.frozen[place], beliefs.teacher[-1, place], beliefs.student[-1, place], label=label)
     rows = [visible(names[one], longest=40) for one in shown] + ([REST] if len(shown) < len(names) else [])
     slots = slots_of(len(rows), len(names))
@@ -132,7 +152,11 @@ def _card(scene: Scene, beliefs: Beliefs, place: int, example: pd.Series) -> Non
     _draw_path(scene, beliefs, place, key, shown=shown, rows=rows, slots=slots, truth=truth)
 
 
-def _card_words(example: pd.Series, names: Sequence[str], label: int, moved: float) -> None:
+def _cue_words(scene: Scene, example: pd.Series, label: int, names: Sequence[str]) -> str:
+    return "" if scene.cues is None else cue_words(scene.cues, str(example["text"]), label, names)
+
+
+def _card_words(example: pd.Series, names: Sequence[str], label: int, moved: float, *, cue: str) -> None:
     pair = example["text_pair"]
     with st.container(key=f"text-{int(example['id'])}", border=False):
         # st.text interprets nothing; the style sheet isolates its direction.
@@ -140,7 +164,7 @@ def _card_words(example: pd.Series, names: Sequence[str], label: int, moved: flo
         if pair:
             st.text(whole(pair))
     name = names[label] if 0 <= label < len(names) else str(label)
-    st.caption(f"Example {int(example['id'])} · label **{plain(name)}** · drift {moved:.4f} nats")
+    st.caption(f"Example {int(example['id'])} · label **{plain(name)}** · drift {moved:.4f} nats{cue}")
 
 
 def _draw_path(

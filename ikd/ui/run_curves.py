@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, partial
 from typing import Any
 
 import numpy as np
@@ -12,12 +12,15 @@ import pandas as pd
 import streamlit as st
 from numpy.typing import NDArray
 
-from ikd.config import RunConfig
+from ikd.config import FEW_NUMBERS, RunConfig
 from ikd.events import Floats, Integers
 from ikd.plots.curves import drift_chart, drift_table, score_chart, score_table
 from ikd.plots.theme import FROZEN, LOSSES, ROLES
+from ikd.trace.cues import Cues, cues_of
 from ikd.trace.thin import thin
 from ikd.ui.figures import show_figure
+from ikd.ui.group_lines import WHOSE, WORST, group_lines
+from ikd.ui.number_lines import AXES, BY_SOURCE, EVERY_CLASS, TITLES, number_lines
 from ikd.ui.pace import PACES_SECONDS, pace_seconds
 from ikd.ui.parentage import parent_series
 from ikd.ui.tail import Tail
@@ -26,8 +29,13 @@ from ikd.ui.timeline import RunTimeline, marks_of, temperature_moves, temperatur
 MOST_POINTS = 600
 SHOWN = {"All steps": 0, "Last 200": 200, "Last 50": 50}
 SLOWED = " Drawn every {:g} s, to leave this machine to the run."
-LEFT = {"Accuracy": "accuracy", "Likelihood": "nll", "Agreement": "agreement"}
+BY_GROUP = "By group"
+MOST_OFFERED = 6
+"""Classes of which the numbers of sources are offered one by one."""
+LEFT = {"Accuracy": "accuracy", "Likelihood": "nll", "Agreement": "agreement", BY_GROUP: "groups"}
 RIGHT = {"Drift": "drift", "Losses": "losses", "Teacher's update": "update"}
+RELIANCE = {"Reliance": "reliance"}
+"""Offered first where the task has a shortcut."""
 MEANINGS = {
     "accuracy": "Share of the held-out probe examples whose most probable class is the label. Dotted: the frozen teacher.",
     "nll": "Mean negative log-likelihood of the labels: lower is better, and an overconfident model pays here first.",
@@ -35,9 +43,11 @@ MEANINGS = {
     "drift": "Line: median over the probe set. Dark band: its middle half. Light band: 5 % to 95 %. "
     "KL(teacher now ‖ frozen teacher) at {}.",
     "losses": "Course loss: the objective of each course batch. Exam loss: cross-entropy of the exam batch after the course step.",
+    "reliance": "How far a soft target moves when the cue word of its text is swapped (mean total variation, over {} probe texts): at 0 "
+    "the cue word is ignored. Dotted: the frozen teacher.",
     "update": "Norm of the teacher's update over the norm of its trained weights; much above 0.001 it risks collapse.",
 }
-PEERS = ("mutual", "online")
+PEERS = ("direct", "mutual", "online")
 PEER_LOSSES = "Course loss: the objective of each course batch. Teacher's loss: its own on that batch, towards labels and student."
 PARENT = {"parent's teacher": (FROZEN, [1, 0]), "parent's student": (FROZEN, [6, 3]), "parent's agreement": (FROZEN, [6, 3])}
 DRIFT = ("drift_q05", "drift_q25", "drift_median", "drift_q75", "drift_q95")
@@ -72,6 +82,17 @@ class Scene:
         return (self.tail.readings if self.replayed else self.tail.live_readings)(role, examples)
 
     @cached_property
+    def cues(self) -> Cues | None:
+        """Return the cue words of a shortcut task, None for any other."""
+        return cues_of(self.tail.meta.get("facts", {}))
+
+    @cached_property
+    def numbers(self) -> str:
+        """Return the scope of a teacher that learns few numbers; empty for any other."""
+        policy = None if self.config is None else self.config.policy
+        return policy.teacher_scope if policy and policy.name == "exam" and policy.teacher_scope in FEW_NUMBERS else ""
+
+    @cached_property
     def timeline(self) -> RunTimeline | None:
         """Return the run's settings with all changes so far."""
         return timeline_of(self.tail, self.config)
@@ -81,14 +102,22 @@ def draw_curves(scene: Scene) -> None:
     """Draw the two charts with the choice of what each shows."""
     left, right = st.columns(2, gap="medium")
     shown = st.session_state.get("curves-shown", "All steps") or "All steps"
+    # A choice made for a run with a shortcut or with groups is not carried to one without.
+    kind = "" if scene.cues is None else "-cues"
+    grouped = "-groups" if scene.tail.has_groups() else ""
     with left:
-        what = LEFT[st.segmented_control("Scores", list(LEFT), default="Accuracy", key="curves-left", required=True,
+        scores = [name for name in LEFT if name != BY_GROUP or grouped]
+        first = BY_GROUP if scene.cues is not None and BY_GROUP in scores else scores[0]
+        what = LEFT[st.segmented_control("Scores", scores, default=first, key=f"curves-left{kind or grouped}", required=True,
                                          label_visibility="collapsed")]  # fmt: skip
-        _draw_scores(scene, what, shown)
+        (_draw_groups if what == "groups" else partial(_draw_scores, what=what))(scene, shown=shown)
     with right:
-        what = RIGHT[st.segmented_control("Teacher", list(RIGHT), default="Drift", key="curves-right", required=True,
-                                          label_visibility="collapsed")]  # fmt: skip
-        {"drift": _draw_drift, "losses": _draw_losses, "update": _draw_update}[what](scene, shown)
+        offered = ({TITLES[scene.numbers]: "numbers"} if scene.numbers else {}) | (RIGHT if scene.cues is None else RELIANCE | RIGHT)
+        kind += f"-{scene.numbers}" if scene.numbers else ""
+        what = offered[st.segmented_control("Teacher", list(offered), default=next(iter(offered)), key=f"curves-right{kind}", required=True,
+                                            label_visibility="collapsed")]  # fmt: skip
+        {"drift": _draw_drift, "losses": _draw_losses, "update": _draw_update, "reliance": _draw_reliance,
+         "numbers": _draw_numbers}[what](scene, shown)
     with st.container(horizontal=True, vertical_alignment="center", key="curves-foot"):
         st.segmented_control("Steps shown", list(SHOWN), default="All steps", key="curves-shown", required=True,
                              label_visibility="collapsed")  # fmt: skip
@@ -108,6 +137,15 @@ def _draw_scores(scene: Scene, what: str, shown: str) -> None:
                 parent=True)  # fmt: skip
 
 
+def _draw_groups(scene: Scene, shown: str) -> None:
+    whose = str(st.segmented_control("Whose accuracy", WHOSE, default=WHOSE[0], key="curves-whose", required=True,
+                                     format_func=str.capitalize, label_visibility="collapsed"))  # fmt: skip
+    found = scene.tail.group_readings()
+    lines = group_lines(found, whose, scene.cursor)
+    draw_lines(scene, lines.table, lines.names, what=f"groups_{whose}", shown=shown, title=f"accuracy of the {whose}", looks=lines.looks,
+               unit=True, words=lines.words, halo=WORST)  # fmt: skip
+
+
 def _draw_losses(scene: Scene, shown: str) -> None:
     table = scene.scalars("course_loss", "exam_loss", "teacher_loss")
     own = scene.config is not None and scene.config.policy.name in PEERS
@@ -115,6 +153,25 @@ def _draw_losses(scene: Scene, shown: str) -> None:
     looks = {who: LOSSES[who] for who in ("course loss", *second)}
     draw_lines(scene, table, {"course loss": "course_loss", **second}, what="losses", shown=shown, title="loss (nats)", looks=looks,
                 words=PEER_LOSSES if own else "")  # fmt: skip
+
+
+def _draw_reliance(scene: Scene, shown: str) -> None:
+    table = scene.scalars("reliance_teacher", "reliance_student")
+    names = {"teacher": "reliance_teacher", "student": "reliance_student"}
+    words = MEANINGS["reliance"].format(scene.cues.n_texts if scene.cues is not None else 0)
+    draw_lines(scene, table, names, what="reliance", shown=shown, title="reliance on the cue", looks=ROLES,
+               frozen=_first(table, "reliance_teacher"), from_zero=True, parent=True, words=words)  # fmt: skip
+
+
+def _draw_numbers(scene: Scene, shown: str) -> None:
+    labels, scope, chosen = list(scene.tail.meta["label_names"]), scene.numbers, None
+    if scope in BY_SOURCE:
+        one = st.segmented_control("Class", [EVERY_CLASS, *labels], default=EVERY_CLASS, key="curves-class", required=True,
+                                   label_visibility="collapsed") if len(labels) <= MOST_OFFERED else EVERY_CLASS  # fmt: skip
+        chosen = labels.index(one) if one in labels else None
+    lines = number_lines(scene.tail.numbers(), scope, labels, chosen, scene.cursor)
+    draw_lines(scene, lines.table, lines.names, what=f"numbers_{chosen}", shown=shown, title=AXES[scope], looks=lines.looks,
+               unit=scope in BY_SOURCE, words=lines.words, slim=lines.thin)  # fmt: skip
 
 
 def _draw_update(scene: Scene, shown: str) -> None:
@@ -126,7 +183,8 @@ def _draw_update(scene: Scene, shown: str) -> None:
 
 def draw_lines(
     scene: Scene, table: pd.DataFrame, names: dict[str, str], *, what: str, shown: str, title: str, looks: Any,
-    frozen: float | None = None, unit: bool = False, parent: bool = False, words: str = "",
+    frozen: float | None = None, unit: bool = False, from_zero: bool = False, parent: bool = False, words: str = "", halo: str = "",
+    slim: Sequence[str] = (),
 ) -> None:  # fmt: skip
     """Draw lines over the steps, with the marks of the run and words under them.
 
@@ -140,22 +198,27 @@ def draw_lines(
         looks: who to colour and dash.
         frozen: the frozen teacher's value, or None.
         unit: whether the vertical axis goes from 0 to 1.
+        from_zero: whether one that fits the values begins at zero.
         parent: whether the run this one was forked from is drawn too.
         words: under the figure, in place of those of `MEANINGS`.
+        slim: those of `names` that are drawn thinner.
+        halo: name of the rows that are marked with a broad pale line.
     """
     first = _first_shown(scene, shown)
     series = {who: _series(table, name, first, scene.cursor) for who, name in names.items()}
     of_parent = _parent_lines(scene, names, first) if parent else {}
     looks = {**looks, **{who: PARENT[who] for who in of_parent}}
     marks, exams = marks_of(scene.timeline, scene.n_steps)
-    rows = score_table({**series, **of_parent}, n_steps=scene.n_steps, frozen=frozen, marks=marks, exams=exams, thin=list(of_parent))
+    rows = score_table({**series, **of_parent}, n_steps=scene.n_steps, frozen=frozen, marks=marks, exams=exams, thin=[*of_parent, *slim],
+                       halo=_series(table, halo, first, scene.cursor) if halo else None)  # fmt: skip
     rows = rows[rows["step"].between(first, scene.cursor)] if shown != "All steps" else rows
     zoom = f"zoom_{what}"
     spoken = "; ".join(_spoken(who, steps, values) for who, (steps, values) in series.items())
     if frozen is not None:
         spoken += f"; frozen teacher {frozen:.3f}"
     show_figure(score_chart, rows, key=_key(what, shown), zoom=zoom, era=scene.era, spoken=f"{title} over steps: {spoken}.",
-                window=_window(scene, shown), title=title, zoom_name=zoom, looks=looks, unit_interval=unit)  # fmt: skip
+                window=_window(scene, shown), title=title, zoom_name=zoom, looks=looks, unit_interval=unit,
+                from_zero=from_zero)  # fmt: skip
     st.caption(words or MEANINGS[what])
 
 

@@ -21,18 +21,19 @@ from ikd.trace.folder import RunFolder
 from ikd.ui.wording import visible
 
 SPLITS = ("validation", "test")
-ROLES = {"frozen_teacher": "frozen teacher", "teacher": "teacher", "student": "student"}
+ROLES = {"frozen_teacher": "frozen teacher", "teacher": "teacher", "student_before_exam_texts": "student before exam texts",
+         "student": "student"}  # fmt: skip
 LOG_LINES = 40
 
 
-def draw_settings(folder: RunFolder, config: RunConfig, facts: Mapping[str, Any]) -> None:
+def draw_settings(folder: RunFolder, config: RunConfig, facts: Mapping[str, Any], ending: Mapping[str, Any]) -> None:
     """Draw the settings that differ from the defaults, what the models started from, and the one config that gives the same run again."""
     rows = changed_settings(config)
     if rows:
         st.dataframe(pd.DataFrame(rows, columns=["setting", "value", "default"]), hide_index=True, key="settings-table")
     else:
         st.caption("Every setting has its default.")
-    for words in made_of(facts):
+    for words in (*made_of(facts), *ended_by(ending)):
         st.text(visible(words, longest=1000))
     try:
         record = recorded_config(folder)
@@ -48,10 +49,28 @@ def draw_settings(folder: RunFolder, config: RunConfig, facts: Mapping[str, Any]
 def made_of(facts: Mapping[str, Any]) -> list[str]:
     """Return what the student started from and what the teacher's self-test found, as far as the run recorded it."""
     words = [f"The student started from {facts['student_start']}."] if "student_start" in facts else []
+    if "exam" in str(facts.get("teacher_saw", "")):
+        words.append("The teacher was fine-tuned on the course and the exam texts.")
     if "teacher_test" in facts:
         share, low, high, chance = (100 * float(facts[f"teacher_test_{name}"]) for name in ("accuracy", "low", "high", "chance"))
         words.append(f"The teacher's self-test: {share:.1f} % of {int(facts['teacher_test_texts']):,} labelled texts right ({low:.1f} to "
                      f"{high:.1f} %; guessing: {chance:.1f} %); {facts['teacher_test']}.")  # fmt: skip
+    return words
+
+
+def ended_by(ending: Mapping[str, Any]) -> list[str]:
+    """Return how the student came to its end, beside its course steps, as far as the run recorded it."""
+    words = []
+    if "kept_step" in ending:
+        words.append(f"The student of step {int(ending['kept_step'])} was kept: its loss on the exam texts was the lowest, "
+                     f"{float(ending['kept_exam_loss']):.4f}.")  # fmt: skip
+    if "then_exam_steps_kept" in ending:
+        before, after = (float(ending[name]) for name in ("then_exam_validation_nll_before", "then_exam_validation_nll"))
+        words.append(f"The student then studied the exam texts for {int(ending['then_exam_steps_kept'])} steps, chosen on the validation "
+                     f"split: {before:.4f} nats before and {after:.4f} after.")  # fmt: skip
+    if "student_temperature" in ending:
+        words.append(f"The student's final logits are divided by the temperature {float(ending['student_temperature']):.3f}, fitted on the "
+                     "exam texts.")  # fmt: skip
     return words
 
 

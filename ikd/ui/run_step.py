@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import streamlit as st
 
-from ikd.config import RunConfig, exam_is_due
+from ikd.config import EXAM_POLICIES, RunConfig, exam_is_due
 from ikd.trace.schema import SCALARS
 from ikd.ui.policies import WITHOUT_EXAMS, teacher_moves, why_no_exams
 from ikd.ui.tail import Tail
@@ -61,7 +61,7 @@ def why_no_exam(step: int, config: RunConfig | None) -> str:
         return why_no_exams(config, step)
     if policy.teacher_freeze_at is not None and step >= policy.teacher_freeze_at:
         return f"The teacher is frozen from step {policy.teacher_freeze_at} on (policy.teacher_freeze_at)."
-    if policy.name != "exam":
+    if policy.name not in EXAM_POLICIES:
         return why_no_exams(config, step)
     if step < policy.exam_start:
         return f"The first exam may be at step {policy.exam_start} (policy.exam_start)."

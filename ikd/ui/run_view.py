@@ -133,7 +133,8 @@ def _title(folder: RunFolder, run: RunState, config: RunConfig | None, *, starte
                 draw_fork(folder, config)
             if config is not None:
                 with st.popover("Settings", icon=":material/tune:"):
-                    draw_settings(folder, config, tail_of(folder).meta.get("facts", {}))
+                    meta = tail_of(folder).meta
+                    draw_settings(folder, config, meta.get("facts", {}), meta.get("ending", {}))
             if started:
                 draw_download(folder)
                 shown = state.carried(state.EXAMPLES, state.STEP)

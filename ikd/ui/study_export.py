@@ -35,7 +35,18 @@ from ikd.ui.study_figures import (
     spoken_gains,
     told_in,
 )
-from ikd.ui.study_found import TABLES, Findings, examples_of, findings_of, table_of, whole_verdicts, yaml_of
+from ikd.ui.study_found import (
+    OF_TRACES,
+    TABLES,
+    Findings,
+    examples_of,
+    findings_of,
+    groups_of,
+    table_of,
+    whole_verdicts,
+    yaml_of,
+)
+from ikd.ui.study_groups import OF_GROUPS, group_gain_words
 from ikd.ui.study_pays import (
     OF_CONTROLS,
     OF_CURVES,
@@ -65,7 +76,7 @@ from ikd.ui.study_tables import (
     tuning_words,
 )
 
-EMPTY_AT_TIMES = ("examples", "map", "controls", "curves")
+EMPTY_AT_TIMES = (*OF_TRACES, "map", "controls", "curves")
 """Tables that are left out where they have no row: the runs' folders are not here, or the study names no controls, or kept no readings."""
 
 
@@ -93,8 +104,8 @@ def draw_export(one: Offered, findings: Findings) -> None:
 
 
 def _has_rows(one: Offered, findings: Findings, table: str) -> bool:
-    if table == "examples":
-        return any_run_here(one, findings.results)
+    if table in OF_TRACES:
+        return any_run_here(one, findings.results) and (table != "groups" or "worst_group_accuracy" in findings.scores)
     return table not in EMPTY_AT_TIMES or len(table_of(one.folder, table)) > 0
 
 
@@ -126,7 +137,7 @@ def report_html(one: Offered) -> str:
              *_plan(findings), *_maps(findings), *_verdicts(findings), *_gains(findings), *_curves(findings), *_controls(findings),
              "<h2>Teachers</h2>", html_table(teacher_words(findings.results)), _small(OF_TEACHERS),
              "<h2>Means</h2>", html_table(mean_words(findings)), _small(OF_MEANS),
-             *_costs(findings), *_examples(one), *_rest(findings), *_made(findings)]  # fmt: skip
+             *_costs(findings), *_examples(one), *_groups(one), *_rest(findings), *_made(findings)]  # fmt: skip
     return html_page(title, parts)
 
 
@@ -203,6 +214,13 @@ def _examples(one: Offered) -> Iterator[str]:
     table = examples_of(one.folder)
     yield "<h2>Texts won and lost</h2>"
     yield html_table(example_words(table)) + _small(OF_EXAMPLES) if len(table) else "<p>Not counted: the runs' folders were not there.</p>"
+
+
+def _groups(one: Offered) -> Iterator[str]:
+    table = groups_of(one.folder)
+    if len(table):
+        yield "<h2>Group by group</h2>"
+        yield html_table(group_gain_words(table)) + _small(OF_GROUPS)
 
 
 def _rest(findings: Findings) -> Iterator[str]:

@@ -18,6 +18,7 @@ from ikd.metrics.scores import METRICS
 from ikd.study.comparing import STEPS, STRONGEST, Found, compared, comparison_table, example_table, with_controls
 from ikd.study.folder import StudyFolder
 from ikd.study.gaining import curve_table
+from ikd.study.groups import group_table
 from ikd.study.mapping import map_table
 from ikd.study.plan import Study
 from ikd.study.reading import read_study, study_text
@@ -41,8 +42,10 @@ from ikd.study.verdicts import Verdict
 FILES = ("study.yaml", "cells.jsonl", "sessions.jsonl")
 MOST_KEPT = 8
 LEVEL, FEWEST_SEEDS = 0.95, 3
-TABLES = ("map", "controls", "teachers", "means", "comparisons", "examples", "tuning", "cost", "runs", "scores", "curves")
+TABLES = ("map", "controls", "teachers", "means", "comparisons", "examples", "groups", "tuning", "cost", "runs", "scores", "curves")
 """Names of all tables of a study, those that a person reads first."""
+OF_TRACES = ("examples", "groups")
+"""Those of them for which the traces of the runs are read."""
 
 AT_WORDS = {STEPS: "at equal steps", STRONGEST: "than the strongest control"}
 
@@ -111,6 +114,13 @@ def examples_of(folder: StudyFolder) -> pd.DataFrame:
     return table
 
 
+def groups_of(folder: StudyFolder) -> pd.DataFrame:
+    """Return `group_table`, which reads the same traces; errors as in `results_of`."""
+    mark = (*mark_of(folder), _stamp(folder.root))
+    table: pd.DataFrame = _keep("groups", folder, mark, lambda: group_table(results_of(folder)))
+    return table
+
+
 def study_in(path: Path) -> Study:
     """Return the study in a file.
 
@@ -127,7 +137,8 @@ def table_of(folder: StudyFolder, name: str) -> pd.DataFrame:
         "map": lambda: map_table(findings_of(folder).study, findings_of(folder).found),
         "controls": lambda: control_table(results_of(folder)), "curves": lambda: curve_table(results_of(folder)),
         "comparisons": lambda: findings_of(folder).comparisons,
-        "examples": lambda: examples_of(folder), "tuning": lambda: tuning_table(results_of(folder)),
+        "examples": lambda: examples_of(folder), "groups": lambda: groups_of(folder),
+        "tuning": lambda: tuning_table(results_of(folder)),
         "cost": lambda: cost_table(results_of(folder)), "runs": lambda: run_table(results_of(folder)),
         "scores": lambda: score_table(results_of(folder)),
     }  # fmt: skip
@@ -216,7 +227,7 @@ def _keep(kind: str, folder: StudyFolder, mark: Mark, make: Callable[[], Any]) -
         if known is None or known[0] != mark:
             known = (mark, make())
             _kept.pop(key, None)
-            while len(_kept) >= 3 * MOST_KEPT:
+            while len(_kept) >= 4 * MOST_KEPT:
                 del _kept[next(iter(_kept))]
             _kept[key] = known
         return known[1]

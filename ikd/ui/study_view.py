@@ -21,6 +21,7 @@ from ikd.ui.study_choice import Offered, choose_study
 from ikd.ui.study_export import draw_export
 from ikd.ui.study_figures import draw_costs, draw_gains, draw_verdicts
 from ikd.ui.study_found import Findings, findings_of, results_of
+from ikd.ui.study_groups import draw_groups
 from ikd.ui.study_pays import draw_controls, draw_curves, draw_map
 from ikd.ui.study_plan import draw_plan
 from ikd.ui.study_standing import Standing, standing_of
@@ -194,6 +195,8 @@ def _draw_findings(one: Offered, found: Findings) -> None:
     _section("Means", lambda: draw_means(found))
     _section("Scores against cost", lambda: draw_costs(found))
     _section("Won and lost", lambda: draw_examples(one, found))
+    if "worst_group_accuracy" in found.scores:
+        _section("Group by group", lambda: draw_groups(one, found))
     if any(found.study.is_tuned(method) for method in found.study.methods):
         _section("Tuning", lambda: draw_tuning(found))
     _section("What it cost", lambda: draw_cost_table(found))

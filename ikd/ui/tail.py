@@ -16,6 +16,7 @@ import streamlit as st
 from ikd.events import Floats, Integers
 from ikd.trace.digest import Digest
 from ikd.trace.folder import RunFolder
+from ikd.trace.group_readings import GroupReadings, grown_group_readings
 from ikd.trace.reader import TraceReader
 from ikd.trace.reading_scores import grown_scores
 from ikd.trace.thin import old_points_kept
@@ -81,6 +82,17 @@ class Tail:
         found: tuple[Integers, Floats] = series.grown(lambda known: self._readings_on(known, role, wanted))
         return found
 
+    def numbers(self) -> pd.DataFrame:
+        """Return the few numbers that the teacher learns, at all readings so far, as `TraceReader.numbers`."""
+        def grow(known: pd.DataFrame | None) -> pd.DataFrame:
+            if known is None or known.empty:
+                return self.reader.numbers()
+            fresh = self.reader.numbers(after=int(known["step"].iloc[-1]))
+            return pd.concat([known, fresh], ignore_index=True) if len(fresh) else known
+
+        found: pd.DataFrame = self._growing("numbers", ()).grown(grow)
+        return found
+
     def live_scalars(self, *names: str) -> pd.DataFrame:
         """Return `scalars` as the page of a live run draws them: of long ago only the spikes, so that a tick costs no more at its end."""
         def grow(known: pd.DataFrame | None) -> pd.DataFrame:
@@ -130,6 +142,16 @@ class Tail:
     def probe_scores(self) -> pd.DataFrame:
         """Return scores that no scalar holds, of teacher and student at each reading: columns step, name ("student_brier"), value."""
         found: pd.DataFrame = self._growing("scores", None).grown(lambda known: grown_scores(self.reader, self.probe(), known))
+        return found
+
+    def has_groups(self) -> bool:
+        """Return whether probe examples with a label belong to groups."""
+        probe = self.probe()
+        return bool(((probe["label"] >= 0) & (probe["group_name"] != "")).any())
+
+    def group_readings(self) -> GroupReadings:
+        """Return the accuracy of each group of the probe set at each reading; only where there are groups."""
+        found: GroupReadings = self._growing("groups", None).grown(lambda known: grown_group_readings(self.reader, self.probe(), known))
         return found
 
     def shared(self, name: str, key: Hashable, make: Callable[[], Any]) -> Any:

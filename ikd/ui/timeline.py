@@ -9,6 +9,7 @@ import pandas as pd
 import streamlit as st
 
 from ikd.config import (
+    EXAM_POLICIES,
     MOVING_POLICIES,
     PlannedChange,
     RunConfig,
@@ -156,7 +157,7 @@ def first_learning(timeline: RunTimeline | None, n_steps: int) -> int | None:
     """Return the first step at which the teacher is updated, `n_steps` where it never is, None where the settings are damaged."""
     if timeline is None:
         return None
-    if timeline.at(0).policy.name == "exam":
+    if timeline.at(0).policy.name in EXAM_POLICIES:
         exams = exams_of(timeline, n_steps)
         return exams.first if exams else n_steps
     edges = sorted({0, *(one.step for one in timeline.changes if one.step < n_steps)})

@@ -76,7 +76,7 @@ def _presets() -> None:
                               placeholder="your own settings", format_func=lambda name: PRESETS[name].title)  # fmt: skip
         st.session_state["preset-shown"] = chosen
         with st.container():
-            st.markdown(f"**Look for:** {PRESETS[chosen].look_for}" if chosen else NO_PRESET)
+            st.markdown(f"**Look for:** {PRESETS[chosen].told}" if chosen else NO_PRESET)
 
 
 def _apply() -> None:

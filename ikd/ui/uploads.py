@@ -18,7 +18,7 @@ from ikd.ui.wording import plain
 
 _COMPLAINT = "upload-complaint"
 SPLITS = {"task.train_file": "training", "task.validation_file": "validation", "task.test_file": "test",
-          "task.unlabelled_file": "no labels"}  # fmt: skip
+          "task.exam_file": "exam", "task.unlabelled_file": "no labels"}  # fmt: skip
 
 
 def draw_uploads(place: str = "") -> None:

@@ -110,7 +110,7 @@ def _marks_words(look: Look) -> str:
     exams = exams_of(look.timeline, look.n_steps)
     if look.config is None:
         return "The settings of this run cannot be read, so its exams are not marked."
-    if not exams:
+    if not exams or look.config.policy.name == "direct":
         none = "No exam in this run." if look.config.policy.name == "exam" else WITHOUT_EXAMS[look.config.policy.name]
         return f"A course step at every step, 0 to {look.n_steps - 1}. {none} Yellow: example {look.example}."
     return (f"A course step at every step, 0 to {look.n_steps - 1}; an exam step {exams.often()} from {exams.first} to {exams.last}, "

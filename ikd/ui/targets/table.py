@@ -29,7 +29,7 @@ from ikd.ui.targets.gain import base_step
 from ikd.ui.targets.look import Look
 from ikd.ui.targets.panel import draw_words
 from ikd.ui.targets.words import VIEWS
-from ikd.ui.wording import snippet
+from ikd.ui.wording import snippet, visible
 
 ROWS_KEY = "drift-table"
 PATH_POINTS = 40
@@ -42,7 +42,7 @@ ORDERS = {
     "flips": "flips", "first_flip": "first flip", "gap": "student furthest from teacher", "example": "number",
 }  # fmt: skip
 SMALLEST_FIRST = ("first_flip", "helpful", "example")
-SHOWN = ["example", "text", "label", "drift", "path", "frozen", "teacher", "student", "gain", "entropy_change", "flips",
+SHOWN = ["example", "text", "label", "group", "drift", "path", "frozen", "teacher", "student", "gain", "entropy_change", "flips",
          "first_flip", "feedback", "influence"]  # fmt: skip
 SHOWN_LETTERS = 90
 
@@ -58,10 +58,11 @@ def draw_table(look: Look) -> int | None:
     st.session_state[ROWS_KEY] = {"selection": {"rows": rows, "columns": [], "cells": []}}
     ids = tuple(shown["example"].tolist())
     if not ids:
-        st.info("No example is left by these filters: shorten the text, or take a label or a mark away.")
+        st.info("No example is left by these filters: shorten the text, or take a label, a group or a mark away.")
         return None
+    columns = [name for name in SHOWN if name in shown]
     st.dataframe(
-        shortened(shown)[SHOWN], hide_index=True, height=420, key=ROWS_KEY, selection_mode=["single-row", "single-cell"],
+        shortened(shown)[columns], hide_index=True, height=420, key=ROWS_KEY, selection_mode=["single-row", "single-cell"],
         on_select=_clicked_of(ids), column_config=_columns(look), alt=f"Drift table of {len(shown)} probe examples at step {at}, sorted.",
     )  # fmt: skip
     draw_words("table", VIEWS["table"], look, make_table=lambda: frame)
@@ -77,10 +78,10 @@ def _exam_words(exam: float, at: int) -> str:
 def drift_frame(look: Look, step: int) -> pd.DataFrame:
     """Return one row for each probe example with its numbers at a reading.
 
-    Columns: example, text, text_pair, label, drift (nats), frozen, teacher, student (probabilities of the label), gain,
-    entropy, entropy_change, gap, truth_gap, flips, first_flip (step, or missing), feedback (length) and influence, both of the
-    last reading with an exam, exam_step (that reading's step), teacher_wrong, student_wrong, path (the teacher's probability of
-    the label over at most 40 bins).
+    Columns: example, text, text_pair, label, group (where there are any), drift (nats), frozen, teacher, student (probabilities of
+    the label), gain, entropy, entropy_change, gap, truth_gap, flips, first_flip (step, or missing), feedback (length) and influence,
+    both of the last reading with an exam, exam_step (that reading's step), teacher_wrong, student_wrong, path (the teacher's
+    probability of the label over at most 40 bins).
     """
     reader, t, labels = look.tail.reader, look.temperature, look.labels
     frozen, teacher, student = (reader.reading_at(role, at) for role, at in
@@ -92,6 +93,7 @@ def drift_frame(look: Look, step: int) -> pd.DataFrame:
     return pd.DataFrame({
         "example": np.arange(len(labels)), "text": look.probe["text"], "text_pair": look.probe["text_pair"],
         "label": [look.names[one] if 0 <= one < len(look.names) else str(one) for one in labels.tolist()],
+        **({"group": look.probe["group_name"]} if look.probe["group_name"].any() else {}),
         "drift": drift(teacher, frozen, t), "frozen": at_label(softmax(frozen, t), labels), "teacher": at_label(p, labels),
         "student": at_label(q, labels), "gain": gain(student, before, labels, t),
         "entropy": entropy(p), "entropy_change": entropy_change(teacher, frozen, t),
@@ -107,11 +109,15 @@ def sorted_rows(frame: pd.DataFrame, order: str) -> pd.DataFrame:
     return frame.sort_values(column, ascending=order in SMALLEST_FIRST, kind="stable", na_position="last")
 
 
-def kept_rows(frame: pd.DataFrame, *, text: str, labels: Sequence[str], flags: Sequence[str]) -> pd.DataFrame:
-    """Return the rows whose texts hold a text (any case), whose label is one of some (if any), and that have all flags."""
+def kept_rows(
+    frame: pd.DataFrame, *, text: str, labels: Sequence[str], flags: Sequence[str], groups: Sequence[str] = ()
+) -> pd.DataFrame:
+    """Return the rows whose texts hold a text (any case), whose label and group is one of some (if any), and that have all flags."""
     wanted = holding(frame, text)
     if labels:
         wanted &= frame["label"].isin(labels)
+    if groups:
+        wanted &= frame["group"].isin(groups)
     for flag in flags:
         wanted &= _flagged(frame, flag)
     return frame[wanted]
@@ -147,9 +153,17 @@ def _filtered(look: Look, frame: pd.DataFrame) -> pd.DataFrame:
     with st.container(horizontal=True, vertical_alignment="bottom", key="table-choice"):
         text = st.text_input("Text contains", key="table-text", max_chars=200, width=220)
         labels = st.multiselect("Label", look.names, key="table-labels", width=240)
+        groups = _draw_group_choice(frame)
         order = st.selectbox("Sorted by", list(ORDERS), format_func=ORDERS.__getitem__, key="table-order", width=220)
         flags = st.pills("Only", list(FLAGS), format_func=FLAGS.__getitem__, selection_mode="multi", key="table-flags")
-    return sorted_rows(kept_rows(frame, text=text, labels=labels, flags=flags), order)
+    return sorted_rows(kept_rows(frame, text=text, labels=labels, flags=flags, groups=groups), order)
+
+
+def _draw_group_choice(frame: pd.DataFrame) -> list[str]:
+    if "group" not in frame:
+        return []
+    names = sorted(set(frame["group"]) - {""})
+    return list(st.multiselect("Group", names, format_func=lambda name: visible(name, longest=60), key="table-groups", width=240))
 
 
 def _standing_step(look: Look) -> int:

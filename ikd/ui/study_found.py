@@ -153,7 +153,7 @@ def score_intervals(results: Results, score: str) -> pd.DataFrame:
     rows: list[tuple[Any, ...]] = []
     least, most = METRICS[score].low, METRICS[score].high
     for task in results.study.tasks:
-        for method in results.study.entries():
+        for method in (entry for entry in results.study.entries() if results.study.runs_on(entry, task)):
             values = np.asarray(list(scores_of(results, task, method, score).values()), dtype=np.float64)
             mean = float(values.mean()) if len(values) else float("nan")
             ends = t_interval(values, LEVEL) if len(values) >= FEWEST_SEEDS else (math.nan, math.nan)

@@ -239,10 +239,9 @@ class Recorder:
             return {}
         # Of the numbers on disk, so that whoever derives it from them finds the same.
         teacher, student = (logits[role].astype(np.float32) for role in ("teacher", "student"))
-        if self._frozen is None:
-            self._frozen = teacher
-        read = Reading(teacher_logits=teacher, student_logits=student)
-        return reading_scalars(read, self._frozen, self._labels, temperature=self._temperature)
+        self._frozen = teacher if self._frozen is None else self._frozen
+        reading = Reading(teacher_logits=teacher, student_logits=student)
+        return reading_scalars(reading, self._frozen, self._labels, temperature=self._temperature)
 
     def _check(self, event: StepTaken) -> None:
         if not self._n_classes:

@@ -60,7 +60,8 @@ def test_the_numbers_are_recorded_with_what_is_known_of_them(run: RunFolder) -> 
     assert (found[found["step"] == 20]["value"] < 1).any()
 
 
-def test_trust_is_drawn_with_the_truth_and_of_one_class(run: RunFolder) -> None:
+def test_trust_is_drawn_with_the_truth_and_of_one_class(run: RunFolder, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("IKD_HOME", str(run.path.parent))
     page = opened(run)
     assert not page.exception and not page.error
     assert page.segmented_control(key="curves-right-trust").value == "Trust"

@@ -20,11 +20,11 @@ PLANS = {
 PLANNED = "Planned, not carried out yet."
 HEAD = """# Where feedback pays
 
-What the lab's own studies found, in sentences that `tests/test_results.py` computes anew from the recorded lines (`assets/recorded/_studies`;
-the Compare page shows them, *Study*). Every table and every verdict of a study stands in a file of its own.
+What the lab's own studies found, in sentences that `tests/test_results.py` computes anew from the recorded lines
+(`assets/recorded/_studies`; the Compare page shows them, *Study*). Every table and every verdict of a study stands in a file of its own.
 
-Feedback can pay where the course misleads the teacher systematically and a few trusted texts reveal it, and only where more steps of ordinary
-distillation have stopped helping. Three studies ask that question:
+Feedback can pay where the course misleads the teacher systematically and a few trusted texts reveal it, and only where more steps of
+ordinary distillation have stopped helping. Three studies ask that question:
 
 """
 BETWEEN = "\nThe studies that were carried out before have no such shift:\n"
@@ -36,8 +36,8 @@ What did not work, and what these studies do not say: [caveats](results/caveats.
 A verdict *better* or *worse* needs both the exact sign-flip test over seeds (corrected by Holm) and the 95 % interval of the paired
 difference; everything else is *no difference is shown*, which is not *there is none*. Scores are of test texts, read once. At equal compute
 means: against distillation with as many more steps as the exams cost. The strongest control of a task is chosen by the deciding score on
-validation texts. KD was still gaining at its end where KD with more steps is better; where a study has no such control, where its curve still
-rises over the last third of its steps. There nothing can be concluded for equal compute beyond the compute that was given.
+validation texts. KD was still gaining at its end where KD with more steps is better; where a study has no such control, where its curve
+still rises over the last third of its steps. There nothing can be concluded for equal compute beyond the compute that was given.
 
 Each file of a study is `report.md` as `python -m ikd study NAME --out FOLDER` wrote it, with the name of the study in its title; its last
 lines name command, commit, versions, machine and time.

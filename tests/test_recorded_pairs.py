@@ -73,3 +73,11 @@ def test_the_recorded_shortcut_is_unlearned_under_feedback_alone() -> None:
     last = [reader.scalars(["reliance_student"])["value"].iloc[-1] for reader in (fixed, exam)]
     assert last[1] < 0.6 * last[0]
     assert cues_of(exam.meta()["facts"]) == cues_of(fixed.meta()["facts"]) is not None
+
+
+@pytest.mark.parametrize("folder", list_recorded(), ids=lambda one: one.path.name)
+def test_the_page_of_a_recorded_run_is_without_fault(folder: RunFolder) -> None:
+    page = AppTest.from_file(str(REPOSITORY / "pages" / "run.py"), default_timeout=180)
+    page.query_params["run"] = folder.id
+    page.run()
+    assert not page.exception and not page.error

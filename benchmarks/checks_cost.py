@@ -36,7 +36,7 @@ def timed(module: Any, name: str, what: str, spent: Spent) -> None:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--preset", default="demo")
+    parser.add_argument("--preset", default="good_teacher")
     chosen = parser.parse_args()
     with tempfile.TemporaryDirectory(prefix="ikd-checks-") as home:
         os.environ["IKD_HOME"] = home

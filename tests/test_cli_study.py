@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import re
+import statistics
 from csv import reader as rows_of
 from pathlib import Path
 
@@ -11,15 +13,26 @@ import pandas as pd
 import pytest
 
 from ikd.cli import main
-from ikd.study import StudyFolder, carry_out, study_text
+from ikd.runs.estimate import estimate
+from ikd.runs.speed import Speed
+from ikd.study import StudyFolder, carry_out, study_text, with_seeds
 from ikd.study.background import cancel_study
+from ikd.study.cells import config_of
+from ikd.study.foretold import cost_words, planned_cost
 from ikd.study.results import mean_table, read_results
 from ikd.study.telling import time_words
 from ikd.study.writing import csv, escaped, latex, markdown, plain, write_table
+from ikd.trace.store import runs_root
 from tests.small_studies import Inline, inline, stopping, tiny_study  # noqa: F401  # a fixture
 from tests.test_study_engine import FAILING
 
 Printed = pytest.CaptureFixture[str]
+
+
+@pytest.fixture(autouse=True)
+def measured(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Take the speed of this machine as measured: it would take two seconds in each test."""
+    monkeypatch.setattr("ikd.runs.estimate.measure_speed", lambda *_: Speed(seconds_per_layer=1e-4, flops_per_second=1e10))
 
 
 @pytest.fixture
@@ -35,8 +48,9 @@ def test_a_study_is_told_while_it_goes_on_and_at_its_end(
     assert main(["study", str(file), "--jobs", "1", "--out", str(tmp_path / "out")]) == 0
     printed = capsys.readouterr()
     lines = printed.err.splitlines()
-    assert lines[0] == "[0/4] Study tiny: 4 runs to carry out." and len(lines) == 5
-    assert lines[2].startswith("[2/4] reviews, exam, seed 0: test nll ") and "against KD so far" in lines[2] and lines[2].endswith(" left")
+    assert lines[0] == "[0/4] Study tiny: 4 runs to carry out." and len(lines) == 6
+    assert lines[1].startswith("4 runs to carry out, with 2 teachers to fine-tune") and "With 1 at a time that is about" in lines[1]
+    assert lines[3].startswith("[2/4] reviews, exam, seed 0: test nll ") and "against KD so far" in lines[3] and lines[3].endswith(" left")
     results = read_results(StudyFolder("tiny"))
     assert plain(mean_table(results)) in printed.out + "\n" and "2 seeds" in printed.out
     assert "in negative log-likelihood" in printed.out and "in accuracy" in printed.out
@@ -287,6 +301,33 @@ def test_what_was_recorded_with_the_lab_is_told(capsys: Printed) -> None:
     assert "this is what was recorded with the lab" in printed.err and "exam better than KD by" in printed.out
     assert main(["study", "qick", "--table"]) == 2
     assert "Did you mean 'quick'?" in capsys.readouterr().err
+
+
+def test_what_a_study_costs_is_told_alone_and_by_its_own_runs_once_some_are_over(
+    file: Path, inline: type[Inline], capsys: Printed  # noqa: F811
+) -> None:
+    assert main(["study", str(file), "--cost", "--jobs", "2"]) == 0 and not inline.given
+    told = capsys.readouterr().out
+    assert re.fullmatch(r"4 runs to carry out, with 2 teachers to fine-tune where none is kept: about \d+ s of computing. "
+                        r"With 2 at a time that is about \d+ s, until about \w+ \d\d:\d\d if it starts now.\n", told), told  # fmt: skip
+    assert main(["study", str(file), "--jobs", "1"]) == 0
+    capsys.readouterr()
+    assert main(["study", "tiny", "--cost"]) == 0 and capsys.readouterr().out == "Nothing is left to carry out.\n"
+    rows = StudyFolder("tiny").lines()
+    more = planned_cost(with_seeds(tiny_study(), 4), jobs=2)
+    done = [row for row in rows if row.state == "done"]
+    beside = statistics.median([row.wall - row.seconds for row in done])
+    pace = sum(statistics.fmean([row.seconds for row in done if row.cell.method == method]) for method in ("KD", "exam")) + 2 * beside
+    teacher = estimate(config_of(tiny_study(), done[0].cell, {}), runs_root()).teacher_seconds
+    assert (more.n_runs, more.n_teachers, more.n_before) == (4, 2, 4)
+    assert more.seconds == pytest.approx(2 * pace + 2 * teacher) and more.wall_seconds == pytest.approx(more.seconds / 2)
+
+
+def test_a_study_whose_models_are_not_here_says_why_its_cost_is_not_known(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("ikd.study.compute.shapes_of", lambda config: pytest.fail("the hub was asked"))
+    far = tiny_study(base={**tiny_study().base, "teacher.name": "someone/no-such-model"})
+    said = cost_words(planned_cost(far, tmp_path, jobs=1))
+    assert said.startswith("4 runs to carry out, ") and "a hub model says its size after its download." in said
 
 
 def test_while_nothing_is_over_no_split_is_said_to_be_missing(file: Path, capsys: Printed) -> None:

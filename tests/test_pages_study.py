@@ -120,8 +120,9 @@ def test_what_a_finished_study_has_found_is_said_task_by_task() -> None:
     folder = written_study()
     page = opened("hand")
     assert not page.exception and not page.error and not page.warning
-    assert heads(page) == [r"Made up for a \*test\*", "What is found", "Gains", "Teachers", "Means", "Scores against cost", "Won and lost",
-                           "Tuning", "What it cost", "Runs", "How it was made", "Take it home"]  # fmt: skip
+    assert heads(page) == [r"Made up for a \*test\*", "What is found", "Was it still gaining?", "Gains", "Teachers", "Means",
+                           "Scores against cost", "Won and lost", "Tuning", "What it cost", "Runs", "How it was made",
+                           "Take it home"]  # fmt: skip
     found = compared(read_results(folder))
     for score in ("nll", "accuracy"):
         for several in sentences(found, score).values():

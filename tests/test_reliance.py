@@ -49,12 +49,13 @@ def test_temperature_divides_the_logits() -> None:
 
 
 def test_misled_are_texts_whose_cue_alone_makes_the_answer_wrong() -> None:
-    own = logits((0.7, 0.2, 0.1), (0.9, 0.05, 0.05), (0.8, 0.1, 0.1), (0.6, 0.3, 0.1), (0.2, 0.7, 0.1))
+    own = logits((0.7, 0.2, 0.1), (0.9, 0.05, 0.05), (0.8, 0.1, 0.1), (0.6, 0.3, 0.1), (0.2, 0.7, 0.1), (0.99, 0.005, 0.005))
     other = logits((0.1, 0.8, 0.1), (0.2, 0.7, 0.1))
     same = logits((0.6, 0.3, 0.1), (0.1, 0.8, 0.1))
-    swapped = torch.stack([other, other, other, same, other])
-    # The label agrees in the third, another cue gives the same answer in the fourth, and the fifth does not answer with its cue.
-    assert misled(own, swapped, [0, 0, 0, 0, 0], [{1}, {1, 2}, {0}, {1}, {1}]) == [1, 0]
+    swapped = torch.stack([other, other, other, same, other, other])
+    # The label agrees in the third, another cue gives the same answer in the fourth, the fifth does not answer with its cue, and the last
+    # is wrong with any cue.
+    assert misled(own, swapped, [0] * 6, [{1}, {1, 2}, {0}, {1}, {1}, {2}]) == [1, 0, 5]
 
 
 @pytest.mark.parametrize("task", ["reviews", "pairs", "irony"])

@@ -504,7 +504,8 @@ def test_a_run_stopped_on_its_own_page_leaves_the_study_incomplete_and_is_gone_o
                                    {"cell": {**FIRST, "seed": float("inf")}}, {"cell": {**FIRST, "choice": float("inf")}},
                                    {"cell": {**FIRST, "seed": HUGE}}, {"cell": {**FIRST, "seed": -1}}, {"steps": HUGE}, {"steps": -1},
                                    {"steps": True}, {"wall": HUGE}, {"flops": HUGE}, {"seconds": float("nan")}, {"forwards": float("inf")},
-                                   {"curve": {"step": [0, 0], "nll": [1, 1]}}, {"curve": {"nll": [1]}}, {"curve": {"step": [HUGE]}}, {"curve": [1]},
+                                   {"curve": {"step": [0, 0], "nll": [1, 1]}}, {"curve": {"nll": [1]}}, {"curve": {"step": [HUGE]}},
+                                   {"curve": [1]},
                                    {"scores": {"a/b/c": HUGE}}, {"scores": {"a/b/c": float("nan")}}, {"scores": {"a/b/c": True}}],
                          ids=lambda wrong: str(wrong)[:60])  # fmt: skip
 def test_a_line_that_is_none_is_left_out(wrong: dict[str, object], tmp_path: Path) -> None:

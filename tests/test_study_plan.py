@@ -266,6 +266,13 @@ def test_a_method_that_none_is_held_against_may_do_without_the_exam_texts_and_a_
     assert tiny_study(base={**tiny_study().base, "task.seed": 5}, tasks={"sst2": {}}).base["task.seed"] == 5
 
 
+def test_a_control_that_learns_the_exam_texts_in_another_way_may_leave_them_out_of_the_course() -> None:
+    direct = {"policy.name": "direct", **STARVED}
+    early = {**FIXED, **STARVED, "training.kept_student": "best_exam"}
+    study = tiny_study(methods={"KD": FIXED, "exam": EXAM, "direct": direct, "early": early}, also_against={"exam": ["direct", "early"]})
+    assert study.others("exam") == ["KD", "direct", "early"]
+
+
 def test_the_digest_is_of_what_decides_a_run() -> None:
     study = tiny_study()
     one = config_of(study, Cell("main", "reviews", "KD", 0), {})

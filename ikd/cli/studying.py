@@ -59,7 +59,6 @@ def _study(chosen: argparse.Namespace) -> int:
     if chosen.cost:
         print(_cost(study, chosen))
         return 0
-    print(f"Study {study.name}: {_cost(study, chosen)}", file=sys.stderr, flush=True)
     code = _carried_out(study, chosen)
     if code != INTERRUPTED or chosen.out is not None:
         _tell(StudyFolder(study.name), chosen)
@@ -123,6 +122,8 @@ def _carried_out(study: Study, chosen: argparse.Namespace) -> int:
     try:
         for progress in carry_out(study, jobs=chosen.jobs, retry=chosen.retry, command=_command(chosen)):
             print(_line(progress), file=sys.stderr, flush=True)
+            if progress.row is None and progress.done < progress.total:  # before the first run begins
+                print(_cost(study, chosen), file=sys.stderr, flush=True)
     except KeyboardInterrupt:
         print(f"Interrupted. What is there is kept: python -m ikd study {chosen.study} goes on, and with --table it is told.",
               file=sys.stderr)  # fmt: skip

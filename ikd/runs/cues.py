@@ -52,9 +52,10 @@ def misled_facts(
 
 
 def misled(own_logits: Tensor, swapped_logits: Tensor, own: Sequence[int], right: Sequence[set[int]]) -> list[int]:
-    """Return the texts whose cue alone makes the teacher wrong, the surest of its answers first.
+    """Return the texts whose cue alone makes the teacher wrong: those that it reads rightly with the most other cues first.
 
-    That is: the teacher answers with the class of the cue, which is not right, and with no other cue it would.
+    That is: the teacher answers with the class of the cue, which is not right, and with no other cue it would. Among equals the surest of
+    its answers comes first.
 
     Args:
         own_logits: (n, C) of the texts.
@@ -65,7 +66,7 @@ def misled(own_logits: Tensor, swapped_logits: Tensor, own: Sequence[int], right
     said, otherwise = own_logits.argmax(-1).tolist(), swapped_logits.argmax(-1).tolist()
     sure = own_logits.double().softmax(-1)
     found = [i for i, cue in enumerate(own) if cue == said[i] and cue not in right[i] and cue not in otherwise[i]]
-    return sorted(found, key=lambda i: -float(sure[i, own[i]]))
+    return sorted(found, key=lambda i: (-sum(answer in right[i] for answer in otherwise[i]), -float(sure[i, own[i]])))
 
 
 def _right_classes(split: Split, i: int) -> set[int]:

@@ -48,13 +48,14 @@ def all_cells(study: Study) -> list[Cell]:
     """Return every run of a study in the order in which they are carried out; those under one teacher follow each other."""
     tuned = [method for method in study.methods if study.is_tuned(method)]
     cells = [Cell("tune", task, method, seed, choice) for seed in study.tune_seeds for task in study.tasks for method in tuned
-             for choice in range(study.budget(method))]  # fmt: skip
+             if study.runs_on(method, task) for choice in range(study.budget(method))]  # fmt: skip
     return cells + main_cells(study)
 
 
 def main_cells(study: Study) -> list[Cell]:
     """Return the runs that are compared."""
-    return [Cell("main", task, method, seed) for seed in study.seeds for task in study.tasks for method in study.methods]
+    return [Cell("main", task, method, seed) for seed in study.seeds for task in study.tasks for method in study.methods
+            if study.runs_on(method, task)]  # fmt: skip
 
 
 def config_of(study: Study, cell: Cell, chosen: Mapping[str, Values]) -> RunConfig:
@@ -107,7 +108,7 @@ def option_configs(study: Study) -> Iterator[tuple[str, str, RunConfig]]:
         ConfigError: one cannot be built; it names task and method.
     """
     for task in study.tasks:
-        for method in study.methods:
+        for method in (method for method in study.methods if study.runs_on(method, task)):
             for choice in study.options(method):
                 try:
                     config = build_config(values_of(study, Cell("main", task, method, study.seeds[0]), method, choice))

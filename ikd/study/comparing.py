@@ -88,7 +88,7 @@ def strongest_pairs(results: Results) -> list[tuple[str, Pair]]:
     study = results.study
     strongest = {task: strongest_control(results, task) for task in study.tasks} if study.controls else {}
     return [(task, Pair(entry, control, STRONGEST)) for task, control in strongest.items() if control is not None
-            for entry in study.feedback_entries()]  # fmt: skip
+            for entry in study.feedback_entries() if study.runs_on(entry, task)]  # fmt: skip
 
 
 def compared(results: Results, scores: Sequence[str] | None = None) -> list[Found]:
@@ -99,7 +99,7 @@ def compared(results: Results, scores: Sequence[str] | None = None) -> list[Foun
         tasks = [task for task in study.tasks if has_score(results, task, score)]
         found += _family(results, [(task, pair) for task, pair in strongest if task in tasks], score)
         for pair in pairs_of(study):
-            found += _family(results, [(task, pair) for task in tasks], score)
+            found += _family(results, [(task, pair) for task in tasks if _both_run(study, pair, task)], score)
     order = {task: number for number, task in enumerate(study.tasks)}
     return sorted(found, key=lambda one: order[one.task])
 
@@ -246,6 +246,10 @@ def prints_of(results: Results, task: str, method: str) -> dict[int, str]:
         with suppress(RunError):  # damaged
             found[seed] = str(TraceReader(open_run(row.run, results.root)).meta().get("facts", {}).get("fingerprint", row.run))
     return found
+
+
+def _both_run(study: Study, pair: Pair, task: str) -> bool:
+    return study.runs_on(pair.method, task) and study.runs_on(pair.other, task)
 
 
 def _other_steps(study: Study, method: str, other: str) -> bool:

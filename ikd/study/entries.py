@@ -6,6 +6,7 @@ A run with `training.then_exam_steps` scores two students: as it was before that
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from fnmatch import fnmatchcase
 from typing import NamedTuple
 
 from pydantic import BaseModel, ConfigDict
@@ -59,7 +60,7 @@ def named_entries(names: Iterable[str], entries: Mapping[str, Entry], methods: I
 
 def broken_claim(
     *, feedback: Sequence[str], controls: Sequence[str], methods: Mapping[str, bool], plan: MapPlan | None,
-    tasks: Mapping[str, Mapping[str, object]], places: Mapping[str, Mapping[str, object]],
+    tasks: Mapping[str, Mapping[str, object]], places: Mapping[str, Mapping[str, object]], only_on: Mapping[str, object], baseline: str,
 ) -> str | None:  # fmt: skip
     """Return why the entries of a study, its feedback methods, controls or map cannot be; None where they can.
 
@@ -68,6 +69,8 @@ def broken_claim(
         methods: name to whether its runs end with a fine-tuning on the exam texts.
         tasks: settings of each, those of the base among them.
         places: where the number of steps on the exam texts may not be set.
+        only_on: by method the names of tasks that fit it, None for all.
+        baseline: the method that runs on all of them.
     """
     where = next((place for place, own in places.items() if THEN_EXAM in own), None)
     if where is not None:
@@ -75,12 +78,28 @@ def broken_claim(
                 "in methods; each run chooses on validation texts how many of the steps it keeps.")  # fmt: skip
     if plan is not None and not feedback:
         return "The map is of the gain of feedback: name the methods in the lists feedback and controls, or leave map out."
-    return _broken_lists(feedback, controls, methods) or (None if plan is None else broken_map(plan, tasks))
+    on_tasks = _broken_tasks(only_on, tasks, baseline)
+    return on_tasks or _broken_lists(feedback, controls, methods) or (None if plan is None else broken_map(plan, tasks))
+
+
+def fits(task: str, patterns: object) -> bool:
+    """Return whether a task has one of several names with wildcards, parted by bars, as in "* shortcut|* flips"; None fits every task."""
+    return patterns is None or any(fnmatchcase(task, pattern.strip()) for pattern in str(patterns).split("|"))
+
+
+def _broken_tasks(only_on: Mapping[str, object], tasks: Iterable[str], baseline: str) -> str | None:
+    for method, patterns in only_on.items():
+        there = [task for task in tasks if fits(task, patterns)]
+        if not there:
+            return f"The method {method!r} fits no task with only_on {str(patterns)[:80]!r}: give names of tasks, with * for any letters."
+        if method == baseline and len(there) < len([*tasks]):
+            return f"The baseline {method!r} is compared with on every task: leave only_on out of it."
+    return None
 
 
 def _broken_lists(feedback: Sequence[str], controls: Sequence[str], methods: Mapping[str, bool]) -> str | None:
     entries = entries_of(methods)
-    twice = next((name for name, one in entries.items() if name.endswith(SUFFIX) and name in methods and one.method != name), None)
+    twice = next((method + SUFFIX for method, ends in methods.items() if ends and method + SUFFIX in methods), None)
     if twice is not None:
         return f"The method {twice!r} has the name of another one with its exam texts: choose another name."
     if bool(feedback) != bool(controls):
@@ -97,7 +116,7 @@ def _broken_lists(feedback: Sequence[str], controls: Sequence[str], methods: Map
     return None
 
 
-def inferred_map(tasks: Mapping[str, Mapping[str, object]]) -> MapPlan | None:
+def map_of(tasks: Mapping[str, Mapping[str, object]]) -> MapPlan | None:
     """Return the map that the settings of a study's tasks make up, None where there is none."""
     for plan in MAPS:
         paths = [path for path in (plan.rows, plan.columns, plan.panels) if path]

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from statistics import fmean, median
 
-from ikd.config import RunConfig
+from ikd.config import STORED, RunConfig
 from ikd.errors import IKDError
 from ikd.runs.estimate import Estimate, estimate
 from ikd.study.bench import Bench, Due
@@ -66,7 +66,10 @@ def planned_cost(study: Study, root: Path | None = None, *, jobs: int | None = N
     configs = list(_missing(study, folder))
     rows = [row for row in folder.lines() if row.state == "done" and row.seconds is not None and row.wall is not None]
     paces, known = _paces(rows), dict[str, Estimate]()
-    teachers = {teacher_of(config): config for _, config in configs}
+    teachers = {teacher_of(config): config for _, config in configs
+                if config.teacher.name != STORED and config.teacher.fine_tune != "never"}  # fmt: skip
+    if not configs:
+        return PlannedCost(n_runs=0, n_teachers=0, seconds=0.0, jobs=jobs or 1, n_before=len(rows))
     jobs = jobs or default_jobs([config for _, config in configs])
     total, why = 0.0, ""
     try:

@@ -2,7 +2,8 @@
 
 - base: settings of all runs, by dotted path
 - tasks: name to settings; a name that is a task's own needs none
-- methods: name to settings; besides, `equal_compute_to: METHOD` counts its steps, and `against: METHOD` names its own baseline
+- methods: name to settings; besides, `equal_compute_to: METHOD` counts its steps, `against: METHOD` names its own baseline, and
+  `only_on: PATTERN` leaves it out of the tasks whose names do not fit
 - tune: method to setting to values; every combination is tried with the tune_seeds and judged on validation texts
 """
 
@@ -19,15 +20,15 @@ from pydantic import BaseModel, ConfigDict, Field, field_validator, model_valida
 from ikd.config.names import TASK_NAMES
 from ikd.errors import unknown_name
 from ikd.metrics.scores import METRICS
-from ikd.study.entries import SUFFIX, THEN_EXAM, Entry, MapPlan, broken_claim, entries_of, inferred_map, named_entries
+from ikd.study.entries import SUFFIX, THEN_EXAM, Entry, MapPlan, broken_claim, entries_of, fits, map_of, named_entries
 
 Scalar = bool | int | float | str | None
 Values = dict[str, Scalar]
 LARGEST_SEED = 2**31 - 1
 Seed = Annotated[int, Field(ge=0, le=LARGEST_SEED)]
 
-EQUAL_COMPUTE, AGAINST = "equal_compute_to", "against"
-OWN_KEYS = (EQUAL_COMPUTE, AGAINST)
+EQUAL_COMPUTE, AGAINST, ONLY_ON = "equal_compute_to", "against", "only_on"
+OWN_KEYS = (EQUAL_COMPUTE, AGAINST, ONLY_ON)
 SET_BY_THE_STUDY = {"seed": "seeds", "label": "name"}
 BELONG_TO_METHODS = ("policy.name", "objective.name")
 GENERATED_TASKS = frozenset(name for name, words in TASK_NAMES.items() if words.startswith("built in"))
@@ -125,6 +126,11 @@ class Study(BaseModel):
             return str(other)
         return None if method == self.baseline else self.baseline
 
+    def runs_on(self, method: str, task: str) -> bool:
+        """Return whether a method, or an entry of one, is carried out on a task."""
+        own = self.methods.get(method) or self.methods[self.entries()[method].method]
+        return fits(task, own.get(ONLY_ON))
+
     def others(self, method: str) -> list[str]:
         """Return every method that this one is held against at equal steps or whatever steps it has, the one of `against` first."""
         own = self.against(method)
@@ -153,7 +159,7 @@ class Study(BaseModel):
 
     def mapped(self) -> MapPlan | None:
         """Return the axes of the figure of where feedback pays; None where there are none."""
-        return (self.map or inferred_map(self.task_values())) if self.feedback else None
+        return (self.map or map_of(self.task_values())) if self.feedback else None
 
     def task_values(self) -> dict[str, Values]:
         """Return the settings of each task together with those of the base."""
@@ -197,7 +203,7 @@ def _broken_names(study: Study) -> str | None:
 
 def _broken_methods(study: Study) -> str | None:
     named = [("baseline", study.baseline)]
-    named += [(f"{key} of method {method!r}", str(own[key])) for method, own in study.methods.items() for key in OWN_KEYS if key in own]
+    named += [(f"{key} of method {method!r}", str(own[key])) for method, own in study.methods.items() for key in OWN_KEYS[:2] if key in own]
     for where, other in named:
         if other not in study.methods:
             return unknown_name(f"method in {where}", other, study.methods)
@@ -282,12 +288,13 @@ def _broken_claim(study: Study) -> str | None:
     return broken_claim(
         feedback=study.feedback, controls=study.controls, plan=study.map, tasks=study.task_values(), places={**places, **tuned},
         methods={method: study.ends_with_exam(method) for method in study.methods},
+        only_on={method: own.get(ONLY_ON) for method, own in study.methods.items()}, baseline=study.baseline,
     )  # fmt: skip
 
 
 def _too_many(study: Study) -> str | None:
-    tuning = sum(study.budget(method) for method in study.methods if study.is_tuned(method)) * len(study.tune_seeds)
-    n_cells = len(study.tasks) * (tuning + len(study.methods) * len(study.seeds))
+    runs = {method: len(study.seeds) + study.is_tuned(method) * study.budget(method) * len(study.tune_seeds) for method in study.methods}
+    n_cells = sum(runs[method] for method in study.methods for task in study.tasks if study.runs_on(method, task))
     if n_cells > MOST_CELLS:
         return f"The study has {n_cells} runs, at most {MOST_CELLS} are carried out: take fewer seeds, methods or tasks."
     return None

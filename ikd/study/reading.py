@@ -21,7 +21,8 @@ _KINDS = {"tasks": "names, each with its settings", "methods": "names, each with
           "seeds": "a number of seeds or a list of them, whole numbers from 0", "tune": "methods, each with settings and a list of values",
           "tune_seeds": "a number of seeds or a list of them, whole numbers from 0", "uneven_budgets": "true or false",
           "also_against": "methods, each with a list of others", "keep_students": "true or false",
-          "matters": "scores, each with a number above 0"}  # fmt: skip
+          "feedback": "a list of methods", "controls": "a list of methods",
+          "map": "rows and columns, each a setting of the tasks", "matters": "scores, each with a number above 0"}  # fmt: skip
 
 
 _SHORT = reprlib.Repr()

@@ -145,7 +145,7 @@ def mean_table(results: Results) -> pd.DataFrame:
     study, names, rows = results.study, score_names(results), []
     for task in study.tasks:
         split = reported_split(results, task)
-        for method in study.entries():
+        for method in (entry for entry in study.entries() if study.runs_on(entry, task)):
             done = results.done(task, method)
             row: dict[str, Any] = {"task": task, "method": method, "seeds": len(done), "split": split}
             row[f"validation_{study.score}"] = _mean(scores_of(results, task, method, study.score, split="validation"))
@@ -162,7 +162,7 @@ def cost_table(results: Results) -> pd.DataFrame:
     """Return a row for each task and method: steps, planned student forwards, GFLOPs spent and seconds of teaching, means over seeds."""
     rows = []
     for task in results.study.tasks:
-        for method in results.study.methods:
+        for method in (method for method in results.study.methods if results.study.runs_on(method, task)):
             done = results.done(task, method)
             means = [_mean({seed: getattr(one, name) for seed, one in done.items()}) for name in ("steps", "forwards", "flops", "seconds")]
             rows.append((task, method, len(done), *means))
@@ -175,7 +175,7 @@ def tuning_table(results: Results) -> pd.DataFrame:
     """Return a row for each choice that was tried: task, method, choice in words, mean score on validation texts, whether it was chosen."""
     study, rows = results.study, []
     for task in study.tasks:
-        for method in (method for method in study.methods if study.is_tuned(method)):
+        for method in (method for method in study.methods if study.is_tuned(method) and study.runs_on(method, task)):
             index, means = choice_of(study, method, lambda choice, seed: _tried(results, task, method, choice, seed))  # noqa: B023
             whole = all(_over(results, task, method, choice) for choice in range(study.budget(method)))
             rows += [(task, method, choice_words(values), mean, whole and number == index)

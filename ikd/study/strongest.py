@@ -49,7 +49,7 @@ def control_words(results: Results) -> list[str]:
     if not study.controls:
         return []
     feedback, controls = study.feedback_entries(), study.control_entries()
-    n_tests = len(feedback) * len(study.tasks)
+    n_tests = sum(study.runs_on(one, task) for one in feedback for task in study.tasks)
     return [f"The strongest control of a task is the one with the best mean {lower_label(study.score)} on validation texts over the seeds, "
             f"among {counted(len(controls), 'control')}: {'; '.join(controls)}. No test score is read for the choice.",
             f"Compared with it first: {'; '.join(feedback)}; Holm-corrected over tasks and methods "
@@ -58,7 +58,9 @@ def control_words(results: Results) -> list[str]:
 
 def _means(results: Results, task: str) -> list[tuple[str, float, int]]:
     """Return each control entry with its mean deciding score on validation texts and its number of seeds."""
-    several = [(one, scores_of(results, task, one, results.study.score, split="validation")) for one in results.study.control_entries()]
+    study = results.study
+    several = [(one, scores_of(results, task, one, study.score, split="validation")) for one in study.control_entries()
+               if study.runs_on(one, task)]  # fmt: skip
     return [(one, _mean(own), len(own)) for one, own in several]
 
 

@@ -27,6 +27,7 @@ from ikd.study.results import (
     mean_table,
     reported_split,
     run_table,
+    score_names,
     score_table,
     scores_of,
     tuning_table,
@@ -58,9 +59,14 @@ def whole_markdown(results: Results) -> str:
     return f"# {escaped(results.study.title or results.study.name)}\n\n{report_markdown(results)}\n"
 
 
-def tables(results: Results) -> dict[str, pd.DataFrame]:
-    """Return every table of a study by name, those that a person reads first; that of groups only where there are any."""
-    found = compared(results)
+def tables(results: Results, found: Sequence[Found] | None = None) -> dict[str, pd.DataFrame]:
+    """Return every table of a study by name, those that a person reads first; that of groups only where there are any.
+
+    Args:
+        results: of the study.
+        found: all comparisons; None: they are made.
+    """
+    found = compared(results) if found is None else found
     every = {"map": map_table(results.study, found), "controls": control_table(results), "teachers": teacher_table(results),
              "means": mean_table(results), "comparisons": comparison_table(found), "examples": example_table(results),
              "groups": group_table(results), "tuning": tuning_table(results), "cost": cost_table(results), "runs": run_table(results),
@@ -179,11 +185,12 @@ def how_made(results: Results) -> list[str]:
 
 def _report(results: Results, *, head: str, table: Callable[[pd.DataFrame], str]) -> Iterator[str]:
     bullet, said = ("- ", escaped) if head else ("  ", str)
-    found = compared(results)
+    known = score_names(results)
+    found = compared(results, list(dict.fromkeys((*known, results.study.score, "accuracy"))))
     yield from (f"{bullet}{said(line)}" for line in (*protocol(results), *guessing_words(results), *gaining_words(results, found)))
     yield from _map(results, found, head=head, table=table)
     yield from _verdicts(results, found, head=head, bullet=bullet, said=said)
-    for title, one in tables(results).items():
+    for title, one in tables(results, [one for one in found if one.score in known]).items():
         if len(one) and title not in (*LONG, "map"):
             yield from ("", f"{head}{title.capitalize()}", "", table(one).rstrip("\n"))
     failed = failures(results)

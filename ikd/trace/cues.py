@@ -18,7 +18,8 @@ class Cues:
     Attributes:
         words: the cue word of each class, (C,).
         n_texts: how many probe examples, the first ones, are read with other cue words too.
-        misled: probe examples whose cue alone makes the frozen teacher give the cue's class in place of the label, the surest first.
+        misled: probe examples whose cue alone makes the frozen teacher give the cue's class in place of the label; the
+            clearest case first.
     """
 
     words: tuple[str, ...]

@@ -172,8 +172,8 @@ class Recorder:
             write_meta(cursor, started_facts(event, probe_dtype=self._dtype_name, bin_steps=self._bin_steps))
             if "label_names" not in before:
                 write_examples(cursor, event.probe)
-        self._n_classes, self._n_probe, self._n_shown = len(event.label_names), len(event.probe), len(event.shown)
-        self._n_numbers = len(event.numbers)
+        self._n_classes, self._n_probe = len(event.label_names), len(event.probe)
+        self._n_shown, self._n_numbers = len(event.shown), len(event.numbers)
         self._labels, self._temperature = [one.label for one in event.probe], event.temperature
         self._truths = [one.truth for one in event.probe]
         self._long = bool(self._connection.execute("SELECT 1 FROM bands").fetchone()) if self._kept.last_step >= 0 else is_long(
@@ -202,8 +202,7 @@ class Recorder:
     def _step(self, event: StepTaken) -> None:
         self._check(event)
         # SQLite would keep a numpy number as a blob.
-        step = int(event.step)
-        logits = {} if event.reading is None else self._stored_logits(event.reading)
+        step, logits = int(event.step), {} if event.reading is None else self._stored_logits(event.reading)
         scalars = {**event.scalars, **self._derived(logits)}
         if step <= self._kept.last_step and self._is_the_same(step, event, scalars, logits):
             self._last_step = step

@@ -42,21 +42,21 @@ class Demo(NamedTuple):
 DEMOS = (
     Demo(
         "demo", "A teacher that fell for a shortcut", "Start the demo",
-        "**What went wrong:** in its course texts the opening word (*Yesterday*, *Recently*, *Lately*) often gives the label away, so the "
-        "teacher listens to that word instead of the sentence. **Who notices:** the student, in exams where the word means nothing; its "
-        "feedback makes the teacher let go of the word, and then the student does.",
+        "**What went wrong:** the opening word of its course texts (*Yesterday*, *Recently*, *Lately*) often gives the label away, so the "
+        "teacher listens to that word instead of the sentence. **Who notices:** the student, in exams where the word means nothing. "
+        "**What changes:** its feedback makes the teacher let go of the word, and then the student does too.",
     ),
     Demo(
         "sources", "Whom to trust", "Start the second demo",
         "**What went wrong:** six stored teachers labelled the course texts; two are good, two guess, two name the wrong class, and nobody "
-        "says which. **Who notices:** the student, in exams on 30 texts with true labels; its feedback turns down the trust in the bad "
-        "teachers, so that it learns from the good ones.",
+        "says which. **Who notices:** the student, in exams on 30 texts with true labels. **What changes:** its feedback turns down the "
+        "trust in the bad teachers, so it learns from the good ones.",
     ),
 )  # fmt: skip
 NEWEST = 5
 SHOWN_FIRST = "reviews-exam"
-"""The recorded run with the most to see: three classes, and soft targets that move far."""
-PAIRS = {"Reviews": "reviews", "Pairs": "pairs", "Irony": "irony"}
+"""The recorded run with the most to see: a teacher that unlearns a shortcut."""
+PAIRS = {"A shortcut": "reviews", "Whom to trust": "sources", "Pairs of sentences": "pairs", "Irony": "irony"}
 """Recorded pairs by the title of their link: NAME-fixed and NAME-exam."""
 
 
@@ -95,7 +95,7 @@ def _demos() -> None:
         with column, st.container(border=True, height="stretch", key=f"home-{demo.preset}"):
             st.subheader(demo.title, anchor=False)
             st.markdown(demo.story)
-            draw_start_button(build_config(PRESETS[demo.preset].values), label=demo.button, key=demo.preset)
+            draw_start_button(build_config({**PRESETS[demo.preset].values, "label": demo.title}), label=demo.button, key=demo.preset)
             st.caption(f"Trains small models on this machine, in about two minutes. {PRESETS[demo.preset].verdict}")
 
 

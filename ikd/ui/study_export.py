@@ -12,10 +12,12 @@ import streamlit as st
 
 import ikd
 from ikd.metrics.scores import METRICS
+from ikd.plots.pays import map_chart, spent_chart
 from ikd.plots.study import cost_chart, forest_chart, forest_table
+from ikd.study.gaining import gaining_words
 from ikd.study.results import run_table
 from ikd.study.teachers import guessing_words
-from ikd.study.telling import LONG, how_made, protocol, whole_markdown
+from ikd.study.telling import LONG, MAP_WORDS, PAYS, how_made, protocol, whole_markdown
 from ikd.study.verdicts import counted
 from ikd.study.writing import latex, markdown
 from ikd.ui.downloads import csv_bytes, draw_downloads, parquet_bytes
@@ -45,6 +47,17 @@ from ikd.ui.study_found import (
     yaml_of,
 )
 from ikd.ui.study_groups import OF_GROUPS, group_gain_words
+from ikd.ui.study_pays import (
+    OF_CONTROLS,
+    OF_CURVES,
+    control_rows,
+    curve_options,
+    curve_points,
+    map_options,
+    maps_of,
+    spoken_curves,
+    spoken_map,
+)
 from ikd.ui.study_plan import method_rows, seed_lines, task_rows
 from ikd.ui.study_tables import (
     NONE,
@@ -63,6 +76,9 @@ from ikd.ui.study_tables import (
     tuning_words,
 )
 
+EMPTY_AT_TIMES = (*OF_TRACES, "map", "controls", "curves")
+"""Tables that are left out where they have no row: the runs' folders are not here, or the study names no controls, or kept no readings."""
+
 
 def draw_export(one: Offered, findings: Findings) -> None:
     """Draw the buttons; what they give is made when one is clicked."""
@@ -76,8 +92,7 @@ def draw_export(one: Offered, findings: Findings) -> None:
                            key="study-file", on_click="ignore")  # fmt: skip
     st.caption("The report is one file with everything in it, which opens offline. The zip has it too, beside every table as CSV, Parquet, "
                "Markdown and LaTeX.")  # fmt: skip
-    here, grouped = any_run_here(one, findings.results), "worst_group_accuracy" in findings.scores
-    names = [table for table in TABLES if here and (grouped or table != "groups") or table not in OF_TRACES]
+    names = [table for table in TABLES if _has_rows(one, findings, table)]
     table = str(st.segmented_control("One table", names, key="study-table", default="means", required=True))
     if table not in LONG:
         with st.container(horizontal=True):
@@ -86,6 +101,12 @@ def draw_export(one: Offered, findings: Findings) -> None:
             st.download_button("LaTeX", lambda: latex(table_of(folder, table)).encode("utf-8"), f"{name}-{table}.tex", "application/x-tex",
                                icon=":material/download:", key=f"study-{table}-tex", on_click="ignore")  # fmt: skip
     draw_downloads(lambda: table_of(folder, table), name=f"{name}-{table}", key=f"study-{table}", rows="All rows, numbers in full.")
+
+
+def _has_rows(one: Offered, findings: Findings, table: str) -> bool:
+    if table in OF_TRACES:
+        return any_run_here(one, findings.results) and (table != "groups" or "worst_group_accuracy" in findings.scores)
+    return table not in EMPTY_AT_TIMES or len(table_of(one.folder, table)) > 0
 
 
 def zip_of(one: Offered) -> bytes:
@@ -97,7 +118,7 @@ def zip_of(one: Offered) -> bytes:
         packed.writestr("study.yaml", yaml_of(findings.study))
         for name in TABLES:
             table = table_of(one.folder, name)
-            if name in OF_TRACES and table.empty:  # the runs' folders are not here
+            if name in EMPTY_AT_TIMES and table.empty:
                 continue
             packed.writestr(f"{name}.csv", csv_bytes(table))
             packed.writestr(f"{name}.parquet", parquet_bytes(table))
@@ -113,7 +134,7 @@ def report_html(one: Offered) -> str:
     title = findings.study.title or findings.study.name
     parts = [f"<h1>{html_text(title)}</h1>",
              f"<p><small>Study {html_text(findings.study.name)}, IKD Lab {ikd.__version__}, {time.strftime('%Y-%m-%d %H:%M')}.</small></p>",
-             *_plan(findings), *_verdicts(findings), *_gains(findings),
+             *_plan(findings), *_maps(findings), *_verdicts(findings), *_gains(findings), *_curves(findings), *_controls(findings),
              "<h2>Teachers</h2>", html_table(teacher_words(findings.results)), _small(OF_TEACHERS),
              "<h2>Means</h2>", html_table(mean_words(findings)), _small(OF_MEANS),
              *_costs(findings), *_examples(one), *_groups(one), *_rest(findings), *_made(findings)]  # fmt: skip
@@ -126,6 +147,32 @@ def _plan(findings: Findings) -> Iterator[str]:
     yield html_table(method_rows(findings.study))
     yield html_table(task_rows(findings.study))
     yield _list([line.replace("**", "") for line in seed_lines(findings.study)])
+
+
+def _maps(findings: Findings) -> Iterator[str]:
+    for name, cells, own in maps_of(findings):
+        yield f"<h2>{PAYS}: {html_text(name)}</h2>"
+        chart = map_chart(pd.DataFrame(), **map_options(findings))
+        yield html_figure(chart, cells, spoken=spoken_map(own, findings)) + _small(MAP_WORDS)
+
+
+def _curves(findings: Findings) -> Iterator[str]:
+    said = gaining_words(findings.results, findings.found)
+    if not said:
+        return
+    yield "<h2>Was it still gaining?</h2>"
+    yield _list(said)
+    for task in findings.study.tasks:
+        points = curve_points(findings.results, task)
+        if len(points):
+            chart = spent_chart(pd.DataFrame(), **curve_options(findings.results, points))
+            yield f"<h3>{html_text(task)}</h3>{html_figure(chart, points, spoken=spoken_curves(points, task))}{_small(OF_CURVES)}"
+
+
+def _controls(findings: Findings) -> Iterator[str]:
+    if findings.study.controls:
+        yield "<h2>Strongest controls</h2>"
+        yield html_table(control_rows(findings.results)) + _small(OF_CONTROLS)
 
 
 def _verdicts(findings: Findings) -> Iterator[str]:

@@ -11,7 +11,7 @@ import streamlit as st
 from ikd.metrics.scores import METRICS
 from ikd.plots.compare import frontier_table
 from ikd.plots.study import beside_each_other, cost_chart, cost_ticks, forest_chart, forest_table
-from ikd.study.comparing import COMPUTE, Pair, pairs_of, with_controls
+from ikd.study.comparing import COMPUTE, STRONGEST, Pair, pairs_of, with_controls
 from ikd.study.plan import Study
 from ikd.study.results import Results, cost_table, reported_split
 from ikd.study.statistics import Interval
@@ -25,6 +25,8 @@ BADGES: dict[str, tuple[str, str, str]] = {
     "better": ("better", "green", ":material/trending_up:"), "worse": ("worse", "red", ":material/trending_down:"),
     "better at equal steps": ("better at equal steps", "blue", ":material/trending_up:"),
     "worse at equal steps": ("worse at equal steps", "orange", ":material/trending_down:"),
+    "better than the strongest control": ("better than the strongest control", "green", ":material/trending_up:"),
+    "worse than the strongest control": ("worse than the strongest control", "red", ":material/trending_down:"),
     "better with other steps": ("better with other steps", "blue", ":material/trending_up:"),
     "worse with other steps": ("worse with other steps", "orange", ":material/trending_down:"),
     "open": ("no difference shown", "gray", ":material/help:"), "equivalent": ("no difference that matters", "blue", ":material/equal:"),
@@ -107,7 +109,7 @@ def gain_rows(findings: Findings, score: str) -> pd.DataFrame:
     rows = []
     for row in own.to_dict("records"):
         gain, low, high = (float(row[name]) * factor for name in ("gain", "low", "high"))
-        other = f" against {row['against']}" if several or row["at"] == COMPUTE else ""
+        other = f" against {row['against']}" if several or row["at"] in (COMPUTE, STRONGEST) else ""
         label = f"{row['method']}{other}: {gain_words(row['gain'], row['low'], row['high'], score)}"
         if math.isfinite(gain) and int(row["seeds"]) > 1:
             pair = Pair(row["method"], row["against"], row["at"])
@@ -129,7 +131,7 @@ def forest_options(findings: Findings, score: str, table: pd.DataFrame) -> dict[
     study = findings.study
     unit = UNITS[score].name
     others = {pair.other for pair in pairs_of(study) if pair.at != COMPUTE}
-    return {"methods": list(study.methods), "slots": slots_of(study), "n_lines": len(table),
+    return {"methods": list(study.entries()), "slots": slots_of(study), "n_lines": len(table),
             "x_title": f"gain in {lower_label(score)}{',' if unit else ''}{unit}",
             "than": others.pop() if len(others) == 1 else ""}  # fmt: skip
 
@@ -162,7 +164,10 @@ def draw_costs(findings: Findings) -> None:
 
 def cost_points(results: Results, task: str, score: str, cost: str) -> pd.DataFrame:
     """Return a row for each method of a task with a known cost: method, cost, value, low, high, frontier, moved."""
-    means = score_intervals(results, score).merge(cost_table(results)[["task", "method", *COSTS]], on=["task", "method"])
+    means = score_intervals(results, score)
+    costs = cost_table(results)[["task", "method", *COSTS]].rename(columns={"method": "of"})
+    entries = results.study.entries()
+    means = means.assign(of=[entries[name].method for name in means["method"]]).merge(costs, on=["task", "of"])
     own = means[(means["task"] == task) & means["value"].notna() & (means[cost] > 0)].rename(columns={cost: "cost"})
     points = frontier_table(own[["method", "cost", "value", "low", "high"]], larger_is_better=METRICS[score].larger_is_better)
     return points.assign(moved=beside_each_other(points["cost"].tolist()))
@@ -170,7 +175,7 @@ def cost_points(results: Results, task: str, score: str, cost: str) -> pd.DataFr
 
 def cost_options(study: Study, points: pd.DataFrame, score: str, cost: str) -> dict[str, Any]:
     """Return the options of the cost chart for a study."""
-    there = [(method, slot) for method, slot in zip(study.methods, slots_of(study), strict=True) if method in set(points["method"])]
+    there = [(method, slot) for method, slot in zip(study.entries(), slots_of(study), strict=True) if method in set(points["method"])]
     return {"methods": [method for method, _ in there], "slots": [slot for _, slot in there], "x_title": COSTS[cost],
             "title": METRICS[score].label, "ticks": cost_ticks(points["cost"].tolist())}  # fmt: skip
 

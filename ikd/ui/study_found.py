@@ -15,9 +15,11 @@ import pandas as pd
 
 from ikd.errors import ConfigError, RunError
 from ikd.metrics.scores import METRICS
-from ikd.study.comparing import STEPS, Found, compared, comparison_table, example_table, with_controls
+from ikd.study.comparing import STEPS, STRONGEST, Found, compared, comparison_table, example_table, with_controls
 from ikd.study.folder import StudyFolder
+from ikd.study.gaining import curve_table
 from ikd.study.groups import group_table
+from ikd.study.mapping import map_table
 from ikd.study.plan import Study
 from ikd.study.reading import read_study, study_text
 from ikd.study.results import (
@@ -33,16 +35,19 @@ from ikd.study.results import (
     tuning_table,
 )
 from ikd.study.statistics_intervals import t_interval
+from ikd.study.strongest import control_table
 from ikd.study.teachers import teacher_table
 from ikd.study.verdicts import Verdict
 
 FILES = ("study.yaml", "cells.jsonl", "sessions.jsonl")
 MOST_KEPT = 8
 LEVEL, FEWEST_SEEDS = 0.95, 3
-TABLES = ("teachers", "means", "comparisons", "examples", "groups", "tuning", "cost", "runs", "scores")
+TABLES = ("map", "controls", "teachers", "means", "comparisons", "examples", "groups", "tuning", "cost", "runs", "scores", "curves")
 """Names of all tables of a study, those that a person reads first."""
 OF_TRACES = ("examples", "groups")
 """Those of them for which the traces of the runs are read."""
+
+AT_WORDS = {STEPS: "at equal steps", STRONGEST: "than the strongest control"}
 
 Mark = tuple[tuple[int, int], ...]
 _kept: dict[tuple[str, Path], tuple[Mark, Any]] = {}
@@ -129,6 +134,8 @@ def table_of(folder: StudyFolder, name: str) -> pd.DataFrame:
     """Return one of `TABLES` with its numbers; it touches nothing of Streamlit. Errors as in `results_of`."""
     make: Mapping[str, Callable[[], pd.DataFrame]] = {
         "teachers": lambda: teacher_table(results_of(folder)), "means": lambda: mean_table(results_of(folder)),
+        "map": lambda: map_table(findings_of(folder).study, findings_of(folder).found),
+        "controls": lambda: control_table(results_of(folder)), "curves": lambda: curve_table(results_of(folder)),
         "comparisons": lambda: findings_of(folder).comparisons,
         "examples": lambda: examples_of(folder), "groups": lambda: groups_of(folder),
         "tuning": lambda: tuning_table(results_of(folder)),
@@ -146,7 +153,7 @@ def score_intervals(results: Results, score: str) -> pd.DataFrame:
     rows: list[tuple[Any, ...]] = []
     least, most = METRICS[score].low, METRICS[score].high
     for task in results.study.tasks:
-        for method in results.study.entries():
+        for method in (entry for entry in results.study.entries() if results.study.runs_on(entry, task)):
             values = np.asarray(list(scores_of(results, task, method, score).values()), dtype=np.float64)
             mean = float(values.mean()) if len(values) else float("nan")
             ends = t_interval(values, LEVEL) if len(values) >= FEWEST_SEEDS else (math.nan, math.nan)
@@ -180,13 +187,13 @@ def _badge(main: Found, whole: Verdict, controls: Sequence[Found]) -> str:
 
 
 def at_words(at: str) -> str:
-    """Return what is equal between two methods of which neither has the other's compute."""
-    return "at equal steps" if at == STEPS else "with other steps"
+    """Return what is equal between two methods of which neither has the other's compute, or that the other is the strongest control."""
+    return AT_WORDS.get(at, "with other steps")
 
 
 def slots_of(study: Study) -> list[int]:
-    """Return the colour slot of each method: its place in the study."""
-    return list(range(len(study.methods)))
+    """Return the colour slot of each entry: its place in the study."""
+    return list(range(len(study.entries())))
 
 
 def yaml_of(study: Study) -> bytes:

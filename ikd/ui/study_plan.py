@@ -94,7 +94,7 @@ def fewest_seeds(study: Study) -> int:
 def size_sentence(study: Study) -> str:
     """Return how much is to be computed, as far as it is known before it starts."""
     cells = all_cells(study)
-    each = {(task, method): _steps(study, method, task) for task in study.tasks for method in study.methods}
+    each = {(task, method): _steps(study, method, task) for task in study.tasks for method in study.methods if study.runs_on(method, task)}
     total = sum(each[cell.task, cell.method] for cell in cells)
     equal = any(study.equal_compute_to(method) for method in study.methods)
     more = ", and more for those that are given the compute of another" if equal else ""

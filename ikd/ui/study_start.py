@@ -17,6 +17,7 @@ from ikd.study.reading import load_study, shipped_names, with_seeds
 from ikd.study.verdicts import counted
 from ikd.ui.shell import notice, sentences
 from ikd.ui.study_choice import OWN, RECORDED, Offered, look_at, offered
+from ikd.ui.study_cost import draw_cost
 from ikd.ui.study_found import yaml_of
 from ikd.ui.study_plan import few_seeds_words
 from ikd.ui.study_standing import Standing
@@ -29,7 +30,7 @@ LOCKED = ("This lab is read-only: studies can be looked at, and none can be star
           "lab of your own.")  # fmt: skip
 
 
-def draw_start(one: Offered, plan: Study, standing: Standing, progress: Callable[[], None]) -> None:
+def draw_start(one: Offered, plan: Study, standing: Standing, progress: Callable[[], None], *, cost: bool = False) -> None:
     """Draw the controls that carry a study out, and the command that does the same.
 
     Args:
@@ -37,6 +38,7 @@ def draw_start(one: Offered, plan: Study, standing: Standing, progress: Callable
         plan: of it.
         standing: of the study of this name that was begun here, if any.
         progress: draws how far it is, beside the buttons.
+        cost: whether to work out what it will cost.
     """
     locked = read_only()
     if locked:
@@ -58,6 +60,8 @@ def draw_start(one: Offered, plan: Study, standing: Standing, progress: Callable
     _draw_buttons(one, study, standing, int(jobs) if jobs else None, locked=locked)
     if standing.active:
         progress()
+    elif cost:
+        draw_cost(study, standing, int(jobs) if jobs else None)
     command = command_of(study, int(jobs) if jobs else None, elsewhere=locked)
     file = f"{study.name}.yaml"
     st.caption(("In a terminal, in the folder of a lab of your own" if locked else "The same in a terminal, in the lab's folder; this page "

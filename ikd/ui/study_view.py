@@ -11,6 +11,7 @@ import streamlit as st
 from ikd.runs.permission import read_only
 from ikd.study.cells import all_cells, main_cells
 from ikd.study.folder import Row
+from ikd.study.gaining import curve_methods
 from ikd.study.plan import Study
 from ikd.study.results import Results, failures
 from ikd.study.telling import how_made, time_words
@@ -21,6 +22,7 @@ from ikd.ui.study_export import draw_export
 from ikd.ui.study_figures import draw_costs, draw_gains, draw_verdicts
 from ikd.ui.study_found import Findings, findings_of, results_of
 from ikd.ui.study_groups import draw_groups
+from ikd.ui.study_pays import draw_controls, draw_curves, draw_map
 from ikd.ui.study_plan import draw_plan
 from ikd.ui.study_standing import Standing, standing_of
 from ikd.ui.study_start import draw_delete, draw_start
@@ -67,9 +69,10 @@ def show_study() -> None:
     fresh = found is None or not found.any_done
     with st.expander("What is compared", expanded=fresh, key="study-plan"), sentences():
         draw_plan(one.study)
-    with st.expander("Carry it out", expanded=fresh or standing.active, key="study-carry"), sentences():
+    carry = st.expander("Carry it out", expanded=fresh or standing.active, key="study-carry", on_change="rerun")
+    with carry, sentences():
         now = standing if one.place == "here" else Standing(total=standing.total, done=0, failed=0)
-        draw_start(one, one.study, now, partial(_draw_beside, one, one.study))
+        draw_start(one, one.study, now, partial(_draw_beside, one, one.study), cost=bool(carry.open))
     if found is not None:
         _draw_findings(one, found)
 
@@ -180,7 +183,13 @@ def _draw_findings(one: Offered, found: Findings) -> None:
     if missing:
         st.info(f"{missing} of the {len(main_cells(found.study))} runs that are compared are still to come: what stands below is of those "
                 "that are there.", icon=":material/hourglass_top:")  # fmt: skip
+    if found.study.mapped() is not None and found.study.score in found.scores:
+        _section("Where feedback pays", lambda: draw_map(found))
     _section("What is found", lambda: draw_verdicts(found))
+    if found.study.controls:
+        _section("Strongest controls", lambda: draw_controls(found))
+    if len(curve_methods(found.study)) > 1:
+        _section("Was it still gaining?", lambda: draw_curves(found))
     _section("Gains", lambda: draw_gains(found))
     _section("Teachers", lambda: draw_teachers(found))
     _section("Means", lambda: draw_means(found))

@@ -21,8 +21,8 @@ from tests.small_runs import again, assert_same, at_step, carried_out, small
 from tests.test_pages_run import opened, words
 
 STORED: dict[str, Any] = {
-    "task__shift": "sources", "task__shift_strength": 1.0, "teacher__name": "stored", "objective__alpha": 1.0, "objective__temperature": 1.0,
-    "policy__teacher_learning_rate": 0.1,
+    "task__shift": "sources", "task__shift_strength": 1.0, "teacher__name": "stored", "objective__alpha": 1.0,
+    "objective__temperature": 1.0, "policy__teacher_learning_rate": 0.1,
 }  # fmt: skip
 TRUST: dict[str, Any] = STORED | {"policy__teacher_scope": "trust"}
 

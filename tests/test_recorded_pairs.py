@@ -15,7 +15,7 @@ from ikd.trace.store import list_recorded, open_run
 from ikd.ui.home_view import PAIRS
 from tests.conftest import REPOSITORY
 
-MOST_BYTES = 20_000_000
+MOST_BYTES = 24_000_000
 SHIFTS = {"reviews": "shortcut", "sources": "sources"}
 """Pairs whose course is shifted, as the demos' are."""
 

@@ -3,29 +3,32 @@
 from __future__ import annotations
 
 import re
+import runpy
 
 import pytest
 
 from ikd.study import StudyFolder, load_study, shipped_names, studies_here
 from ikd.study.cells import config_of
 from ikd.study.comparing import compared, sentences
-from ikd.study.digests import digest_of
+from ikd.study.digests import added_settings, digest_of
+from ikd.study.gaining import gaining_words
 from ikd.study.results import Results, mean_table, read_results
+from ikd.study.summary import summary
 from ikd.study.telling import how_made, protocol
 from ikd.study.writing import markdown
 from ikd.trace.store import assets_root
 from tests.conftest import REPOSITORY
 
 NAMES = studies_here(assets_root())
-RESULTS = REPOSITORY / "docs" / "results.md"
+RESULTS = REPOSITORY / "docs" / "results"
+PAGE = (REPOSITORY / "docs" / "results.md").read_text("utf-8")
+PLANNED = ("shifts", "shift-map", "real-shifts")
 README = (REPOSITORY / "README.md").read_text("utf-8")
 
 
 def section(name: str) -> str:
-    """Return what the document says of a study: from its heading to the next of the same height."""
-    found = re.search(rf"^## [^\n]*`{re.escape(name)}`.*?(?=^## |\Z)", RESULTS.read_text("utf-8"), re.MULTILINE | re.DOTALL)
-    assert found is not None, f"docs/results.md has no section on {name}"
-    return found[0]
+    """Return what the file of a study says."""
+    return (RESULTS / f"{name}.md").read_text("utf-8")
 
 
 def recorded(name: str) -> Results:
@@ -33,7 +36,7 @@ def recorded(name: str) -> Results:
 
 
 def test_studies_are_recorded_with_the_lab() -> None:
-    assert {"quick", "built-in", "real"} == set(NAMES)
+    assert {"quick", "built-in", "real"} <= set(NAMES) <= {"quick", "built-in", "real", *PLANNED}
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -44,9 +47,37 @@ def test_every_verdict_table_and_circumstance_is_that_of_the_recorded_runs(name:
             for one in verdicts:
                 assert f"- {one}\n" in said
     assert markdown(mean_table(results)) in said
-    for line in (*protocol(results), *how_made(results)):
+    for line in (*protocol(results), *gaining_words(results), *how_made(results)):
         assert f"- {line}\n" in said
     assert said.count("- No difference") + said.count(" better than ") + said.count(" worse than ") > 5
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_the_page_says_of_a_study_what_its_lines_come_to(name: str) -> None:
+    said = summary(recorded(name))
+    assert len(said) > 1
+    for line in said:
+        assert f"- {line}\n" in PAGE
+    assert f"(results/{name}.md)" in PAGE
+
+
+def test_the_page_is_written_from_the_recorded_lines_and_claims_nothing_of_planned_studies() -> None:
+    made = runpy.run_path(str(RESULTS / "make_page.py"))
+    assert made["page"]() == PAGE and set(made["PLANS"]) == {*PLANNED}
+    for name in PLANNED:
+        line = next(line for line in PAGE.splitlines() if line.startswith(f"- `{name}` ([plan](studies/{name}.yaml)): "))
+        assert line.endswith(made["PLANNED"]) == (name not in NAMES) and f"(results/{name}.md)" not in PAGE or name in NAMES
+    known = {line for name in NAMES for line in summary(recorded(name))}
+    assert {line for line in re.findall(r"^- (.*)$", PAGE, re.MULTILINE) if not line.startswith("`")} == known
+
+
+@pytest.mark.parametrize("name", PLANNED)
+def test_a_plan_can_be_carried_out_with_seeds_that_chose_nothing(name: str) -> None:
+    study = load_study(str(REPOSITORY / "docs" / "studies" / f"{name}.yaml"))
+    assert min(study.seeds) >= 200 and len(study.seeds) >= 5 and study.feedback and study.controls
+    assert (study.mapped() is not None) == (name == "shift-map")
+    later = {path for path in added_settings() if path.startswith("task.")}
+    assert name == "real-shifts" or all(later & {*own} for own in study.tasks.values()), "each has a shift"
 
 
 @pytest.mark.parametrize("name", NAMES)

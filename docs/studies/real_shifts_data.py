@@ -1,9 +1,11 @@
-"""Make the files of docs/studies/real-shifts.yaml from public data sets: python docs/studies/real_shifts_data.py DATA
+"""Make the files of docs/studies/real-shifts.yaml from public data sets.
 
-DATA is the folder that docs/studies/real.yaml describes, with clinc150/ and amazon_kitchen/ beside the others (clinc150:
-CLINC150 without its out-of-scope rows; amazon_kitchen: the kitchen domain of Amazon product reviews, two classes). Files go to
-DATA/shifts. Everything is drawn with one seed; test labels are never touched. Where a folder models/all-MiniLM-L6-v2 stands beside DATA, its
-first two layers are written beside it: stored teachers have no layers to cut a student from.
+python docs/studies/real_shifts_data.py DATA
+
+DATA is the folder that docs/studies/real.yaml describes, with clinc150/ (CLINC150 without its out-of-scope rows) and amazon_kitchen/ (the
+kitchen domain of Amazon product reviews, two classes) beside the others. Files go to DATA/shifts. Everything is drawn with one seed; test
+labels are never touched. Where a folder models/all-MiniLM-L6-v2 stands beside DATA, its first two layers are written beside it: stored
+teachers have no layers to cut a student from.
 """
 
 from __future__ import annotations

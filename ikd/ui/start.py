@@ -15,6 +15,7 @@ from ikd.errors import ConfigError, IKDError
 from ikd.runs import Estimate, active_run, estimate_later, start_run
 from ikd.runs.permission import read_only
 from ikd.runs.uploads import files_of
+from ikd.study.longer import longer_words
 from ikd.ui.controls import applicable, values_of_session
 from ikd.ui.policies import teacher_moves
 from ikd.ui.shell import go_to_run, page_link, sentences
@@ -41,6 +42,8 @@ def draw_start() -> None:
         st.button("Start the run", icon=":material/play_arrow:", key="start-refused", disabled=True, width="stretch")
         return
     draw_start_button(config, label="Start the run", key="start")
+    if said := longer_words(config):
+        st.caption(plain(said, longest=600))
     _estimate(config)
     with st.expander("The same run elsewhere", key="elsewhere"):
         st.caption("On the command line, in the lab's folder; these pages show it too.")

@@ -46,8 +46,9 @@ def main() -> None:
     for preset in chosen.presets or names():
         found = measure(preset, watched=chosen.watched)
         holds = found.seconds <= MOST_SECONDS and found.gigabytes <= MOST_GB and found.outcome == "finished"
-        print(f"| {preset}{', watched' if chosen.watched else ''} | {found.seconds:.0f} | {found.cpu_seconds:.0f} | {found.gigabytes:.2f} | "
-              f"{MOST_SECONDS:.0f} s, {MOST_GB:g} GB | {'holds' if holds else f'does not hold ({found.outcome})'} |", flush=True)  # fmt: skip
+        name, verdict = f"{preset}, watched" if chosen.watched else preset, "holds" if holds else f"does not hold ({found.outcome})"
+        cells = (name, f"{found.seconds:.0f}", f"{found.cpu_seconds:.0f}", f"{found.gigabytes:.2f}", f"{MOST_SECONDS:.0f} s, {MOST_GB:g} GB")
+        print(f"| {' | '.join(cells)} | {verdict} |", flush=True)
 
 
 def names() -> list[str]:

@@ -24,7 +24,7 @@ SMALL: dict[str, Any] = {
     "record.probe_every": 4, "record.checkpoint_every": 5, "machine.threads": 1,
 }  # fmt: skip
 TABLES = ("examples", "scalars", "course", "course_index", "probe", "probe_influence", "hidden_feedback", "final", "bands",
-          "digest", "interventions")  # fmt: skip
+          "digest", "numbers", "interventions")  # fmt: skip
 
 
 def small(**values: Any) -> RunConfig:
@@ -65,7 +65,7 @@ def facts(folder: RunFolder) -> dict[str, list[Any]]:
     """Return every recorded row that does not tell the time."""
     with closing(sqlite3.connect(folder.trace_path)) as trace:
         rows = {name: trace.execute(f"SELECT * FROM {name} ORDER BY 1, 2, 3").fetchall() for name in TABLES[:5]}
-        rows |= {name: trace.execute(f"SELECT * FROM {name} ORDER BY 1, 2").fetchall() for name in TABLES[5:10]}
+        rows |= {name: trace.execute(f"SELECT * FROM {name} ORDER BY 1, 2").fetchall() for name in TABLES[5:11]}
         rows["interventions"] = trace.execute("SELECT step, path, value, previous FROM interventions ORDER BY number").fetchall()
         rows["steps"] = trace.execute("SELECT step FROM steps ORDER BY step").fetchall()
         rows["scores"] = trace.execute("SELECT value FROM meta WHERE key = 'scores'").fetchall()

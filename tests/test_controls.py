@@ -30,7 +30,7 @@ from ikd.teaching.optimizers import build_optimizer, trained_parameters
 from ikd.teaching.policies import direct_step
 from ikd.teaching.schedule import Sampler
 from ikd.teaching.sources import confusion_matrices, corrected_by_source
-from ikd.teaching.studying import Studies, split_loss, study, tried_steps
+from ikd.teaching.studying import Studies, learn_targets, split_loss, study, tried_steps
 from ikd.trainer import Training
 from tests.test_policies import assert_near, config_of, gradient_of, logits_of, room_of, weights_of
 from tests.tiny import CLASSES, TinySplit, padded_batch, tiny_bert, tiny_split
@@ -169,6 +169,22 @@ def test_studying_is_fine_tuning_up_to_the_step_that_is_best_on_other_texts(opti
     assert sorted(found.losses) == [0, *tried_steps(25)] and 0 < wanted < 25, "a case in which there is something to choose"
     assert found.kept == wanted and found.losses[wanted] == pytest.approx(losses[wanted], rel=1e-6)
     assert_near(weights_of(student), states[wanted], absolute=1e-6)
+
+
+def test_learning_soft_targets_is_their_cross_entropy_with_a_rate_that_falls() -> None:
+    texts, student = tiny_split(9, seed=3), tiny_bert(1, 16, seed=5)
+    targets = torch.randn(9, CLASSES, generator=torch.Generator().manual_seed(1), dtype=torch.float64)
+    alone = copy.deepcopy(student)
+    how = Studies(n_steps=20, batch_size=4, learning_rate=0.3, optimizer="sgd", dropout=False, seed=(7, 5), max_gradient_norm=None)
+    assert list(learn_targets(student, texts, targets, how, device=CPU)) == list(range(1, 21))
+    own, order = torch.optim.SGD(alone.parameters(), lr=0.3), Sampler(9, seed=(7, 5))
+    for step in range(20):
+        own.param_groups[0]["lr"] = 0.3 * ((step + 1) / 3 if step < 2 else 1 - (step - 2) / 18)
+        batch = texts.batch(order.take(4))
+        own.zero_grad()
+        nn.CrossEntropyLoss()(alone(**batch.student_inputs).logits, targets[batch.examples].softmax(-1)).backward()
+        own.step()
+    assert_near(weights_of(student), weights_of(alone), absolute=1e-9)
 
 
 def test_steps_that_make_the_student_worse_are_not_kept() -> None:

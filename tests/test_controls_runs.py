@@ -93,7 +93,7 @@ def test_a_calibrated_student_is_saved_with_its_temperature() -> None:
 def test_a_teacher_that_studies_the_exam_texts_is_another_one_and_says_so() -> None:
     texts: dict[bool, list[str]] = {}
     for studies in (False, True, True):
-        folder = carried_out(small(teacher__studies_exam=studies, policy__name="fixed"))
+        folder = carried_out(small(teacher__studies_exam=studies, policy__name="fixed", training__steps=2))
         facts = TraceReader(folder).meta()["facts"]
         assert facts["teacher_saw"] == ("course and exam splits" if studies else "course split")
         assert any("course and the exam texts" in one for one in made_of(facts)) == studies
@@ -112,7 +112,7 @@ def test_a_teacher_that_studies_the_exam_texts_sees_their_labels(monkeypatch: py
         yield TeacherProgress(step=0, total=1, loss=1.0)
 
     monkeypatch.setattr(module, "fine_tune", noted)
-    carried_out(small(teacher__studies_exam=True, teacher__fine_tune_steps=7))
+    carried_out(small(teacher__studies_exam=True, policy__name="fixed", training__steps=2))
     assert seen == [200, 200], "140 of the course and 60 exam texts"
 
 

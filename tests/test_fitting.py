@@ -48,6 +48,8 @@ class Case(NamedTuple):
 FILES = {"task.name": "files", "task.train_file": "rows.csv"}
 UNLABELLED = [FILES | {"task.unlabelled_file": "more.csv"}, FILES | {"task.missing_labels": "study"},
               {"task.name": "hub", "task.hub_name": "a/b", "task.missing_labels": "study"}]  # fmt: skip
+STORED = {"teacher.name": "stored", "policy.name": "fixed"}
+SOURCES = STORED | {"task.shift": "sources"}
 VOTES = FILES | {"objective.label_targets": "truth", "task.soft_label_column": "votes"}
 
 REFUSALS: dict[str, Case] = {
@@ -69,6 +71,43 @@ REFUSALS: dict[str, Case] = {
         "The shift sources is for built-in tasks, where the truth is known",
         [FILES | {"task.shift": "sources"}, {"task.name": "sst2", "task.shift": "sources"}],
         [{"task.shift": "sources"}, *(FILES | {"task.shift": shift} for shift in ("none", "shortcut", "imbalance", "flips"))],
+    ),
+    "numbers without exams": Case(
+        "policy.teacher_scope trust learns from exams, and policy",
+        [{"policy.teacher_scope": "trust", "policy.name": name} for name in ("mutual", "online", "direct")],
+        [{"policy.teacher_scope": "trust"}, {"policy.teacher_scope": "trust", "policy.name": "fixed"},
+         {"policy.teacher_scope": "head", "policy.name": "mutual"}],
+    ),
+    "numbers past the logits": Case(
+        "An objective that looks at layers alone sends no feedback to soft targets",
+        [objective(name, policy__teacher_scope="memory") for name in HIDDEN] + [of_sum(minilm=1) | {"policy.teacher_scope": "trust"}],
+        [objective(name, policy__teacher_scope="memory") for name in OTHERS]
+        + [objective("pkd"), of_sum(pkd=1, kd=0.1) | {"policy.teacher_scope": "memory"},
+           objective("pkd", policy__teacher_scope="memory", policy__name="fixed")],
+    ),
+    "gate without spread": Case(
+        "policy.gate compares the exams that make one step of the teacher",
+        [{"policy.gate": 1.0}], [{"policy.gate": 1.0, "policy.exam_mean": 2}, {"policy.gate": 1.0, "policy.name": "fixed"}, {}],
+    ),
+    "nothing stored": Case(
+        "teacher.name stored needs soft targets that stand with the texts",
+        [STORED, STORED | {"task.shift": "shortcut"}, STORED | FILES],
+        [STORED | {"task.shift": "sources"}, STORED | FILES | {"task.soft_target_column": "said"}, {}],
+    ),
+    "stored weights": Case(
+        "Stored soft targets have no weights that could learn",
+        [SOURCES | {"policy.name": name} for name in ("exam", "mutual", "online", "direct")],
+        [SOURCES | {"policy.name": "fixed"}, SOURCES | {"policy.teacher_scope": "trust", "policy.name": "exam"}],
+    ),
+    "stored layers": Case(
+        "Stored soft targets have no layers, which this objective looks at",
+        [SOURCES | objective(name, policy__name="fixed") for name in HIDDEN] + [SOURCES | of_sum(kd=1, pkd=0.1)],
+        [SOURCES | objective(name) for name in OTHERS] + [objective(name, policy__name="fixed") for name in HIDDEN],
+    ),
+    "a student of nothing": Case(
+        "Stored soft targets have no layers that a student could be cut from",
+        [SOURCES | {"student.name": "teacher"}, SOURCES | {"student.initialisation": "first_layers"}],
+        [SOURCES, SOURCES | {"student.name": "builtin/1x32"}, {"student.name": "teacher"}],
     ),
     "nothing to learn without labels": Case(
         "With objective.alpha 0 the student learns from labels alone, and texts without a label teach it nothing",

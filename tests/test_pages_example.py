@@ -26,7 +26,7 @@ from tests.small_runs import at_step, carried_out, small
 from tests.synthetic import HOSTILE, synthetic_run, without_config
 
 SECONDS = 180
-RECORDED = "recorded:reviews-exam"
+RECORDED = "recorded:pairs-exam"
 
 
 def opened(folder: RunFolder | None = None, **address: str) -> AppTest:
@@ -101,13 +101,13 @@ def test_a_course_example_has_feedback_and_influence(n_classes: int) -> None:
 @pytest.mark.parametrize(("split", "role"), [("probe", "reading"), ("course", "course")])
 def test_the_shown_numbers_are_the_recorded_ones(split: str, role: str) -> None:
     reader, folder = TraceReader(open_run(RECORDED)), open_run(RECORDED)
-    step = 120 if split == "probe" else int(reader.course_of(5)["step"].iloc[4])
+    step = 120 if split == "probe" else int(reader.course_of(5)["step"].iloc[-1])
     page = opened(folder, split=split, ex="5", step=str(step))
     if split == "probe":
         teacher, student = (reader.reading_at(who, step)[5] for who in ("teacher", "student"))  # type: ignore[index]
         label = int(reader.examples("probe")["label"][5])
     else:
-        row = reader.course_of(5).iloc[4]
+        row = reader.course_of(5).iloc[-1]
         teacher, student = row["teacher_logits"], row["student_logits"]
         label = int(reader.examples("course").set_index("id")["label"][5])
         assert rf"\mathbf{{{tex(float(row['influence']), 6)}}}" in formulas(page)

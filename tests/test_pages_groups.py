@@ -28,6 +28,7 @@ from ikd.ui.compare_report import report_of
 from ikd.ui.group_lines import MOST_GROUPS, WORST, group_lines
 from ikd.ui.study_groups import group_gain_words
 from tests import test_pages_compare, test_pages_example, test_pages_run, test_pages_targets
+from tests.conftest import REPOSITORY
 from tests.small_runs import carried_out, small
 from tests.synthetic import synthetic_run
 from tests.test_study_comparing import results_with
@@ -41,9 +42,20 @@ def clean(page: AppTest) -> AppTest:
     return page
 
 
-def test_the_run_page_draws_each_group_over_the_steps_and_marks_the_worst() -> None:
-    folder = synthetic_run(3, groups=GROUPS)
-    page = clean(test_pages_run.opened(folder))
+@pytest.fixture(scope="module")
+def grouped(tmp_path_factory: pytest.TempPathFactory) -> tuple[RunFolder, AppTest]:
+    """Return a run with two groups, and its page."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("IKD_HOME", str(tmp_path_factory.mktemp("grouped")))
+        folder = synthetic_run(3, groups=GROUPS)
+        return folder, clean(test_pages_run.opened(folder))
+
+
+def test_the_run_page_draws_each_group_over_the_steps_and_marks_the_worst(
+    grouped: tuple[RunFolder, AppTest], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder, page = grouped
+    monkeypatch.setenv("IKD_HOME", str(folder.path.parent))
     clean(page.segmented_control(key="curves-left-groups").set_value("By group").run())
     reader = TraceReader(folder)
     found = grown_group_readings(reader, reader.examples("probe"), None)
@@ -60,9 +72,8 @@ def test_the_run_page_draws_each_group_over_the_steps_and_marks_the_worst() -> N
     assert any(f"student {found.worst('student')[0]:.3f} at step 0" in one for one in test_pages_run.charts(page))
 
 
-@pytest.mark.parametrize("state", ["finished", "running"])
-def test_a_run_without_groups_offers_nothing_of_them(state: str) -> None:
-    page = clean(test_pages_run.opened(synthetic_run(3, state=state, stop_before=None if state == "finished" else 31)))
+def test_a_run_without_groups_offers_nothing_of_them() -> None:
+    page = clean(test_pages_run.opened(synthetic_run(3)))
     assert "By group" not in page.segmented_control(key="curves-left").options
     assert "Group by group" not in test_pages_run.words(page)
     assert "Worst-group accuracy" not in page.selectbox(key="curves-another").options
@@ -74,7 +85,7 @@ def test_a_live_run_with_fifty_groups_draws_eight_and_says_so() -> None:
     clean(page.segmented_control(key="curves-left-groups").set_value("By group").run())
     drawn = next(one for one in test_pages_run.charts(page) if one.startswith("accuracy of the student over steps"))
     assert drawn.count(" at step 0") == MOST_GROUPS
-    assert "Drawn are 8 of 50 groups: the worst one at that step and the largest." in test_pages_run.words(page)
+    assert "Drawn are 8 of 50 groups: the worst one at step 16 and the largest." in test_pages_run.words(page)
 
 
 def readings(n_groups: int, *, empty: int = 0) -> GroupReadings:
@@ -90,18 +101,18 @@ def readings(n_groups: int, *, empty: int = 0) -> GroupReadings:
 @pytest.mark.parametrize(("n_groups", "empty"), [(1, 0), (2, 1), (8, 0), (50, 3)])
 def test_lines_of_groups_are_told_apart_and_leave_out_those_without_a_label(n_groups: int, empty: int) -> None:
     found = readings(n_groups, empty=empty)
-    lines = group_lines(found, "student", 25)
+    lines = group_lines(found, "student", 25, chosen_at=25)
     assert len(lines.names) == min(n_groups - empty, MOST_GROUPS) == len({str(look) for look in lines.looks.values()})
     assert list(lines.names) == list(lines.looks), "names alike in their first letters stay apart"
     at_worst = lines.table[lines.table["name"] == WORST]["value"].to_numpy()
     np.testing.assert_array_equal(at_worst, np.nanmin(found.accuracy["student"], axis=1))
     assert ("without a labelled example" in lines.words) == bool(empty)
-    assert group_lines(found, "student", -1).words.count("Worst at") == 0
+    assert group_lines(found, "student", -1, chosen_at=-1).words.count("Worst at") == 0
 
 
-def test_final_scores_stand_group_by_group() -> None:
-    folder = synthetic_run(3, groups=GROUPS)
-    page = clean(test_pages_run.opened(folder))
+def test_final_scores_stand_group_by_group(grouped: tuple[RunFolder, AppTest], monkeypatch: pytest.MonkeyPatch) -> None:
+    folder, page = grouped
+    monkeypatch.setenv("IKD_HOME", str(folder.path.parent))
     scores = final_scores(TraceReader(folder))[-1]
     for score in ("accuracy", "nll"):
         clean(page.segmented_control(key="final-groups").set_value(score).run())
@@ -118,7 +129,6 @@ def test_an_example_says_which_group_it_is_of_and_who_labelled_it() -> None:
     said = test_pages_example.words(clean(test_pages_example.opened(folder, ex="1")))
     assert "group **music**" in said and "label or soft target from ***bob***" in said
     assert "group **" not in test_pages_example.words(clean(test_pages_example.opened(folder, ex="2"))), "it belongs to none"
-    assert "label or soft target from" not in test_pages_example.words(clean(test_pages_example.opened(synthetic_run(3), ex="1")))
 
 
 def test_the_drift_table_can_be_filtered_by_group() -> None:
@@ -137,7 +147,8 @@ def test_the_drift_table_can_be_filtered_by_group() -> None:
 def shifted(tmp_path_factory: pytest.TempPathFactory) -> Iterator[list[RunFolder]]:
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("IKD_HOME", str(tmp_path_factory.mktemp("shifted")))
-        yield [carried_out(small(task__shift="shortcut", label=policy, policy__name=policy)) for policy in ("exam", "fixed")]
+        configs = [small(task__shift="shortcut", training__steps=8, label=name, policy__name=name) for name in ("exam", "fixed")]
+        yield [carried_out(config) for config in configs]
 
 
 def test_a_run_on_a_shifted_task_scores_its_groups(shifted: list[RunFolder]) -> None:
@@ -150,6 +161,14 @@ def test_a_run_on_a_shifted_task_scores_its_groups(shifted: list[RunFolder]) -> 
             values = point_values(logits, final.labels, final.truth, final.groups)
             assert scores[f"{role}/{split}/worst_group_accuracy"] == values["worst_group_accuracy"] <= values["accuracy"]
     assert reader.examples("probe")["group_name"].any() and reader.examples("course")["group_name"].any()
+
+
+def test_the_list_of_runs_tells_the_worst_group(shifted: list[RunFolder], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("IKD_HOME", str(shifted[0].path.parent))
+    page = clean(AppTest.from_file(str(REPOSITORY / "pages" / "runs.py"), default_timeout=180).run())
+    scores = shifted[0].state().scores
+    said = f"{scores['student/test/accuracy']:.3f} test, worst group {scores['student/test/worst_group_accuracy']:.3f}"
+    assert said in [one.value for one in page.markdown]
 
 
 def test_two_such_runs_are_compared_by_their_worst_groups(shifted: list[RunFolder], monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,4 +1,4 @@
-"""The runs that come with the lab: of each built-in task a pair under one seed, feedback and the same teacher fixed."""
+"""The runs that come with the lab: pairs under one seed, feedback and the same teacher fixed; two of them on a shifted course."""
 
 from __future__ import annotations
 
@@ -8,13 +8,16 @@ import numpy as np
 import pytest
 from streamlit.testing.v1 import AppTest
 
+from ikd.trace.cues import cues_of
 from ikd.trace.folder import RunFolder
 from ikd.trace.reader import TraceReader
 from ikd.trace.store import list_recorded, open_run
 from ikd.ui.home_view import PAIRS
 from tests.conftest import REPOSITORY
 
-MOST_BYTES = 10_000_000
+MOST_BYTES = 20_000_000
+SHIFTS = {"reviews": "shortcut", "sources": "sources"}
+"""Pairs whose course is shifted, as the demos' are."""
 
 
 @pytest.mark.parametrize("name", PAIRS.values())
@@ -23,7 +26,8 @@ def test_the_two_runs_of_a_pair_differ_in_the_policy_alone(name: str) -> None:
     settings = [one.config().model_dump() for one in (fixed, exam)]
     assert [one["policy"].pop("name") for one in settings] == ["fixed", "exam"]
     assert len({one.pop("label") for one in settings}) == 2
-    assert settings[0] == settings[1] and settings[0]["task"]["name"] == name
+    assert settings[0] == settings[1] and settings[0]["task"]["shift"] == SHIFTS.get(name, "none")
+    assert settings[0]["task"]["name"] == ("reviews" if name in SHIFTS else name)
     readers = [TraceReader(one) for one in (fixed, exam)]
     assert readers[0].meta()["facts"]["fingerprint"] == readers[1].meta()["facts"]["fingerprint"]
     for role in ("teacher", "student"):
@@ -59,3 +63,21 @@ def test_home_leads_to_each_pair_side_by_side() -> None:
     assert {*PAIRS} <= {*links}
     for title, name in PAIRS.items():
         assert f"{name}-fixed" in links[title] and f"{name}-exam" in links[title]
+
+
+def test_the_recorded_shortcut_is_unlearned_under_feedback_alone() -> None:
+    fixed, exam = (TraceReader(open_run(f"recorded:reviews-{policy}")) for policy in ("fixed", "exam"))
+    for reader, falls in ((fixed, False), (exam, True)):
+        table = reader.scalars(["reliance_teacher"])["value"]
+        assert (table.iloc[-1] < 0.6 * table.iloc[0]) == falls
+    last = [reader.scalars(["reliance_student"])["value"].iloc[-1] for reader in (fixed, exam)]
+    assert last[1] < 0.6 * last[0]
+    assert cues_of(exam.meta()["facts"]) == cues_of(fixed.meta()["facts"]) is not None
+
+
+@pytest.mark.parametrize("folder", list_recorded(), ids=lambda one: one.path.name)
+def test_the_page_of_a_recorded_run_is_without_fault(folder: RunFolder) -> None:
+    page = AppTest.from_file(str(REPOSITORY / "pages" / "run.py"), default_timeout=180)
+    page.query_params["run"] = folder.id
+    page.run()
+    assert not page.exception and not page.error

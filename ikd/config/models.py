@@ -49,7 +49,8 @@ class TeacherSettings(Settings):
     )
     sources_by_exam: bool = setting(
         False, "Whether stored soft targets are corrected source by source before the first step. A model of the student's kind learns the "
-        "exam texts alone and labels the course; that gives each source a confusion matrix, and its soft targets q become q M.",
+        "exam texts, alone or after the course (`teacher.fine_tune_steps`), whichever is better on the validation split, and labels the "
+        "course; that gives each source a confusion matrix, and its soft targets q become q M.",
         label="Correct each source by the exam texts", applies="teacher.name=stored", advanced=True,
         formula=r"q \leftarrow q\,M_z,\quad M_z[i, j] = \frac{1 + \sum_{x:\,\arg\max q_x = i} p_x[j]}"
         r"{C + \#\{x:\,\arg\max q_x = i\}}",

@@ -68,7 +68,7 @@ class PolicySettings(Settings):
     )
     teacher_learning_rate: float | None = setting(
         None, "Learning rate of the teacher's update; empty: 0.00005 for a built-in teacher, 0.000005 for a pre-trained "
-        "one, 0.02 where it learns few numbers. Ten times too high can make the teacher collapse.",
+        "one, 0.01 where it learns few numbers. Ten times too high can make the teacher collapse.",
         label="Teacher learning rate", applies=MOVES, ge=0, le=1,
     )
     teacher_optimizer: Literal["adamw", "sgd"] = setting(

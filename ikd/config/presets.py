@@ -49,7 +49,7 @@ PRESETS: dict[str, Preset] = {
         "how far each source is trusted once a few exam texts with true labels speak.",
         verdict=NOT_SHOWN,
         values={**_SHIFTED, "task.shift": "sources", "task.shift_strength": 1.0, "task.train_size": 5030, "task.exam_size": 30,
-                "teacher.name": "stored", "policy.teacher_scope": "trust", "policy.teacher_learning_rate": 0.05, "training.steps": 2000,
+                "teacher.name": "stored", "policy.teacher_scope": "trust", "policy.teacher_learning_rate": 0.01, "training.steps": 2000,
                 "policy.exam_every": 1, "policy.exam_start": 100, "policy.exam_batch_size": 30, "objective.temperature": 1.0},
     ),
     "imbalance": Preset(

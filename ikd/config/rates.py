@@ -7,7 +7,7 @@ from ikd.config.policy import FEW_NUMBERS
 from ikd.config.run import RunConfig
 
 FINE_TUNE = {True: 3e-3, False: 3e-5}
-FEW = 0.02
+FEW = 0.01
 TEACHER = {True: 5e-5, False: 5e-6}  # the built-in one by the sweep of docs/defaults.md
 BUILTIN_STUDENT, PRETRAINED_STUDENT, FRESH_STUDENT = 3e-3, 5e-5, 3e-4
 

@@ -149,7 +149,7 @@ METRICS: dict[str, Metric] = {
     ),
     "worst_group_accuracy": Metric(
         label="Worst-group accuracy", of=_worst_group, larger_is_better=True, needs_groups=True,
-        meaning="Accuracy of each group of examples, and the lowest of them; groups without a labelled example do not count. Small groups "
+        meaning="Lowest accuracy of the groups that the examples belong to; groups without a labelled example do not count. Small groups "
         "alone make it lower than it is.",
     ),
     "macro_f1": Metric(

@@ -94,6 +94,7 @@ def score_chart(
     zoom_name: str,
     looks: Mapping[str, Look] = ROLES,
     unit_interval: bool = True,
+    columns: int = 3,
     from_zero: bool = False,
 ) -> alt.LayerChart:
     """Return curves over steps.
@@ -104,13 +105,14 @@ def score_chart(
         title: of the vertical axis.
         zoom_name: name of the zoom along the steps, to be listed in the page's selection modes.
         looks: who to colour and dash, in the order of the legend.
+        columns: of the legend, where it has more than three names.
         unit_interval: whether the vertical axis is 0 to 1; otherwise it fits the values.
         from_zero: whether an axis that fits the values begins at zero.
     """
     scale = alt.Scale(domain=[0, 1]) if unit_interval else alt.Scale(zero=from_zero, nice=True)
     y = alt.Y("value:Q", title=title, scale=scale)
     legend = alt.Legend(title=None, orient="top", symbolType="stroke", symbolStrokeWidth=2.5, symbolSize=420,
-                        columns=3 if len(looks) > 3 else alt.Undefined)  # fmt: skip
+                        columns=columns if len(looks) > 3 else alt.Undefined)  # fmt: skip
     colours, dashes = zip(*looks.values(), strict=True)
     colour = alt.Color("who:N", scale=alt.Scale(domain=list(looks), range=list(colours)), legend=legend)
     dash = alt.StrokeDash("who:N", scale=alt.Scale(domain=list(looks), range=list(dashes)), legend=legend)

@@ -124,7 +124,7 @@ def _checked(
     try_model(student.model, "student", config.student.name, splits["course"], device, precision=precision, tangent=tangent)
     yield from _student_reads(student, splits["course"], config)
     if stored:
-        return {"teacher_test": "not asked: its soft targets are stored", "student_start": student.start}
+        return {"student_start": student.start}  # what cannot be asked again cannot be tested
     found = self_test(teacher, splits, config.teacher, data.label_names, device, precision=precision)
     yield Notice(text=found.sentence)
     if found.fault and not config.teacher.accept:

@@ -69,7 +69,8 @@ def _told_again(kept: KeptTeacher, name: str) -> Iterator[Event]:
 def teacher_as_it_stands(teacher: TeacherModel, config: RunConfig, *, device: torch.device, root: Path, fingerprint: str) -> str:
     """Put the weights of a fine-tuning that was done before into the teacher, and return in a sentence which weights it has now."""
     if config.teacher.name == STORED:
-        return "The soft targets are those stored with the texts."
+        first = " A run first corrects them by the exam texts (teacher.sources_by_exam)." if config.teacher.sources_by_exam else ""
+        return f"The soft targets are those stored with the texts.{first}"
     if teacher.as_it_comes:
         return "The teacher is used as it comes, with a classifier of this task."
     try:

@@ -98,24 +98,21 @@ def course_step(
         inputs: the student's encoding of the course batch.
         labels: (B,) hard labels, or (B, C) probabilities.
         teacher_outputs: of the whole batch; any graph is ignored.
-        objective: per-example losses.
+        objective, precision: per-example losses; "fp32" or "bf16".
         update: wraps the student's optimizer.
-        precision: "fp32" or "bf16".
         randomness: draw dropout from here instead of from the present state (to redo a step with the same masks).
         pieces: in how many pieces the batch goes through the student: gradients are summed, activations are not.
         keep_products: keep what the linear maps gave out, for the tangent pass.
         corrected: makes soft targets of what the teacher says and of what the student answers; None: they are what the teacher says.
     """
     start = randomness or Randomness.now(labels.device)
-    if randomness is not None:
-        randomness.restore()
+    start.restore()
     n_pieces = min(pieces, len(labels))
-    corrections = [None] * n_pieces if corrected is None else corrected.cut(n_pieces)
-    rows = zip(cut(inputs, n_pieces), labels.tensor_split(n_pieces), detached(teacher_outputs).cut(n_pieces), corrections, strict=True)
+    said = zip(detached(teacher_outputs).cut(n_pieces), corrected.cut(n_pieces) if corrected else [None] * n_pieces, strict=True)
     parts, gradients, total = [], Parameters(), torch.zeros((), device=labels.device)
-    for own_inputs, own, said, correction in rows:
+    for own_inputs, own, (spoken, correction) in zip(cut(inputs, n_pieces), labels.tensor_split(n_pieces), said, strict=True):
         answered, products = _answered(student, own_inputs, precision, keep_products)
-        parts.append(_part(own_inputs, own, answered=answered, said=said, corrected=correction, products=products))
+        parts.append(_part(own_inputs, own, answered=answered, said=spoken, corrected=correction, products=products))
         total = total + _add(gradients, objective(answered, parts[-1].teacher_outputs, own).sum() / len(labels), update.parameters)
     return CourseStep(student=student, parts=tuple(parts), objective=objective, loss=total, gradients=gradients, update=update,
                       randomness=start, precision=precision)  # fmt: skip

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Generator
+from collections.abc import Generator, Iterator
 from dataclasses import dataclass
 
 import torch
@@ -11,12 +11,12 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 from torch import device as Device
 
-from ikd.protocols import UNLABELLED, Batch, Outputs
+from ikd.protocols import UNLABELLED, Batch, Objective, Outputs
 from ikd.teaching.course import course_step
 from ikd.teaching.forward import mode
-from ikd.teaching.optimizers import build_optimizer, trained_parameters
+from ikd.teaching.optimizers import build_optimizer, set_learning_rate, trained_parameters
 from ikd.teaching.reading import BatchSource, on_device, read_batches, whole_split
-from ikd.teaching.schedule import Sampler
+from ikd.teaching.schedule import Sampler, learning_rate_factor
 from ikd.teaching.student_update import StudentUpdate
 
 N_POINTS = 10
@@ -85,7 +85,9 @@ def study(
     losses = {0: split_loss(student, deciding, device, precision=how.precision)}
     kept, best = 0, weights_of(parameters)
     for step in range(1, how.n_steps + 1):
-        _take(student, on_device(texts.batch(order.take(how.batch_size)), device), update, how)
+        batch = on_device(texts.batch(order.take(how.batch_size)), device)
+        nothing = torch.zeros((len(batch.labels), 1), device=device)
+        _take(student, batch, nothing, label_loss, update=update, how=how)
         if step in points:
             losses[step] = split_loss(student, deciding, device, precision=how.precision)
             if losses[step] < losses[kept]:
@@ -97,12 +99,34 @@ def study(
     return Studied(losses=losses, kept=kept)
 
 
-def _take(student: nn.Module, batch: Batch, update: StudentUpdate, how: Studies) -> None:
-    """Take one step on the labels of a batch: a course step in which no teacher is looked at."""
-    nothing = Outputs(torch.zeros((len(batch.labels), 1), device=batch.labels.device))
+def learn_targets(student: nn.Module, texts: BatchSource, targets: Tensor, how: Studies, *, device: Device) -> Iterator[int]:
+    """Train a student in place on soft targets that do not change, at temperature 1; yields the number of steps taken after each.
+
+    Args:
+        student: a classifier of the student's tokens.
+        texts: what is learned.
+        targets: (n, C) logits of their soft targets, on the CPU.
+        how: settings; the rate rises over a tenth of the steps and falls to zero in a line.
+        device: where the student is.
+    """
+    parameters = trained_parameters(student)
+    optimizer = build_optimizer(how.optimizer, parameters, learning_rate=how.learning_rate, weight_decay=how.weight_decay)
+    update = StudentUpdate(optimizer, parameters, max_gradient_norm=how.max_gradient_norm)
+    order = Sampler(len(texts), seed=how.seed)
+    torch.manual_seed(how.seed[0])
+    for step in range(how.n_steps):
+        factor = learning_rate_factor(step, n_steps=how.n_steps, warmup_steps=how.n_steps // 10, schedule="linear")
+        set_learning_rate(optimizer, how.learning_rate * factor)
+        batch = on_device(texts.batch(order.take(how.batch_size)), device)
+        _take(student, batch, targets[batch.examples].to(device), target_loss, update=update, how=how)
+        yield step + 1
+
+
+def _take(student: nn.Module, batch: Batch, targets: Tensor, objective: Objective, *, update: StudentUpdate, how: Studies) -> None:
+    """Take one step on a batch: a course step whose teacher says the given logits."""
     with mode(student, training=how.dropout):
         course = course_step(
-            student, batch.student_inputs, labels=batch.labels, teacher_outputs=nothing, objective=label_loss, update=update,
+            student, batch.student_inputs, labels=batch.labels, teacher_outputs=Outputs(targets), objective=objective, update=update,
             precision=how.precision, pieces=how.pieces,
         )  # fmt: skip
     update.take(course.gradients)
@@ -111,6 +135,11 @@ def _take(student: nn.Module, batch: Batch, update: StudentUpdate, how: Studies)
 def label_loss(student: Outputs, teacher: Outputs, labels: Tensor) -> Tensor:
     """Return (B,) cross-entropies of the labels; the teacher is not looked at."""
     return F.cross_entropy(student.logits, labels, reduction="none")
+
+
+def target_loss(student: Outputs, teacher: Outputs, labels: Tensor) -> Tensor:
+    """Return (B,) cross-entropies of the soft targets, at temperature 1; the labels are not looked at."""
+    return F.cross_entropy(student.logits, teacher.logits.softmax(dim=-1), reduction="none")
 
 
 def tried_steps(n_steps: int) -> list[int]:

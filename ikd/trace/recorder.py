@@ -172,8 +172,8 @@ class Recorder:
             write_meta(cursor, started_facts(event, probe_dtype=self._dtype_name, bin_steps=self._bin_steps))
             if "label_names" not in before:
                 write_examples(cursor, event.probe)
-        self._n_classes, self._n_probe, self._n_shown = len(event.label_names), len(event.probe), len(event.shown)
-        self._n_numbers = len(event.numbers)
+        self._n_classes, self._n_probe = len(event.label_names), len(event.probe)
+        self._n_shown, self._n_numbers = len(event.shown), len(event.numbers)
         self._labels, self._temperature = [one.label for one in event.probe], event.temperature
         self._truths = [one.truth for one in event.probe]
         self._long = bool(self._connection.execute("SELECT 1 FROM bands").fetchone()) if self._kept.last_step >= 0 else is_long(
@@ -202,16 +202,14 @@ class Recorder:
     def _step(self, event: StepTaken) -> None:
         self._check(event)
         # SQLite would keep a numpy number as a blob.
-        step = int(event.step)
-        logits = {} if event.reading is None else self._stored_logits(event.reading)
+        step, logits = int(event.step), {} if event.reading is None else self._stored_logits(event.reading)
         scalars = {**event.scalars, **self._derived(logits)}
         if step <= self._kept.last_step and self._is_the_same(step, event, scalars, logits):
             self._last_step = step
             return
         with self._transaction(f"step {step}") as cursor:
             cursor.execute("INSERT INTO steps VALUES (?, ?)", (step, self._seconds + float(event.seconds)))
-            cursor.executemany("INSERT INTO scalars VALUES (?, ?, ?)",
-                               [(name, step, float(value)) for name, value in scalars.items()])
+            cursor.executemany("INSERT INTO scalars VALUES (?, ?, ?)", [(name, step, float(value)) for name, value in scalars.items()])
             write_examples(cursor, event.new_examples)
             if event.course is not None:
                 write_course(cursor, step, event.course)
@@ -225,8 +223,7 @@ class Recorder:
     def _is_the_same(self, step: int, event: StepTaken, scalars: dict[str, float], logits: dict[str, Array]) -> bool:
         """Return whether a step computed again is the recorded one; where it is not, forget it and what followed."""
         course = course_row(step, event.course) if event.course is not None else None
-        if is_recorded(self._connection, step, scalars, course, probe_rows(step, logits), hidden_rows(event),
-                       number_rows(event)):
+        if is_recorded(self._connection, step, scalars, course, probe_rows(step, logits), hidden_rows(event), number_rows(event)):
             return True
         self._folder.append_log(f"Step {step}, computed again after a resume, differs from what was recorded: recorded anew from here. "
                                 "On one machine with one number of threads it would be the same.", warning=True)  # fmt: skip
@@ -242,8 +239,7 @@ class Recorder:
             return {}
         # Of the numbers on disk, so that whoever derives it from them finds the same.
         teacher, student = (logits[role].astype(np.float32) for role in ("teacher", "student"))
-        if self._frozen is None:
-            self._frozen = teacher
+        self._frozen = teacher if self._frozen is None else self._frozen
         reading = Reading(teacher_logits=teacher, student_logits=student)
         return reading_scalars(reading, self._frozen, self._labels, temperature=self._temperature)
 

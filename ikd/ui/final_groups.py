@@ -35,7 +35,7 @@ def draw_groups(scores: SplitScores, *, run: str) -> None:
         score = str(st.segmented_control("Score of each group", GROUP_SCORES, default=GROUP_SCORES[0], required=True, key="final-groups",
                                          format_func=lambda name: METRICS[name].label, label_visibility="collapsed"))  # fmt: skip
     table = group_words(scores, score).assign(group=lambda rows: [visible(name, longest=80) for name in rows["group"]])
-    st.dataframe(table, hide_index=True, key=f"groups-{scores.split}-{score}", width="content",
+    st.dataframe(table, hide_index=True, key=f"groups-{scores.split}-{score}",
                  alt=f"{METRICS[score].label} of {len(table)} groups on {scores.split}. {_worst_words(scores, score)}")  # fmt: skip
     st.caption(f"{_worst_words(scores, score)} {HOW}")
     if score == GROUP_SCORES[0]:

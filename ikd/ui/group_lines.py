@@ -15,6 +15,8 @@ from ikd.ui.wording import plain, visible
 MOST_GROUPS = 8
 WHOSE = ("student", "teacher")
 WORST = "worst group"
+FIRST_SLOT = 2
+"""The colours before it are those of teacher and student."""
 NAME_LETTERS = 28
 
 
@@ -35,9 +37,16 @@ class GroupLines:
     words: str
 
 
-def group_lines(found: GroupReadings, role: str, cursor: int) -> GroupLines:
-    """Return the lines of a role, "student" or "teacher", with the groups as they stand at a step."""
-    places = found.chosen(role, cursor, MOST_GROUPS)
+def group_lines(found: GroupReadings, role: str, cursor: int, *, chosen_at: int) -> GroupLines:
+    """Return the lines of a role.
+
+    Args:
+        found: accuracies of all groups.
+        role: "student" or "teacher".
+        cursor: step at which the words say which group is worst.
+        chosen_at: step by which the groups are chosen, of many.
+    """
+    places = found.chosen(role, chosen_at, MOST_GROUPS)
     values = found.accuracy[role]
     columns = {f"group {place}": values[:, place] for place in places} | {WORST: found.worst(role)}
     table = pd.concat([pd.DataFrame({"step": found.steps, "name": name, "value": column}) for name, column in columns.items()],
@@ -47,18 +56,18 @@ def group_lines(found: GroupReadings, role: str, cursor: int) -> GroupLines:
         table=table, names={shown[place]: f"group {place}" for place in places},
         # The colour follows the group, so that it keeps it when other groups come and go.
         looks={shown[place]: look for place, look in zip(places, _unlike(places), strict=True)},
-        words=_words(found, role, cursor, len(places)),
+        words=_words(found, role, cursor, chosen_at, len(places)),
     )  # fmt: skip
 
 
 def _unlike(places: Sequence[int]) -> list[Look]:
     looks: list[Look] = []
     for place in places:
-        looks.append(next(look for slot in count(place) if (look := look_of(slot)) not in looks))
+        looks.append(next(look for slot in count(FIRST_SLOT + place) if (look := look_of(slot)) not in looks))
     return looks
 
 
-def _words(found: GroupReadings, role: str, cursor: int, n_drawn: int) -> str:
+def _words(found: GroupReadings, role: str, cursor: int, chosen_at: int, n_drawn: int) -> str:
     worst, at = found.worst_place(role, cursor), found.steps[found.steps <= cursor]
     n_groups = int((found.counts > 0).sum())
     words = f"Accuracy of the {role} in each group of the probe examples; the broad pale line marks the worst group at each step."
@@ -66,7 +75,8 @@ def _words(found: GroupReadings, role: str, cursor: int, n_drawn: int) -> str:
         value = found.accuracy[role][len(at) - 1, worst]
         words += f" Worst at step {int(at[-1])}: {plain(found.names[worst])}, {value:.3f} of {int(found.counts[worst]):,} examples."
     if n_drawn < n_groups:
-        words += f" Drawn are {n_drawn} of {n_groups} groups: the worst one at that step and the largest."
+        first = "" if found.worst_place(role, chosen_at) is None else f"the worst one at step {chosen_at} and "
+        words += f" Drawn are {n_drawn} of {n_groups} groups: {first}the largest."
     empty = int((found.counts == 0).sum())
     return words + (f" {empty} without a labelled example are left out." if empty else "")
 

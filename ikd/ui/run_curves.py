@@ -18,6 +18,7 @@ from ikd.plots.curves import drift_chart, drift_table, score_chart, score_table
 from ikd.plots.theme import FROZEN, LOSSES, ROLES
 from ikd.trace.cues import Cues, cues_of
 from ikd.trace.thin import thin
+from ikd.ui.board_choice import shared_moment
 from ikd.ui.figures import show_figure
 from ikd.ui.group_lines import WHOSE, WORST, group_lines
 from ikd.ui.number_lines import AXES, BY_SOURCE, EVERY_CLASS, TITLES, number_lines
@@ -141,9 +142,11 @@ def _draw_groups(scene: Scene, shown: str) -> None:
     whose = str(st.segmented_control("Whose accuracy", WHOSE, default=WHOSE[0], key="curves-whose", required=True,
                                      format_func=str.capitalize, label_visibility="collapsed"))  # fmt: skip
     found = scene.tail.group_readings()
-    lines = group_lines(found, whose, scene.cursor)
+    newest = int(found.steps[found.steps <= scene.cursor].max(initial=0))
+    # While the figures move, other groups would build the figure anew at each reading.
+    lines = group_lines(found, whose, scene.cursor, chosen_at=newest if scene.era is None else shared_moment(newest))
     draw_lines(scene, lines.table, lines.names, what=f"groups_{whose}", shown=shown, title=f"accuracy of the {whose}", looks=lines.looks,
-               unit=True, words=lines.words, halo=WORST)  # fmt: skip
+               unit=True, words=lines.words, halo=WORST, columns=2)  # fmt: skip
 
 
 def _draw_losses(scene: Scene, shown: str) -> None:
@@ -184,7 +187,7 @@ def _draw_update(scene: Scene, shown: str) -> None:
 def draw_lines(
     scene: Scene, table: pd.DataFrame, names: dict[str, str], *, what: str, shown: str, title: str, looks: Any,
     frozen: float | None = None, unit: bool = False, from_zero: bool = False, parent: bool = False, words: str = "", halo: str = "",
-    slim: Sequence[str] = (),
+    columns: int = 3, slim: Sequence[str] = (),
 ) -> None:  # fmt: skip
     """Draw lines over the steps, with the marks of the run and words under them.
 
@@ -203,6 +206,7 @@ def draw_lines(
         words: under the figure, in place of those of `MEANINGS`.
         slim: those of `names` that are drawn thinner.
         halo: name of the rows that are marked with a broad pale line.
+        columns: of the legend.
     """
     first = _first_shown(scene, shown)
     series = {who: _series(table, name, first, scene.cursor) for who, name in names.items()}
@@ -218,7 +222,7 @@ def draw_lines(
         spoken += f"; frozen teacher {frozen:.3f}"
     show_figure(score_chart, rows, key=_key(what, shown), zoom=zoom, era=scene.era, spoken=f"{title} over steps: {spoken}.",
                 window=_window(scene, shown), title=title, zoom_name=zoom, looks=looks, unit_interval=unit,
-                from_zero=from_zero)  # fmt: skip
+                from_zero=from_zero, columns=columns)  # fmt: skip
     st.caption(words or MEANINGS[what])
 
 

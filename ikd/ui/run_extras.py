@@ -51,6 +51,8 @@ def made_of(facts: Mapping[str, Any]) -> list[str]:
     words = [f"The student started from {facts['student_start']}."] if "student_start" in facts else []
     if "exam" in str(facts.get("teacher_saw", "")):
         words.append("The teacher was fine-tuned on the course and the exam texts.")
+    if "stored" in str(facts.get("teacher_saw", "")):
+        words.append("The teacher was not asked: its soft targets were stored with the texts.")
     if "teacher_test" in facts:
         share, low, high, chance = (100 * float(facts[f"teacher_test_{name}"]) for name in ("accuracy", "low", "high", "chance"))
         words.append(f"The teacher's self-test: {share:.1f} % of {int(facts['teacher_test_texts']):,} labelled texts right ({low:.1f} to "

@@ -63,6 +63,11 @@ def why_no_exam(step: int, config: RunConfig | None) -> str:
         return f"The teacher is frozen from step {policy.teacher_freeze_at} on (policy.teacher_freeze_at)."
     if policy.name not in EXAM_POLICIES:
         return why_no_exams(config, step)
+    return _not_due(step, config) if policy.name == "exam" else f"{why_no_exams(config, step)} {_not_due(step, config)}"
+
+
+def _not_due(step: int, config: RunConfig) -> str:
+    policy = config.policy
     if step < policy.exam_start:
         return f"The first exam may be at step {policy.exam_start} (policy.exam_start)."
     if not exam_is_due(step, config):

@@ -12,6 +12,7 @@ from ikd.errors import RunError
 from ikd.runs import queued_runs
 from ikd.trace.folder import RunFolder
 from ikd.trace.notes import read_notes
+from ikd.trace.state import RunState
 from ikd.ui.policies import IN_A_WORD
 from ikd.ui.run_head import badge
 from ikd.ui.shell import page_link
@@ -58,8 +59,13 @@ def _draw_run(folder: RunFolder, widths: Sequence[int], *, position: int | None)
         badge(folder, run, position=position)
     words = ["damaged", ""] if config is None else [plain(task_title(config.task)), IN_A_WORD[config.policy.name]]
     known = [(split, run.scores.get(f"student/{split}/accuracy")) for split in ("test", "validation")]
-    score = next((f"{value:.3f} {split}" for split, value in known if value is not None), "–")
+    score = next((f"{value:.3f} {split}{_worst(run, split)}" for split, value in known if value is not None), "–")
     words += [f"{run.step} / {run.total}", score, moment(run.started)]
     for column, word in zip(columns[2 : len(TITLES)], words, strict=True):
         column.markdown(word)
     return columns
+
+
+def _worst(run: RunState, split: str) -> str:
+    value = run.scores.get(f"student/{split}/worst_group_accuracy")
+    return "" if value is None else f", worst group {value:.3f}"

@@ -69,9 +69,10 @@ def few_for_controls(study: Study) -> str:
     n_tests, n_seeds = n_comparisons(study), len(study.seeds)
     if not n_tests or n_seeds >= fewest_seeds(n_tests):
         return ""
-    return (f"With fewer than {fewest_seeds(n_tests)} seeds no difference to a strongest control can be shown: the smallest p that the test "
-            f"can give with {n_seeds} is {2.0 ** (1 - n_seeds):.2g}, times {counted(n_tests, 'comparison')} by Holm's correction, and 0.05 is "
-            "asked. Take more seeds, or name fewer entries in feedback.")  # fmt: skip
+    least = f"the smallest p that the test can give with {n_seeds} is {2.0 ** (1 - n_seeds):.2g}"
+    return (f"With fewer than {fewest_seeds(n_tests)} seeds no difference to a strongest control can be shown: {least}, times "
+            f"{counted(n_tests, 'comparison')} by Holm's correction, and 0.05 is asked. Take more seeds, or name fewer entries in "
+            "feedback.")  # fmt: skip
 
 
 def _means(results: Results, task: str) -> list[tuple[str, float, int]]:

@@ -23,7 +23,7 @@ SMALL: dict[str, Any] = {
     "training.steps": 400, "task.validation_size": 300, "task.test_size": 400, "record.probe_size": 100, "record.probe_dtype": "float16",
 }  # fmt: skip
 SHORTCUT: dict[str, Any] = {**SMALL, "training.steps": 1000, "record.probe_every": 10}
-SOURCES: dict[str, Any] = {**SMALL, "training.steps": 800, "record.probe_every": 20}
+SOURCES: dict[str, Any] = {**SMALL, "training.steps": 1200, "record.probe_every": 20}
 PAIRS: dict[str, Any] = {**SMALL, "task.train_size": 4000, "training.steps": 300}
 IRONY: dict[str, Any] = {
     **SMALL, "task.train_size": 8000, "teacher.fine_tune_steps": 1500, "student.name": "builtin/1x64", "training.steps": 300,

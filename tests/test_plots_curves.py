@@ -97,3 +97,9 @@ def test_a_window_that_moves_comes_from_the_data_so_that_the_chart_is_not_built_
 def test_on_a_dark_ground_the_deep_blue_and_the_ink_are_lightened() -> None:
     assert on_dark('{"color": "#0072B2", "fill": "#1B1F24"}') == '{"color": "#56B4E9", "fill": "#FFFFFF"}'
     assert all(ON_DARK[one] != one for one in ON_DARK)
+
+
+def test_a_curve_that_fits_its_values_may_begin_at_zero() -> None:
+    for wanted in (False, True):
+        chart = score_chart(score_rows(), window=None, title="reliance", zoom_name="zoom_a", unit_interval=False, from_zero=wanted)
+        assert layers_by_kind(chart)["line"]["encoding"]["y"]["scale"] == {"zero": wanted, "nice": True}

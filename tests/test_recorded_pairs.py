@@ -15,7 +15,7 @@ from ikd.trace.store import list_recorded, open_run
 from ikd.ui.home_view import PAIRS
 from tests.conftest import REPOSITORY
 
-MOST_BYTES = 20_000_000
+MOST_BYTES = 24_000_000
 SHIFTS = {"reviews": "shortcut", "sources": "sources"}
 """Pairs whose course is shifted, as the demos' are."""
 
@@ -81,3 +81,13 @@ def test_the_page_of_a_recorded_run_is_without_fault(folder: RunFolder) -> None:
     page.query_params["run"] = folder.id
     page.run()
     assert not page.exception and not page.error
+
+
+def test_the_recorded_shortcut_is_compared_by_reliance() -> None:
+    page = AppTest.from_file(str(REPOSITORY / "pages" / "compare.py"), default_timeout=180)
+    page.query_params["runs"] = "recorded:reviews-fixed,recorded:reviews-exam"
+    page.run()
+    page.session_state["compare-series"] = "reliance_student"
+    page.run()
+    assert not page.exception and not page.error
+    assert any("reliance on the cue word" in str(one.proto.alt) for one in page.get("vega_lite_chart"))

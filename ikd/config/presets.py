@@ -31,7 +31,7 @@ NOT_SHOWN = "Not yet shown by a study: nothing is claimed here."
 
 _SHIFTED: dict[str, Any] = {
     "task.ambiguity": 0.2, "task.train_size": 5500, "task.exam_size": 500, "teacher.fine_tune_steps": 1200, "objective.alpha": 1.0,
-    "training.steps": 3000, "policy.exam_every": 4, "policy.teacher_learning_rate": 1e-4, "record.probe_every": 20,
+    "training.steps": 2000, "policy.exam_every": 4, "policy.teacher_learning_rate": 1e-4, "record.probe_every": 20,
 }  # fmt: skip
 """Enough course texts and steps that more steps alone no longer help the student much: it is limited by its targets."""
 
@@ -49,8 +49,8 @@ PRESETS: dict[str, Preset] = {
         "how far each source is trusted once a few exam texts with true labels speak.",
         verdict=NOT_SHOWN,
         values={**_SHIFTED, "task.shift": "sources", "task.shift_strength": 1.0, "task.train_size": 5030, "task.exam_size": 30,
-                "teacher.name": "stored", "policy.teacher_scope": "trust", "policy.teacher_learning_rate": 0.01, "training.steps": 2000,
-                "policy.exam_every": 1, "policy.exam_start": 100, "policy.exam_batch_size": 30, "objective.temperature": 1.0},
+                "teacher.name": "stored", "policy.teacher_scope": "trust", "policy.teacher_learning_rate": 0.01, "policy.exam_every": 1,
+                "policy.exam_start": 100, "policy.exam_batch_size": 30, "objective.temperature": 1.0},
     ),
     "imbalance": Preset(
         title="Rare classes",

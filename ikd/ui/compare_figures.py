@@ -13,6 +13,7 @@ from ikd.metrics.scores import METRICS
 from ikd.plots.compare import curve_chart, curve_table, frontier_chart, frontier_table
 from ikd.runs.spent import exam_scalar, flops_spent
 from ikd.trace.comparing import AXES, along, gap_words, paired_scores, same_texts
+from ikd.trace.cues import cues_of
 from ikd.trace.thin import thin
 from ikd.ui.compare_runs import Compared
 from ikd.ui.downloads import draw_downloads
@@ -25,6 +26,8 @@ SERIES = {"student_accuracy": "student's accuracy", "student_nll": "student's ne
           "drift_median": "drift of the soft targets", "course_loss": "course loss", "exam_loss": "exam loss"}  # fmt: skip
 OF_GROUPS = {f"{role}_worst_group_accuracy": f"{role}'s worst-group accuracy" for role in ("student", "teacher")}
 """What can be drawn where examples belong to groups; no scalar holds it."""
+OF_CUES = {f"reliance_{role}": f"{role}'s reliance on the cue word" for role in ("student", "teacher")}
+"""What can be drawn where the task has a shortcut."""
 SPLITS = ("test", "validation")
 OF_AXIS = {
     "flops": " Operations are counted on the run's own models and added up by the cost model of the Method page; readings, fine-tuning and "
@@ -45,7 +48,8 @@ def spent_at(one: Compared, steps: NDArray[np.int64]) -> NDArray[np.float64] | N
 def offered_series(runs: list[Compared]) -> dict[str, str]:
     """Return the words of each score that can be drawn over the run, by its name."""
     grouped = any(one.tail.started() and one.tail.has_groups() for one in runs)
-    return {**SERIES, **(OF_GROUPS if grouped else {})}
+    cued = any(cues_of(one.tail.meta.get("facts", {})) is not None for one in runs)
+    return {**SERIES, **(OF_GROUPS if grouped else {}), **(OF_CUES if cued else {})}
 
 
 def series_of(one: Compared, what: str) -> tuple[NDArray[np.int64], NDArray[np.float64]]:

@@ -15,7 +15,16 @@ from ikd.plots.compare import curve_chart, curve_table, frontier_chart, frontier
 from ikd.study.writing import escaped, latex_escaped
 from ikd.trace.comparing import OUTCOMES, gap_words, mcnemar, same_texts, settings_that_differ
 from ikd.trace.thin import thin
-from ikd.ui.compare_figures import MOST_POINTS, OF_GROUPS, SERIES, common_split, cost_table, final_table, series_of
+from ikd.ui.compare_figures import (
+    MOST_POINTS,
+    OF_CUES,
+    OF_GROUPS,
+    SERIES,
+    common_split,
+    cost_table,
+    final_table,
+    series_of,
+)
 from ikd.ui.compare_runs import Compared
 from ikd.ui.compare_texts import texts_table
 from ikd.ui.html_file import html_figure, html_page, html_table, html_text
@@ -106,7 +115,7 @@ def _curves(runs: list[Compared], what: str) -> str:
     shown = [one for one in runs if one.name in series]
     if not shown:
         return ""
-    title = {**SERIES, **OF_GROUPS}[what]
+    title = {**SERIES, **OF_GROUPS, **OF_CUES}[what]
     chart = curve_chart(pd.DataFrame(), runs=[one.name for one in shown], slots=[one.slot for one in shown], x_title="steps",
                         title=title, zoom_name="zoom")  # fmt: skip
     return f"<h3>{html_text(title.capitalize())}</h3>{html_figure(chart, curve_table(series))}"

@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 
 import streamlit as st
 
-from ikd.config import RunConfig, task_title
+from ikd.config import STORED, RunConfig, task_title
 from ikd.errors import RunError
 from ikd.runs import tend_queue
 from ikd.trace.folder import RunFolder
@@ -144,7 +144,7 @@ def _title(folder: RunFolder, run: RunState, config: RunConfig | None, *, starte
     draw_trust(folder, config)
     when = [f"`{folder.id}`"] + ([f"started {moment(run.started)}"] if run.started and not folder.recorded else [])
     if config is not None:
-        when += [plain(task_title(config.task)), f"{plain(config.teacher.name)} teaches {plain(config.student.name)}",
+        when += [plain(task_title(config.task)), _who_teaches(config),
                  policies.IN_A_LINE[config.policy.name]]  # fmt: skip
     st.caption(" · ".join(when))
     if note := read_notes(folder.path).text:
@@ -161,6 +161,11 @@ def _title(folder: RunFolder, run: RunState, config: RunConfig | None, *, starte
         notice(warning)
     if len(warnings) > MOST_WARNINGS:
         st.caption(f"{len(warnings) - MOST_WARNINGS} earlier warnings stand in the log.")
+
+
+def _who_teaches(config: RunConfig) -> str:
+    teacher = "stored soft targets teach" if config.teacher.name == STORED else f"{plain(config.teacher.name)} teaches"
+    return f"{teacher} {plain(config.student.name)}"
 
 
 def _config(folder: RunFolder) -> RunConfig | None:

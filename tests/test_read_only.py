@@ -144,6 +144,7 @@ REFUSED: dict[str, Callable[[Lab], Any]] = {
     "ikd.trace.replacing:replace_text": lambda lab: replacing.replace_text(lab.home / "other.txt", "text"),
     "ikd.study.background:cancel_study": lambda lab: study_background.cancel_study(lab.study.name),
     "ikd.study.background:start_study": lambda lab: study_background.start_study(hand_study(name="another")),
+    "ikd.study.background:told_cost": lambda lab: study_background.told_cost(hand_study(name="another")),
     "ikd.study.deleting:delete_study": lambda lab: delete_study(lab.study.name),
     "ikd.study.engine:carry_out": lambda lab: list(carry_out(hand_study(name="another"))),
     "ikd.study.folder:StudyFolder.append": lambda lab: lab.study.append(hand_row(next(iter(lab.study.rows())))),

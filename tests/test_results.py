@@ -11,8 +11,10 @@ from ikd.study import StudyFolder, load_study, shipped_names, studies_here
 from ikd.study.cells import config_of
 from ikd.study.comparing import compared, sentences
 from ikd.study.digests import added_settings, digest_of
+from ikd.study.entries import fewest_seeds
 from ikd.study.gaining import gaining_words
 from ikd.study.results import Results, mean_table, read_results
+from ikd.study.strongest import n_comparisons
 from ikd.study.summary import summary
 from ikd.study.telling import how_made, protocol
 from ikd.study.writing import markdown
@@ -75,6 +77,7 @@ def test_the_page_is_written_from_the_recorded_lines_and_claims_nothing_of_plann
 def test_a_plan_can_be_carried_out_with_seeds_that_chose_nothing(name: str) -> None:
     study = load_study(str(REPOSITORY / "docs" / "studies" / f"{name}.yaml"))
     assert min(study.seeds) >= 200 and len(study.seeds) >= 5 and study.feedback and study.controls
+    assert len(study.seeds) >= fewest_seeds(n_comparisons(study)), "with fewer nothing could be shown"
     assert (study.mapped() is not None) == (name == "shift-map")
     later = {path for path in added_settings() if path.startswith("task.")}
     assert name == "real-shifts" or all(later & {*own} for own in study.tasks.values()), "each has a shift"

@@ -102,7 +102,9 @@ def test_the_strongest_control_is_chosen_on_validation_texts_and_not_on_the_test
     assert table[table["strongest"]].set_index("task")["control"].to_dict() == STRONG
     best = table.loc[table.groupby("task")["nll"].idxmin()]
     assert best.set_index("task")["control"].to_dict() != STRONG, "test texts would choose others"
-    chosen, then = control_words(results)
+    chosen, then, few = control_words(results)
+    assert few.startswith("With fewer than 9 seeds no difference to a strongest control can be shown: the smallest p that the test can")
+    assert len(control_words(results_of(study_of(seeds=12)))) == 2
     assert "No test score is read for the choice" in chosen and "8 comparisons in each score" in then
     nothing = results_of(study_of(controls=["online"]), without="online")
     assert strongest_control(nothing, "0.25 30") is None

@@ -76,7 +76,7 @@ def spent_chart(table: pd.DataFrame, *, methods: Sequence[str], x_title: str, ti
     names = list(methods)
     colours = [CLASS_COLOURS[number % len(CLASS_COLOURS)] for number in range(len(names))]
     dashes = [DASHES[number % len(DASHES)] for number in range(len(names))]
-    legend = alt.Legend(title=None, orient="top", columns=2, labelLimit=260, symbolType="stroke", symbolStrokeWidth=2.5, symbolSize=420)
+    legend = alt.Legend(title=None, orient="top", columns=2, labelLimit=260, symbolOpacity=1, symbolSize=140)
     colour = alt.Color("method:N", scale=alt.Scale(domain=names, range=colours), legend=legend)
     dash = alt.StrokeDash("method:N", scale=alt.Scale(domain=names, range=dashes), legend=legend)
     shape = alt.Shape("method:N", scale=alt.Scale(domain=names, range=[SHAPES[number % len(SHAPES)] for number in range(len(names))]),

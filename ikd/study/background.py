@@ -46,7 +46,12 @@ def start_study(study: Study, root: Path | None = None, *, jobs: int | None = No
 
 
 def told_cost(study: Study, root: Path | None = None, *, jobs: int | None = None) -> str:
-    """Return in words what the missing runs of a study will cost; a program of its own takes some seconds for it. Never raises."""
+    """Return in words what the missing runs of a study will cost; a program of its own takes some seconds for it.
+
+    Raises:
+        RunError: the lab is read-only; nothing else, since what cannot be told is said.
+    """
+    require_writable()
     folder = StudyFolder(study.name, root)
     try:
         with tempfile.TemporaryDirectory() as place:

@@ -5,6 +5,7 @@ A run with `training.then_exam_steps` scores two students: as it was before that
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Mapping, Sequence
 from fnmatch import fnmatchcase
 from typing import NamedTuple
@@ -80,6 +81,11 @@ def broken_claim(
         return "The map is of the gain of feedback: name the methods in the lists feedback and controls, or leave map out."
     on_tasks = _broken_tasks(only_on, tasks, baseline)
     return on_tasks or _broken_lists(feedback, controls, methods) or (None if plan is None else broken_map(plan, tasks))
+
+
+def fewest_seeds(n_tests: int, level: float = 0.05) -> int:
+    """Return with how many seeds a difference can be shown at all: the least p of the sign-flip test, 2^(1 - n), times n_tests (Holm)."""
+    return 1 + math.ceil(math.log2(n_tests / level))
 
 
 def fits(task: str, patterns: object) -> bool:

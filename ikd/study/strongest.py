@@ -12,6 +12,8 @@ import numpy as np
 import pandas as pd
 
 from ikd.metrics.scores import METRICS
+from ikd.study.entries import fewest_seeds
+from ikd.study.plan import Study
 from ikd.study.results import Results, scores_of
 from ikd.study.verdicts import counted, lower_label
 
@@ -49,11 +51,28 @@ def control_words(results: Results) -> list[str]:
     if not study.controls:
         return []
     feedback, controls = study.feedback_entries(), study.control_entries()
-    n_tests = sum(study.runs_on(one, task) for one in feedback for task in study.tasks)
+    n_tests = n_comparisons(study)
     return [f"The strongest control of a task is the one with the best mean {lower_label(study.score)} on validation texts over the seeds, "
             f"among {counted(len(controls), 'control')}: {'; '.join(controls)}. No test score is read for the choice.",
             f"Compared with it first: {'; '.join(feedback)}; Holm-corrected over tasks and methods "
-            f"({counted(n_tests, 'comparison')} in each score)."]  # fmt: skip
+            f"({counted(n_tests, 'comparison')} in each score).",
+            *filter(None, [few_for_controls(study)])]  # fmt: skip
+
+
+def n_comparisons(study: Study) -> int:
+    """Return how many comparisons with strongest controls Holm's correction is over, in each score."""
+    return sum(study.runs_on(one, task) for one in study.feedback_entries() for task in study.tasks)
+
+
+def few_for_controls(study: Study) -> str:
+    """Return why the seeds are too few to show any difference to a strongest control, "" where they are not."""
+    n_tests, n_seeds = n_comparisons(study), len(study.seeds)
+    if not n_tests or n_seeds >= fewest_seeds(n_tests):
+        return ""
+    least = f"the smallest p that the test can give with {n_seeds} is {2.0 ** (1 - n_seeds):.2g}"
+    return (f"With fewer than {fewest_seeds(n_tests)} seeds no difference to a strongest control can be shown: {least}, times "
+            f"{counted(n_tests, 'comparison')} by Holm's correction, and 0.05 is asked. Take more seeds, or name fewer entries in "
+            "feedback.")  # fmt: skip
 
 
 def _means(results: Results, task: str) -> list[tuple[str, float, int]]:

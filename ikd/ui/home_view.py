@@ -19,7 +19,7 @@ SENTENCES = (
     "In ordinary distillation a small student learns from the soft targets of a big teacher that never changes. "
     "In Interactive Knowledge Distillation the teacher learns too: after a **course step** the student sits an exam, and the "
     "**exam step** moves the teacher one step in the direction in which, to first order, its soft targets would have helped "
-    "this student. That pays where the course misleads the teacher and a few trusted exam texts reveal it."
+    "this student. It has something to say only where the course misleads the teacher and a few trusted exam texts reveal it."
 )
 
 

@@ -17,6 +17,7 @@ from ikd.ui.wording import plain
 LOOK_SECONDS = 2.0
 _answers: dict[str, str] = {}
 _waiting: set[str] = set()
+_one_at_a_time = threading.Lock()
 
 
 def draw_cost(study: Study, standing: Standing, jobs: int | None) -> None:
@@ -37,10 +38,11 @@ def cost_later(key: str, study: Study, jobs: int | None) -> str | None:
 
 
 def _work(key: str, study: Study, jobs: int | None) -> None:
-    try:
-        _answers[key] = told_cost(study, jobs=jobs)
-    finally:
-        _waiting.discard(key)
+    with _one_at_a_time:  # a program each: many visitors, or many choices of one, do not crowd the machine
+        try:
+            _answers[key] = told_cost(study, jobs=jobs)
+        finally:
+            _waiting.discard(key)
 
 
 def _part(key: str, study: Study, jobs: int | None, was_there: bool) -> None:

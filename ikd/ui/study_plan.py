@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping
 from functools import cache
 from typing import Any
@@ -14,7 +13,9 @@ from ikd.config import all_settings
 from ikd.config.names import TASK_NAMES
 from ikd.metrics.scores import METRICS
 from ikd.study.cells import all_cells, main_cells, values_of
+from ikd.study.entries import fewest_seeds
 from ikd.study.plan import Study
+from ikd.study.strongest import few_for_controls, n_comparisons
 from ikd.study.teachers import unlike_words
 from ikd.ui.study_choice import size_words
 from ikd.ui.wording import plain, visible
@@ -78,17 +79,15 @@ def seed_lines(study: Study) -> list[str]:
 
 def few_seeds_words(study: Study) -> str:
     """Return why the seeds are too few to show any difference, "" where they are not."""
-    fewest, n_tasks, n_seeds = fewest_seeds(study), len(study.tasks), len(study.seeds)
+    n_tasks, n_seeds, n_tests = len(study.tasks), len(study.seeds), n_comparisons(study)
+    fewest = fewest_seeds(n_tasks)
+    if n_seeds >= fewest and n_tests and n_seeds < fewest_seeds(n_tests):
+        return few_for_controls(study)
     if n_seeds >= fewest:
         return ""
     among, times = (f" on one of {n_tasks} tasks", f", times {n_tasks} tasks by Holm's correction") if n_tasks > 1 else ("", "")
     return (f"With fewer than {fewest} seeds no difference{among} can be shown: the smallest p that the test can give with {n_seeds} "
             f"is {2.0 ** (1 - n_seeds):.2g}{times}, and {LEVEL} is asked.")  # fmt: skip
-
-
-def fewest_seeds(study: Study) -> int:
-    """Return with how many seeds a difference on one of the tasks can be shown at all, after Holm's correction over them."""
-    return 1 + math.ceil(math.log2(len(study.tasks) / LEVEL))
 
 
 def size_sentence(study: Study) -> str:

@@ -41,7 +41,7 @@ def test_each_demo_says_what_went_wrong_who_notices_and_what_changes() -> None:
     assert [one.preset for one in DEMOS] == ["demo", "sources"]
     for one in DEMOS:
         assert one.preset in ABOUT_A_SHIFT
-        assert [words in one.story for words in ("What went wrong", "Who notices", "What changes")] == [True] * 3
+        assert [words in one.story for words in ("What went wrong", "Who notices", "What to watch")] == [True] * 3
 
 
 def test_ordinary_distillation_is_the_first_demo_with_a_fixed_teacher() -> None:

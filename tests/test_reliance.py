@@ -129,7 +129,7 @@ def test_the_sentence_says_what_the_run_recorded_and_nothing_of_other_texts() ->
     said: dict[str, Any] = {"text": "Yesterday, we *loved* it.", "names": ["bad", "good"], "frozen": 0.91, "now": 0.3, "step": 40}
     words = misled_sentence(cues, example=7, learns=True, **said)
     assert words == (r"**“Yesterday, we \*loved\* it\.”** The frozen teacher says **bad** (0.91) because it begins with *Yesterday*; "
-                     "watch it unlearn that: at step 40 it gives bad 0.30.")  # fmt: skip
+                     "watch whether it unlearns that: at step 40 it gives bad 0.30.")  # fmt: skip
     assert "this teacher is fixed" in misled_sentence(cues, example=7, learns=False, **said)
     assert misled_sentence(cues, example=6, learns=True, **said) == ""
     assert "contradicts" in cue_words(cues, "Lately, it", 0, ["bad", "good"]) not in cue_words(cues, "Lately, it", 1, ["bad", "good"])

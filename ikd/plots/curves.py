@@ -32,6 +32,7 @@ def score_table(
     exams: Sequence[int] = (),
     thin: Sequence[str] = (),
     halo: tuple[ArrayLike, ArrayLike] | None = None,
+    levels: Mapping[str, float] | None = None,
 ) -> pd.DataFrame:
     """Return the one table of a score chart.
 
@@ -42,12 +43,14 @@ def score_table(
         marks: words such as "first exam" to the step they belong to.
         exams: steps of single exams, drawn as ticks; leave empty where every step has one.
         thin: those of the series that are drawn thinner, as belonging to another run.
+        levels: who to a value, drawn as a thin line of the same look from end to end.
         halo: steps (N,) and values (N,) that are marked with a broad pale line, whatever line is there.
     """
     parts = [_rows("thin" if who in thin else "line", who, steps, values) for who, (steps, values) in series.items()]
     parts += [part.assign(kind="point") for part in parts if len(part) <= FEW_POINTS and not (part["kind"] == "thin").any()]
     if frozen is not None:
         parts.append(_rows("line", "frozen teacher", [0, n_steps], [frozen, frozen]))
+    parts += [_rows("thin", who, [0, n_steps], [value, value]) for who, value in (levels or {}).items()]
     marked = [] if halo is None else [_rows("halo", "", *halo)]
     return _joined([*parts, *marked, *_mark_rows(marks, exams, reach=n_steps)])
 

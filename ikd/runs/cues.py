@@ -52,10 +52,10 @@ def misled_facts(
 
 
 def misled(own_logits: Tensor, swapped_logits: Tensor, own: Sequence[int], right: Sequence[set[int]]) -> list[int]:
-    """Return the texts whose cue alone makes the teacher wrong: those that it reads rightly with the most other cues first.
+    """Return the texts whose cue alone makes the teacher wrong: of those it reads rightly with another cue, those moved most come first.
 
-    That is: the teacher answers with the class of the cue, which is not right, and with no other cue it would. Among equals the surest of
-    its answers comes first.
+    That is: the teacher answers with the class of the cue, which is not right, and with no other cue it would. How far the cue moves the
+    answer is the probability of that class with the cue, less its mean with the others.
 
     Args:
         own_logits: (n, C) of the texts.
@@ -64,9 +64,9 @@ def misled(own_logits: Tensor, swapped_logits: Tensor, own: Sequence[int], right
         right: (n,) classes that count as right for each text.
     """
     said, otherwise = own_logits.argmax(-1).tolist(), swapped_logits.argmax(-1).tolist()
-    sure = own_logits.double().softmax(-1)
+    moved = own_logits.double().softmax(-1) - swapped_logits.double().softmax(-1).mean(1)
     found = [i for i, cue in enumerate(own) if cue == said[i] and cue not in right[i] and cue not in otherwise[i]]
-    return sorted(found, key=lambda i: (-sum(answer in right[i] for answer in otherwise[i]), -float(sure[i, own[i]])))
+    return sorted(found, key=lambda i: (not set(otherwise[i]) & right[i], -float(moved[i, own[i]])))
 
 
 def _right_classes(split: Split, i: int) -> set[int]:

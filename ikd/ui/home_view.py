@@ -18,8 +18,8 @@ from ikd.ui.start import draw_start_button
 SENTENCES = (
     "In ordinary distillation a small student learns from the soft targets of a big teacher that never changes. "
     "In Interactive Knowledge Distillation the teacher learns too: after a **course step** the student sits an exam, and the "
-    "**exam step** moves the teacher one step in the direction in which, to first order, its soft targets would have helped "
-    "this student. It has something to say only where the course misleads the teacher and a few trusted exam texts reveal it."
+    "**exam step** moves the teacher the way that would have made this student do better in it. This feedback has something to say "
+    "only where the course misleads the teacher and a few trusted exam texts reveal it."
 )
 
 
@@ -30,7 +30,7 @@ class Demo(NamedTuple):
         preset: its key.
         title: over the button.
         button: words on it.
-        story: what went wrong with the teacher, who notices, and what changes; Markdown.
+        story: what went wrong with the teacher, who notices, and what to watch; Markdown.
     """
 
     preset: str
@@ -44,13 +44,13 @@ DEMOS = (
         "demo", "A teacher that fell for a shortcut", "Start the demo",
         "**What went wrong:** the opening word of its course texts (*Yesterday*, *Recently*, *Lately*) often gives the label away, so the "
         "teacher listens to that word instead of the sentence. **Who notices:** the student, in exams where the word means nothing. "
-        "**What changes:** its feedback makes the teacher let go of the word, and then the student does too.",
+        "**What to watch:** whether its feedback makes the teacher let go of the word, and whether the student follows.",
     ),
     Demo(
         "sources", "Whom to trust", "Start the second demo",
-        "**What went wrong:** six stored teachers labelled the course texts; two are good, two guess, two name the wrong class, and nobody "
-        "says which. **Who notices:** the student, in exams on 30 texts with true labels. **What changes:** its feedback turns down the "
-        "trust in the bad teachers, so it learns from the good ones.",
+        "**What went wrong:** six sources labelled the course texts; two are good, two guess, two name the wrong class, and nobody says "
+        "which. **Who notices:** the student, in exams on 30 texts with true labels. **What to watch:** how its feedback moves the trust "
+        "in each source.",
     ),
 )  # fmt: skip
 NEWEST = 5

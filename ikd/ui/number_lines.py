@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import pandas as pd
 
-from ikd.plots.theme import FROZEN, Look, look_of
+from ikd.plots.theme import Look, look_of
 from ikd.ui.wording import visible
 
 TITLES = {
@@ -25,7 +25,6 @@ MEANINGS = {
     "label_matrix": "How much of what a source says about a class is left with that class; the rest goes to others.",
     "memory": "Root mean square of all corrections, in logits, and the share of course texts that have one.",
 }
-WORTH = "is right"
 EVERY_CLASS = "All classes"
 BY_SOURCE = frozenset({"trust", "label_matrix"})
 MOST_SOURCES = 8
@@ -40,14 +39,14 @@ class NumberLines:
         table: columns step, name, value.
         names: who, as the legend has it, to the name of its rows.
         looks: who to colour and dash.
-        thin: of them, those that stand for what is known to be true.
+        levels: of some of them, how often the source is right where it names the class, known exactly.
         words: under the figure.
     """
 
     table: pd.DataFrame
     names: dict[str, str]
     looks: Mapping[str, Look]
-    thin: Sequence[str]
+    levels: Mapping[str, float]
     words: str
 
 
@@ -64,20 +63,24 @@ def number_lines(found: pd.DataFrame, scope: str, labels: Sequence[str], chosen:
     if scope not in BY_SOURCE:
         table = found[["step", "name", "value"]]
         names = {visible(str(name), longest=NAME_LETTERS): str(name) for name in dict.fromkeys(table["name"])}
-        return NumberLines(table=table, names=names, looks={who: look_of(slot) for slot, who in enumerate(names)}, thin=(),
+        return NumberLines(table=table, names=names, looks={who: look_of(slot) for slot, who in enumerate(names)}, levels={},
                            words=MEANINGS[scope])  # fmt: skip
     rows = _of_sources(found, scope, len(labels), chosen)
     sources = list(dict.fromkeys(rows["source"]))
     drawn = _drawn(rows, sources, cursor)
-    lines = rows.rename(columns={"source": "name"})[["step", "name", "value"]]
-    known = rows[rows["truth"].notna() & rows["source"].isin(drawn)]
-    worth = known.assign(name=known["source"] + f" {WORTH}", value=known["truth"])[["step", "name", "value"]]
-    names = {visible(source, longest=NAME_LETTERS): source for source in drawn}
-    looks = {who: look_of(sources.index(source)) for who, source in names.items()}
-    true = {f"{who} {WORTH}": f"{source} {WORTH}" for who, source in names.items()} if len(worth) else {}
-    looks |= {f"{who} {WORTH}": (looks[who][0] if who in looks else FROZEN, [2, 3]) for who in names if true}
-    return NumberLines(table=pd.concat([lines, worth], ignore_index=True), names=names | true, looks=looks, thin=list(true),
-                       words=_words(scope, len(drawn), len(sources), bool(true)))  # fmt: skip
+    worth = {str(source): float(value) for source, value in rows.groupby("source")["truth"].first().items() if value == value}
+    names = {_who(source, worth.get(source)): source for source in drawn}
+    return NumberLines(
+        table=rows.rename(columns={"source": "name"})[["step", "name", "value"]], names=names,
+        looks={who: look_of(sources.index(source)) for who, source in names.items()},
+        levels={who: worth[source] for who, source in names.items() if source in worth},
+        words=_words(scope, len(drawn), len(sources), bool(worth)),
+    )  # fmt: skip
+
+
+def _who(source: str, worth: float | None) -> str:
+    name = visible(source, longest=NAME_LETTERS)
+    return name if worth is None else f"{name} (right {100 * worth:.0f} %)"
 
 
 def _of_sources(found: pd.DataFrame, scope: str, n_classes: int, chosen: int | None) -> pd.DataFrame:
@@ -106,7 +109,7 @@ def _drawn(rows: pd.DataFrame, sources: Sequence[str], cursor: int) -> list[str]
 def _words(scope: str, n_drawn: int, n_sources: int, known: bool) -> str:
     words = MEANINGS[scope]
     if known:
-        words += " Thin: how often the source is right where it names the class, known exactly of this task."
+        words += " Thin, and in the legend: how often the source is right where it names the class, known exactly of this task."
     if n_drawn < n_sources:
         words += f" Drawn are the {n_drawn} of {n_sources} sources that are believed least."
     return words

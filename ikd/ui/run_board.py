@@ -10,6 +10,7 @@ import pandas as pd
 import streamlit as st
 from numpy.typing import NDArray
 
+from ikd.config import STORED
 from ikd.events import Integers
 from ikd.plots.belief import REST, belief_chart, belief_table, gathered, shown_classes, slots_of
 from ikd.plots.path import path_chart, path_table
@@ -153,6 +154,8 @@ def _card(scene: Scene, beliefs: Beliefs, place: int, example: pd.Series) -> Non
 
 
 def _cue_words(scene: Scene, example: pd.Series, label: int, names: Sequence[str]) -> str:
+    if scene.config is not None and scene.config.teacher.name == STORED and example["source_name"]:
+        return f" · its soft target was stored by {plain(str(example['source_name']), longest=60)}"
     return "" if scene.cues is None else cue_words(scene.cues, str(example["text"]), label, names)
 
 

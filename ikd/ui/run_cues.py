@@ -27,7 +27,7 @@ def misled_sentence(
     if example not in cues.misled or cue is None:
         return ""
     word, name = plain(cues.words[cue].strip(" ,")), plain(names[cue])
-    then = (f"watch it unlearn that: at step {step} it gives {name} {now:.2f}." if learns else
+    then = (f"watch whether it unlearns that: at step {step} it gives {name} {now:.2f}." if learns else
             "this teacher is fixed, so it goes on saying so, and the student learns it.")  # fmt: skip
     return f"**“{plain(text, longest=120)}”** The frozen teacher says **{name}** ({frozen:.2f}) because it begins with *{word}*; {then}"
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property, partial
 from typing import Any
@@ -48,6 +48,7 @@ MEANINGS = {
     "the cue word is ignored. Dotted: the frozen teacher.",
     "update": "Norm of the teacher's update over the norm of its trained weights; much above 0.001 it risks collapse.",
 }
+NUMBERS_UPDATE = "Norm of the update of the teacher's few numbers over the norm of all of them."
 PEERS = ("direct", "mutual", "online")
 PEER_LOSSES = "Course loss: the objective of each course batch. Teacher's loss: its own on that batch, towards labels and student."
 PARENT = {"parent's teacher": (FROZEN, [1, 0]), "parent's student": (FROZEN, [6, 3]), "parent's agreement": (FROZEN, [6, 3])}
@@ -174,20 +175,20 @@ def _draw_numbers(scene: Scene, shown: str) -> None:
         chosen = labels.index(one) if one in labels else None
     lines = number_lines(scene.tail.numbers(), scope, labels, chosen, scene.cursor)
     draw_lines(scene, lines.table, lines.names, what=f"numbers_{chosen}", shown=shown, title=AXES[scope], looks=lines.looks,
-               unit=scope in BY_SOURCE, words=lines.words, slim=lines.thin)  # fmt: skip
+               unit=scope in BY_SOURCE, words=lines.words, levels=lines.levels)  # fmt: skip
 
 
 def _draw_update(scene: Scene, shown: str) -> None:
     table = scene.scalars("teacher_update_ratio")
     looks = {"update / weights": ROLES["teacher"]}
     draw_lines(scene, table, {"update / weights": "teacher_update_ratio"}, what="update", shown=shown, title="ratio of norms",
-                looks=looks)  # fmt: skip
+                looks=looks, words=NUMBERS_UPDATE if scene.numbers else "")  # fmt: skip
 
 
 def draw_lines(
     scene: Scene, table: pd.DataFrame, names: dict[str, str], *, what: str, shown: str, title: str, looks: Any,
     frozen: float | None = None, unit: bool = False, from_zero: bool = False, parent: bool = False, words: str = "", halo: str = "",
-    columns: int = 3, slim: Sequence[str] = (),
+    columns: int = 3, levels: Mapping[str, float] | None = None,
 ) -> None:  # fmt: skip
     """Draw lines over the steps, with the marks of the run and words under them.
 
@@ -204,7 +205,7 @@ def draw_lines(
         from_zero: whether one that fits the values begins at zero.
         parent: whether the run this one was forked from is drawn too.
         words: under the figure, in place of those of `MEANINGS`.
-        slim: those of `names` that are drawn thinner.
+        levels: a value for some of `names`, drawn as a thin line from end to end.
         halo: name of the rows that are marked with a broad pale line.
         columns: of the legend.
     """
@@ -213,8 +214,8 @@ def draw_lines(
     of_parent = _parent_lines(scene, names, first) if parent else {}
     looks = {**looks, **{who: PARENT[who] for who in of_parent}}
     marks, exams = marks_of(scene.timeline, scene.n_steps)
-    rows = score_table({**series, **of_parent}, n_steps=scene.n_steps, frozen=frozen, marks=marks, exams=exams, thin=[*of_parent, *slim],
-                       halo=_series(table, halo, first, scene.cursor) if halo else None)  # fmt: skip
+    rows = score_table({**series, **of_parent}, n_steps=scene.n_steps, frozen=frozen, marks=marks, exams=exams, thin=list(of_parent),
+                       levels=levels, halo=_series(table, halo, first, scene.cursor) if halo else None)  # fmt: skip
     rows = rows[rows["step"].between(first, scene.cursor)] if shown != "All steps" else rows
     zoom = f"zoom_{what}"
     spoken = "; ".join(_spoken(who, steps, values) for who, (steps, values) in series.items())

@@ -103,7 +103,7 @@ def test_points_of_both_data_maps_and_of_the_gain_figure_select_everywhere(serve
     for figure, example in (("map-teacher", 5), ("map-student", 9), ("map-student", 7), ("map-teacher", 5)):
         click_point(page, figure, example)
         expect_example(page, example)
-        assert page.locator(f"[class*=st-key-{figure}] svg").get_by_text(f"example {example}").first.is_visible()
+        page.locator(f"[class*=st-key-{figure}] svg").get_by_text(f"example {example}").first.wait_for()
     page.get_by_text("Drift and gain").first.click()
     settle(page)
     click_point(page, "gain-", 3)

@@ -79,12 +79,13 @@ def main() -> int:
     with tempfile.TemporaryDirectory() as home:
         os.environ["IKD_HOME"] = home
         held = True
-        print(f"| student | {' | '.join(SCOPES)} |\n| --- |{' --- |' * len(SCOPES)}")
         for student in STUDENTS:
             found = measure(student, chosen.rounds)
-            print(f"| {student} | {' | '.join(f'{found[scope]:.2f}' for scope in SCOPES)} |", flush=True)
-            held = held and found["trust"] <= BAR and found["class_bias"] <= BAR
-    print(f"Trust and class_bias at most {BAR} times as dear as stored soft targets alone: {'holds' if held else 'does not hold'}.")
+            print(f"{student}: {', '.join(f'{scope} {found[scope]:.2f}' for scope in SCOPES)}", flush=True)
+            kept = found["trust"] <= BAR and found["class_bias"] <= BAR
+            print(f"{student}: trust and class_bias at most {BAR} times as dear as stored soft targets alone: "
+                  f"{'holds' if kept else 'does not hold'}.", flush=True)  # fmt: skip
+            held = held and kept
     return 0 if held else 1
 
 

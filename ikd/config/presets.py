@@ -35,6 +35,11 @@ _SHIFTED: dict[str, Any] = {
 }  # fmt: skip
 """Enough course texts and steps that more steps alone no longer help the student much: it is limited by its targets."""
 
+_FEW_EXAM_TEXTS: dict[str, Any] = {
+    "task.train_size": 5060, "task.exam_size": 60, "policy.exam_batch_size": 60, "policy.teacher_learning_rate": 0.01,
+}  # fmt: skip
+"""Few trusted texts, and a teacher that learns few numbers from them."""
+
 PRESETS: dict[str, Preset] = {
     "demo": Preset(
         title="Demo: a teacher that fell for a shortcut",
@@ -49,22 +54,22 @@ PRESETS: dict[str, Preset] = {
         "how far each source is trusted once a few exam texts with true labels speak.",
         verdict=NOT_SHOWN,
         values={**_SHIFTED, "task.shift": "sources", "task.shift_strength": 1.0, "task.train_size": 5030, "task.exam_size": 30,
-                "teacher.name": "stored", "policy.teacher_scope": "trust", "policy.teacher_learning_rate": 0.01, "policy.exam_every": 1,
-                "policy.exam_start": 100, "policy.exam_batch_size": 30, "objective.temperature": 1.0},
+                "teacher.name": "stored", "policy.teacher_scope": "trust", "policy.teacher_learning_rate": 0.01, "training.steps": 4000,
+                "policy.exam_start": 100, "policy.exam_batch_size": 30, "objective.temperature": 1.0, "record.probe_every": 40},
     ),
     "imbalance": Preset(
         title="Rare classes",
         look_for="The last class is rare in the course and as frequent as the others in the exam. Watch the accuracy of the rare classes, "
         "and the worst group.",
         verdict=NOT_SHOWN,
-        values={**_SHIFTED, "task.shift": "imbalance"},
+        values={**_SHIFTED, **_FEW_EXAM_TEXTS, "task.shift": "imbalance", "policy.teacher_scope": "class_bias"},
     ),
     "flips": Preset(
         title="Flipped labels",
         look_for="Half of the course labels of the first class are those of its neighbour; the exam's are right. Watch the accuracy of the "
         "flipped class.",
         verdict=NOT_SHOWN,
-        values={**_SHIFTED, "task.shift": "flips"},
+        values={**_SHIFTED, **_FEW_EXAM_TEXTS, "task.shift": "flips", "policy.teacher_scope": "label_matrix"},
     ),
     "shortcut": Preset(
         title="A shortcut in pairs of sentences",

@@ -474,8 +474,11 @@ def test_a_study_started_from_a_page_is_a_program_of_its_own_and_can_be_cancelle
     cancel_study("tiny")
     wait_until_alone(folder)
     assert folder.sessions()[-1]["how"] == "cancelled" and folder.sessions()[0]["command"] == "python -m ikd study tiny.yaml --jobs 1"
-    n_done = sum(row.state == "done" for row in folder.rows().values())
-    assert 1 <= n_done < 4 and "Ended before its end" in (folder.path / "log.txt").read_text(encoding="utf-8")
+    n_done, end = sum(row.state == "done" for row in folder.rows().values()), time.monotonic() + 300
+    assert 1 <= n_done < 4
+    while "Ended before its end" not in (folder.path / "log.txt").read_text(encoding="utf-8"):  # said once nobody is at work any more
+        assert time.monotonic() < end, "nothing is said of the end"
+        time.sleep(0.05)
     start_study(study, jobs=2)
     wait_for(folder, 4)
     wait_until_alone(folder)

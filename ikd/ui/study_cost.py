@@ -6,6 +6,7 @@ import threading
 
 import streamlit as st
 
+from ikd.errors import IKDError
 from ikd.runs.permission import read_only
 from ikd.study.background import told_cost
 from ikd.study.plan import Study
@@ -16,7 +17,7 @@ from ikd.ui.wording import plain
 
 LOOK_SECONDS = 2.0
 _answers: dict[str, str] = {}
-_waiting: set[str] = set()
+_waiting: list[str] = []
 _one_at_a_time = threading.Lock()
 
 
@@ -32,7 +33,7 @@ def draw_cost(study: Study, standing: Standing, jobs: int | None) -> None:
 def cost_later(key: str, study: Study, jobs: int | None) -> str | None:
     """Return what a study will cost in words, None while that is worked out."""
     if key not in _answers and key not in _waiting:
-        _waiting.add(key)
+        _waiting.append(key)
         threading.Thread(target=_work, args=(key, study, jobs), name="ikd-study-cost", daemon=True).start()
     return _answers.get(key)
 
@@ -40,9 +41,12 @@ def cost_later(key: str, study: Study, jobs: int | None) -> str | None:
 def _work(key: str, study: Study, jobs: int | None) -> None:
     with _one_at_a_time:  # a program each: many visitors, or many choices of one, do not crowd the machine
         try:
-            _answers[key] = told_cost(study, jobs=jobs)
+            if key == _waiting[-1]:  # something else was chosen meanwhile: only the newest is worth the work
+                _answers[key] = told_cost(study, jobs=jobs)
+        except IKDError as fault:
+            _answers[key] = f"No estimate: {fault}"
         finally:
-            _waiting.discard(key)
+            _waiting.remove(key)
 
 
 def _part(key: str, study: Study, jobs: int | None, was_there: bool) -> None:

@@ -5,7 +5,10 @@ A study that was carried out is recorded in assets/recorded/_studies, and its re
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).parents[2]))
 
 from ikd.study import StudyFolder, studies_here
 from ikd.study.results import read_results

@@ -8,15 +8,18 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pandas as pd
 import pytest
 
 from ikd.cli import main
 from ikd.models.stored import LEAST
 from ikd.runs.checkpoints import newest_checkpoint
 from ikd.tasks import load_task
+from ikd.teaching.corrections import number_names
 from ikd.trace.folder import RunFolder
 from ikd.trace.reader import TraceReader
 from ikd.trace.store import list_runs
+from ikd.ui.number_lines import number_lines
 from tests.small_runs import again, assert_same, at_step, carried_out, small
 from tests.test_pages_run import opened, words
 
@@ -68,6 +71,23 @@ def test_trust_is_drawn_with_the_truth_and_of_one_class(run: RunFolder, monkeypa
     assert "How much of a soft target is what its source said" in words(page) and "known exactly of this task" in words(page)
     page.segmented_control(key="curves-class").set_value("neutral").run()
     assert not page.exception and not page.error
+
+
+@pytest.mark.parametrize("scope", ["trust", "label_matrix"])
+def test_sources_keep_their_lines_whatever_they_and_the_classes_are_called(scope: str) -> None:
+    labels = ["good: really", "bad: no", "so: so"]
+    sources = ["rater: a", "a rater with a long name, the first", "a rater with a long name, the last"]
+    names = number_names(scope, labels, sources)
+    values = np.linspace(0.1, 0.9, len(names))
+    found = pd.DataFrame({"step": 4, "number": range(len(names)), "name": names, "value": values, "truth": np.nan})
+    for chosen in (None, 1):
+        lines = number_lines(found, scope, labels, chosen, 4)
+        assert list(lines.names.values()) == sources and len(lines.looks) == 3 and not lines.levels
+        for place, source in enumerate(sources):
+            own = values.reshape(3, 3, -1)[place] if scope == "label_matrix" else values.reshape(3, 3)[place]
+            diagonal = np.diag(own) if scope == "label_matrix" else own
+            drawn = lines.table.loc[lines.table["name"] == source, "value"].tolist()
+            assert drawn == pytest.approx([diagonal.mean() if chosen is None else diagonal[chosen]])
 
 
 def test_a_killed_run_goes_on_bit_for_bit(run: RunFolder, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

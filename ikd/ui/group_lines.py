@@ -10,7 +10,7 @@ import pandas as pd
 
 from ikd.plots.theme import Look, look_of
 from ikd.trace.group_readings import GroupReadings
-from ikd.ui.wording import plain, visible
+from ikd.ui.wording import names_apart, plain, visible
 
 MOST_GROUPS = 8
 WHOSE = ("student", "teacher")
@@ -51,7 +51,7 @@ def group_lines(found: GroupReadings, role: str, cursor: int, *, chosen_at: int)
     columns = {f"group {place}": values[:, place] for place in places} | {WORST: found.worst(role)}
     table = pd.concat([pd.DataFrame({"step": found.steps, "name": name, "value": column}) for name, column in columns.items()],
                       ignore_index=True)  # fmt: skip
-    shown = _told_apart({place: visible(found.names[place], longest=NAME_LETTERS) for place in places})
+    shown = names_apart({place: visible(found.names[place], longest=NAME_LETTERS) for place in places})
     return GroupLines(
         table=table, names={shown[place]: f"group {place}" for place in places},
         # The colour follows the group, so that it keeps it when other groups come and go.
@@ -79,8 +79,3 @@ def _words(found: GroupReadings, role: str, cursor: int, chosen_at: int, n_drawn
         words += f" Drawn are {n_drawn} of {n_groups} groups: {first}the largest."
     empty = int((found.counts == 0).sum())
     return words + (f" {empty} without a labelled example are left out." if empty else "")
-
-
-def _told_apart(names: Mapping[int, str]) -> dict[int, str]:
-    values = list(names.values())
-    return {place: name if values.count(name) == 1 else f"{name} · {place + 1}" for place, name in names.items()}

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import pandas as pd
 
 from ikd.plots.theme import Look, look_of
-from ikd.ui.wording import visible
+from ikd.ui.wording import names_apart, visible
 
 TITLES = {
     "temperature": "Temperature", "class_bias": "Class bias", "trust": "Trust", "label_matrix": "Label matrix", "memory": "Memory",
@@ -61,49 +61,43 @@ def number_lines(found: pd.DataFrame, scope: str, labels: Sequence[str], chosen:
         cursor: the step at which the figure ends: the sources that are drawn, where there are too many, are the least believed there.
     """
     if scope not in BY_SOURCE:
-        table = found[["step", "name", "value"]]
-        names = {visible(str(name), longest=NAME_LETTERS): str(name) for name in dict.fromkeys(table["name"])}
-        return NumberLines(table=table, names=names, looks={who: look_of(slot) for slot, who in enumerate(names)}, levels={},
-                           words=MEANINGS[scope])  # fmt: skip
-    rows = _of_sources(found, scope, len(labels), chosen)
-    sources = list(dict.fromkeys(rows["source"]))
-    drawn = _drawn(rows, sources, cursor)
-    worth = {str(source): float(value) for source, value in rows.groupby("source")["truth"].first().items() if value == value}
-    names = {_who(source, worth.get(source)): source for source in drawn}
+        rows, worth = found.rename(columns={"name": "source"}), dict[str, float]()
+    else:
+        rows = _of_sources(found, scope, labels, chosen)
+        worth = {str(source): float(value) for source, value in rows.groupby("source")["truth"].first().items() if value == value}
+    sources = [str(one) for one in dict.fromkeys(rows["source"])]
+    drawn = _drawn(rows, sources, cursor) if scope in BY_SOURCE else range(len(sources))
+    shown = names_apart({place: visible(sources[place], longest=NAME_LETTERS) for place in drawn})
+    who = {place: f"{name} (right {100 * worth[sources[place]]:.0f} %)" if sources[place] in worth else name
+           for place, name in shown.items()}  # fmt: skip
     return NumberLines(
-        table=rows.rename(columns={"source": "name"})[["step", "name", "value"]], names=names,
-        looks={who: look_of(sources.index(source)) for who, source in names.items()},
-        levels={who: worth[source] for who, source in names.items() if source in worth},
+        table=rows.rename(columns={"source": "name"})[["step", "name", "value"]], names={who[place]: sources[place] for place in drawn},
+        looks={who[place]: look_of(place) for place in drawn},
+        levels={who[place]: worth[sources[place]] for place in drawn if sources[place] in worth},
         words=_words(scope, len(drawn), len(sources), bool(worth)),
     )  # fmt: skip
 
 
-def _who(source: str, worth: float | None) -> str:
-    name = visible(source, longest=NAME_LETTERS)
-    return name if worth is None else f"{name} (right {100 * worth:.0f} %)"
-
-
-def _of_sources(found: pd.DataFrame, scope: str, n_classes: int, chosen: int | None) -> pd.DataFrame:
+def _of_sources(found: pd.DataFrame, scope: str, labels: Sequence[str], chosen: int | None) -> pd.DataFrame:
     """Return columns step, source, value, truth: of a matrix its diagonal."""
     table = found
     if scope == "label_matrix":
-        said, meant = (table["number"] // n_classes) % n_classes, table["number"] % n_classes
-        table = table[said == meant].assign(label=said[said == meant])
-    else:
-        table = table.assign(label=table["number"] % n_classes)
-    table = table.assign(source=table["name"].str.rpartition(": ")[0].where(table["name"].str.contains(": "), table["name"]))
+        table = table[(table["number"] // len(labels)) % len(labels) == table["number"] % len(labels)]
+    classes = table["number"] % len(labels)
+    # A source or a class may have a colon in its name: what stands behind the source is known.
+    behind = [f": {label} means {label}" if scope == "label_matrix" else f": {label}" for label in labels]
+    table = table.assign(source=[name.removesuffix(behind[at]) for name, at in zip(table["name"], classes, strict=True)])
     if chosen is not None:
-        return table[table["label"] == chosen][["step", "source", "value", "truth"]]
+        return table[classes == chosen][["step", "source", "value", "truth"]]
     return table.groupby(["step", "source"], sort=False, as_index=False)[["value", "truth"]].mean()
 
 
-def _drawn(rows: pd.DataFrame, sources: Sequence[str], cursor: int) -> list[str]:
-    if len(sources) <= MOST_SOURCES:
-        return list(sources)
+def _drawn(rows: pd.DataFrame, sources: Sequence[str], cursor: int) -> list[int]:
+    """Return the places of the sources that are drawn: all of them, or of many those that are believed least."""
     seen = rows[rows["step"] <= cursor]
     last = seen[seen["step"] == seen["step"].max()] if len(seen) else rows
-    least = list(last.sort_values("value", kind="stable")["source"].head(MOST_SOURCES))
-    return [source for source in sources if source in least]
+    least = set(last.sort_values("value", kind="stable")["source"].head(MOST_SOURCES))
+    return [place for place, source in enumerate(sources) if len(sources) <= MOST_SOURCES or source in least]
 
 
 def _words(scope: str, n_drawn: int, n_sources: int, known: bool) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import time
 import unicodedata
+from collections.abc import Mapping
 from functools import lru_cache
 
 LONGEST_TEXT = 1500
@@ -65,3 +66,9 @@ def _shown(one: str) -> str:
     if unicodedata.category(one) in ("Cc", "Cf", "Cs", "Co") and one not in "\u200c\u200d\u00ad":
         return f"‹U+{ord(one):04X}›"
     return one
+
+
+def names_apart(names: Mapping[int, str]) -> dict[int, str]:
+    """Return names by place of which no two are the same: of those that are, for they were cut, each has its place behind it, from 1."""
+    values = list(names.values())
+    return {place: name if values.count(name) == 1 else f"{name} · {place + 1}" for place, name in names.items()}

@@ -24,7 +24,7 @@ from ikd.trace.folder import RunFolder
 from ikd.trace.group_readings import GroupReadings, grown_group_readings
 from ikd.trace.reader import TraceReader
 from ikd.trace.scores import final_scores, group_words
-from ikd.ui import study_groups
+from ikd.ui import study_groups, study_tables
 from ikd.ui.compare_report import report_of
 from ikd.ui.group_lines import MOST_GROUPS, WORST, group_lines
 from ikd.ui.study_groups import group_gain_words
@@ -234,7 +234,7 @@ def test_the_page_of_a_study_tells_the_gains_of_each_group_when_asked(monkeypatc
     assert "study-groups-wanted" not in [one.key for one in page.toggle]
     rows = [("reviews", "music <b>", "exam", "KD", 7, 20, 0.7, 0.6, 0.1, 0.05, 0.15)]
     monkeypatch.setattr(study_groups, "groups_of", lambda folder: pd.DataFrame(rows, columns=groups.GROUP_COLUMNS))
-    monkeypatch.setattr(study_groups, "any_run_here", lambda one, results: True)
+    monkeypatch.setattr(study_tables, "any_run_here", lambda one, results: True)
     page = clean(clean(test_pages_study.opened("hand")).toggle(key="study-groups-wanted").set_value(True).run())
     table = next(one.value for one in page.dataframe if "the other's" in one.value)
     assert table["group"].tolist() == ["music <b>"] and table["gain in accuracy"].tolist() == ["+10.0 points [5.0, 15.0]"]

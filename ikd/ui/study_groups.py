@@ -8,7 +8,7 @@ import streamlit as st
 from ikd.ui.study_choice import Offered
 from ikd.ui.study_figures import gain_words
 from ikd.ui.study_found import Findings, groups_of
-from ikd.ui.study_tables import NOT_HERE, any_run_here, height_of
+from ikd.ui.study_tables import counted_table, height_of
 from ikd.ui.wording import visible
 
 OF_GROUPS = (
@@ -18,17 +18,12 @@ OF_GROUPS = (
 
 
 def draw_groups(one: Offered, findings: Findings) -> None:
-    """Draw the accuracy of each method in each group, once a person asks for it: every trace is read for it."""
-    if not any_run_here(one, findings.results):
-        st.info(NOT_HERE, icon=":material/folder_off:")
-        return
-    if not st.toggle("Count each group", key="study-groups-wanted", help="Reads what the students said on every text, from each run."):
-        st.caption("How often each method is right in each group of texts, compared with its baseline and controls.")
-        return
-    with st.spinner("Reading what the students said …"):
-        table = groups_of(one.folder)
-    if table.empty:
-        st.info(NOT_HERE, icon=":material/folder_off:")
+    """Draw the accuracy of each method in each group, once a person asks for it."""
+    table = counted_table(
+        one, findings, groups_of, ask="Count each group", key="study-groups-wanted",
+        idle="How often each method is right in each group of texts, compared with its baseline and controls.",
+    )  # fmt: skip
+    if table is None:
         return
     st.dataframe(group_gain_words(table), hide_index=True, key="study-groups", height=height_of(table))
     st.caption(OF_GROUPS)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import pandas as pd
 import streamlit as st
 
@@ -9,7 +11,7 @@ from ikd.metrics.scores import METRICS
 from ikd.plots.compare import MOST_RUNS
 from ikd.study.cells import Cell
 from ikd.study.comparing import pairs_of
-from ikd.study.folder import Row
+from ikd.study.folder import Row, StudyFolder
 from ikd.study.plan import Study, Values
 from ikd.study.results import Results, choice_words, cost_table, failures, reported_split, run_table, tuning_table
 from ikd.study.teachers import TEACHER_SCORES, teacher_table
@@ -84,22 +86,43 @@ def mean_words(findings: Findings) -> pd.DataFrame:
 
 
 def draw_examples(one: Offered, findings: Findings) -> None:
-    """Draw on how many texts each method alone is right, once a person asks for it: every trace is read for it."""
-    if not any_run_here(one, findings.results):
-        st.info(NOT_HERE, icon=":material/folder_off:")
+    """Draw on how many texts each method alone is right, once a person asks for it."""
+    table = counted_table(
+        one, findings, examples_of, ask="Count them", key="study-examples-wanted",
+        idle="On how many texts a method is right where the one it is held against is wrong, and the reverse.",
+    )  # fmt: skip
+    if table is None:
         return
-    if not st.toggle("Count them", key="study-examples-wanted", help="Reads what the students said on every text, from each run."):
-        st.caption("On how many texts a method is right where the one it is held against is wrong, and the reverse.")
-        return
-    with st.spinner("Reading what the students said …"):
-        table = examples_of(one.folder)
     n_wanted = len(pairs_of(findings.study)) * len(findings.study.tasks)
-    if table.empty:
-        st.info(NOT_HERE, icon=":material/folder_off:")
-        return
     st.dataframe(example_words(table), hide_index=True, key="study-examples", height=height_of(table))
     missing = " Some comparisons are missing: their runs are not here, or not over." if len(table) < n_wanted else ""
     st.caption(f"{OF_EXAMPLES}{missing}")
+
+
+def counted_table(
+    one: Offered, findings: Findings, read: Callable[[StudyFolder], pd.DataFrame], *, ask: str, key: str, idle: str
+) -> pd.DataFrame | None:
+    """Return a table that is counted from what the students said on every text, once a person asks for it; every trace is read for it.
+
+    Args:
+        one, findings: of the study.
+        read: counts it.
+        ask, key: of the toggle by which a person asks.
+        idle: what the table would tell, said until then.
+
+    Returns:
+        None where nobody asked, or where the runs are not here; then that is said.
+    """
+    if any_run_here(one, findings.results):
+        if not st.toggle(ask, key=key, help="Reads what the students said on every text, from each run."):
+            st.caption(idle)
+            return None
+        with st.spinner("Reading what the students said …"):
+            table: pd.DataFrame = read(one.folder)
+        if not table.empty:
+            return table
+    st.info(NOT_HERE, icon=":material/folder_off:")
+    return None
 
 
 def example_words(table: pd.DataFrame) -> pd.DataFrame:

@@ -125,9 +125,9 @@ class Training:
         yield Stage(name="teaching", total=self._timeline.at(self.step).training.steps)
         while self.step < self._config_now().training.steps:
             began = self._clock()
-            heard = self._silent
+            was_silent = self._silent
             taken = self._next_step(probe_batches)
-            if self._silent and not heard:
+            if self._silent and not was_silent:
                 yield Notice(text=f"At step {taken.step} the exams had nothing more to say (policy.silent_exams): the teacher is frozen.")
             yield replace(taken, seconds=self._clock() - began + (before_step_0 if taken.step == 0 else 0.0))
         began = self._clock()

@@ -13,9 +13,9 @@ from ikd.classroom.objective import LayersShown, course_objective, layers_shown,
 from ikd.classroom.room import Classroom
 from ikd.config import (
     EXAM_POLICIES,
-    FEW_NUMBERS,
     MOVING_POLICIES,
     RunConfig,
+    few_numbers,
     student_rate,
     teacher_rate,
     temperature_at,
@@ -80,8 +80,8 @@ def _teacher_optimizer(room: Classroom, config: RunConfig, correction: nn.Module
 
 def correction_of(room: Classroom, config: RunConfig) -> nn.Module | None:
     """Return the few numbers that learn over what the teacher says, as they are before the first exam; None: its weights learn."""
-    scope = config.policy.teacher_scope
-    if config.policy.name != "exam" or scope not in FEW_NUMBERS:
+    scope = few_numbers(config.policy)
+    if not scope:
         return None
     size = Size(len(room.label_names), max(1, len(room.source_names)), len(room.splits["course"]))
     return CORRECTIONS[scope](size).to(room.device)
@@ -89,8 +89,8 @@ def correction_of(room: Classroom, config: RunConfig) -> nn.Module | None:
 
 def named_numbers(room: Classroom, config: RunConfig) -> dict[str, list[Any]]:
     """Return what the few numbers of a run are called and, where it is known, worth: `numbers` and `numbers_truth` of `RunStarted`."""
-    scope = config.policy.teacher_scope
-    if config.policy.name != "exam" or scope not in FEW_NUMBERS:
+    scope = few_numbers(config.policy)
+    if not scope:
         return {}
     worth = [room.source_worth[source][label] for source in room.source_names for label in range(len(room.label_names))
              if source in room.source_worth] if scope == "trust" else []  # fmt: skip

@@ -5,7 +5,14 @@ from ikd.config.fields import Setting, Settings
 from ikd.config.models import STORED, StudentSettings, TeacherSettings, student_start
 from ikd.config.objective import HIDDEN_OBJECTIVES, OBJECTIVE_NAMES, ObjectiveSettings, objective_terms
 from ikd.config.plan import AT_A_FORK, IN_FLIGHT, PlannedChange
-from ikd.config.policy import EXAM_POLICIES, FEW_NUMBERS, MOVING_POLICIES, PolicySettings, exam_joins_course
+from ikd.config.policy import (
+    EXAM_POLICIES,
+    FEW_NUMBERS,
+    MOVING_POLICIES,
+    PolicySettings,
+    exam_joins_course,
+    few_numbers,
+)
 from ikd.config.presets import PRESETS, Preset
 from ikd.config.rates import fine_tune_rate, student_rate, teacher_rate, then_exam_rate
 from ikd.config.reading import build_config, config_from_json, plain_sentence
@@ -47,6 +54,7 @@ __all__ = [
     "config_from_json",
     "exam_is_due",
     "exam_joins_course",
+    "few_numbers",
     "fine_tune_rate",
     "fresh_student_at",
     "given_files",

@@ -107,7 +107,7 @@ def broken_number_rules(
                "more, or leave the gate empty.")
     if teacher.name != STORED:
         return
-    if task.shift != "sources" and not getattr(task, "soft_target_column", None):
+    if task.shift != "sources" and not task.soft_target_column:
         yield ("teacher.name stored needs soft targets that stand with the texts: name their column in task.soft_target_column, or choose "
                "task.shift sources for a built-in task.")
     if moves and not few:

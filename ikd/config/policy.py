@@ -235,6 +235,11 @@ class PolicySettings(Settings):
     )
 
 
+def few_numbers(policy: PolicySettings) -> str:
+    """Return the scope of a teacher that learns a few numbers over what it says; empty where its weights learn, or nothing does."""
+    return policy.teacher_scope if policy.name == "exam" and policy.teacher_scope in FEW_NUMBERS else ""
+
+
 def exam_joins_course(policy: PolicySettings) -> bool:
     """Return whether the student studies the exam texts among those of the course."""
     return policy.name not in EXAM_POLICIES and policy.fixed_studies_exam

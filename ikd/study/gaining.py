@@ -44,13 +44,13 @@ class Gaining:
     sentence: str
 
 
-def curve_table(results: Results) -> pd.DataFrame:
-    """Return a row for each reading of each run that is compared and over: `CURVE_COLUMNS`.
+def curve_table(results: Results, tasks: Sequence[str] | None = None) -> pd.DataFrame:
+    """Return a row for each reading of each run that is compared and over, on some tasks or (None) on all: `CURVE_COLUMNS`.
 
     `forwards` are planned student forwards up to that step; the scores are of the student on the probe set.
     """
     rows = [(task, method, seed, step, row.forwards * step / row.steps if row.forwards and row.steps else np.nan, *values)
-            for task in results.study.tasks for method in results.study.methods
+            for task in (results.study.tasks if tasks is None else tasks) for method in results.study.methods
             for seed, row in results.done(task, method).items() if all(score in row.curve for score in CURVES)
             for step, *values in zip(row.curve["step"], *(row.curve[score] for score in CURVES), strict=True)]  # fmt: skip
     return pd.DataFrame(rows, columns=CURVE_COLUMNS)
@@ -67,10 +67,10 @@ def mean_curves(results: Results, task: str, methods: Sequence[str]) -> pd.DataF
     The mean over seeds with its 95 % interval by Student's t (none for one seed), in `curve_score`. Readings at which seeds differ in
     their steps are told apart.
     """
-    score, table = curve_score(results.study), curve_table(results)
+    score, table = curve_score(results.study), curve_table(results, [task])
     rows = []
     for method in methods:
-        own = table[(table["task"] == task) & (table["method"] == method)]
+        own = table[table["method"] == method]
         for step, at_step in own.groupby("step"):
             values = at_step[score].to_numpy(dtype=np.float64)
             rows.append((method, step, float(at_step["forwards"].mean()), len(values), float(values.mean()), *t_interval(values, 0.95)))

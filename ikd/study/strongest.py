@@ -23,9 +23,10 @@ FEWER_SEEDS = 1
 
 def strongest_control(results: Results, task: str) -> str | None:
     """Return the entry among the controls with the best mean deciding score on the validation texts of a task; None while there is none."""
-    means = {one: mean for one, mean, n_seeds in _means(results, task) if n_seeds and math.isfinite(mean)}
-    seeds = {one: n_seeds for one, _, n_seeds in _means(results, task)}
-    whole = [one for one in means if seeds[one] >= max(seeds.values()) - FEWER_SEEDS]
+    several = _means(results, task)
+    means = {one: mean for one, mean, n_seeds in several if n_seeds and math.isfinite(mean)}
+    most = max((n_seeds for _, _, n_seeds in several), default=0)
+    whole = [one for one, _, n_seeds in several if one in means and n_seeds >= most - FEWER_SEEDS]
     sign = 1 if METRICS[results.study.score].larger_is_better else -1
     return max(whole, key=lambda one: sign * means[one], default=None)
 

@@ -29,7 +29,6 @@ from ikd.protocols import Outputs
 KEPT = 0.95
 """What a row of a fresh label matrix leaves where it was."""
 
-
 MOST_APART = 80.0
 """Log of the largest ratio of two probabilities that is told apart: its exponential is a finite number in 32 bits."""
 

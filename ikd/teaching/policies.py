@@ -130,11 +130,7 @@ def _exam_pulls(
     labels = batch.labels.tensor_split(n_pieces)
     for said, cotangent, first, truth in zip(with_graph(lesson, batch, kept), cotangents, before, labels, strict=True):
         pairs = [] if cotangent is None else list(zip(said.leaves, cotangent.leaves, strict=True))
-        if lesson.anchoring is not None:
-            term = lesson.anchoring.loss(said, first, truth) * (len(truth) / len(batch.labels))
-            anchored.append(float(term.detach()))
-            pairs.append((lesson.anchoring.weight * term, torch.ones_like(term)))
-        yield pairs
+        yield [*pairs, *_anchor_pull(lesson, said, first, truth, share=len(truth) / len(batch.labels), anchored=anchored)]
 
 
 def _direct_pulls(lesson: Lesson, exam_batch: Batch, *, losses: list[float]) -> Iterator[Pull]:
@@ -155,15 +151,22 @@ def _number_pulls(
         assert part.said is not None and part.corrected is not None
         target = part.corrected(part.said, part.student_outputs.logits)
         pairs = [] if cotangent is None else [(target.logits, cotangent.logits)]
-        if lesson.anchoring is not None:
-            first = None
-            if lesson.initial_correction is not None:
-                with torch.no_grad():
-                    first = replace(part.corrected, correction=lesson.initial_correction)(part.said, part.student_outputs.logits)
-            term = lesson.anchoring.loss(target, first, truth) * (len(truth) / len(batch.labels))
-            anchored.append(float(term.detach()))
-            pairs.append((lesson.anchoring.weight * term, torch.ones_like(term)))
-        yield pairs
+        first = None
+        if lesson.anchoring is not None and lesson.initial_correction is not None:
+            with torch.no_grad():
+                first = replace(part.corrected, correction=lesson.initial_correction)(part.said, part.student_outputs.logits)
+        yield [*pairs, *_anchor_pull(lesson, target, first, truth, share=len(truth) / len(batch.labels), anchored=anchored)]
+
+
+def _anchor_pull(
+    lesson: Lesson, now: Outputs, before: Outputs | None, labels: Tensor, *, share: float, anchored: list[float]
+) -> Pull:
+    """Return how the anchor pulls at a piece of the course batch, and keep its unweighted term; nothing where there is no anchor."""
+    if lesson.anchoring is None:
+        return []
+    term = lesson.anchoring.loss(now, before, labels) * share
+    anchored.append(float(term.detach()))
+    return [(lesson.anchoring.weight * term, torch.ones_like(term))]
 
 
 def _peer_pulls(

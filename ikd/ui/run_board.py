@@ -130,7 +130,7 @@ def _legend(scene: Scene, beliefs: Beliefs) -> None:
 def _card(scene: Scene, beliefs: Beliefs, place: int, example: pd.Series) -> None:
     names = [str(name) for name in scene.tail.meta["label_names"]]
     label, key = int(example["label"]), int(example["id"])
-    _card_words(example, names, label, float(beliefs.drifts[place]), cue=_cue_words(scene, example, label, names))
+    _card_words(example, names, label, float(beliefs.drifts[place]), beside=_words_beside(scene, example, label, names))
     shown = shown_classes(beliefs.frozen[place], beliefs.teacher[-1, place], beliefs.student[-1, place], label=label)
     rows = [visible(names[one], longest=40) for one in shown] + ([REST] if len(shown) < len(names) else [])
     slots = slots_of(len(rows), len(names))
@@ -153,13 +153,14 @@ def _card(scene: Scene, beliefs: Beliefs, place: int, example: pd.Series) -> Non
     _draw_path(scene, beliefs, place, key, shown=shown, rows=rows, slots=slots, truth=truth)
 
 
-def _cue_words(scene: Scene, example: pd.Series, label: int, names: Sequence[str]) -> str:
+def _words_beside(scene: Scene, example: pd.Series, label: int, names: Sequence[str]) -> str:
+    """Return what else a card says of a text, as Markdown: who stored its soft target, or what its cue word goes with."""
     if scene.config is not None and scene.config.teacher.name == STORED and example["source_name"]:
         return f" · its soft target was stored by {plain(str(example['source_name']), longest=60)}"
     return "" if scene.cues is None else cue_words(scene.cues, str(example["text"]), label, names)
 
 
-def _card_words(example: pd.Series, names: Sequence[str], label: int, moved: float, *, cue: str) -> None:
+def _card_words(example: pd.Series, names: Sequence[str], label: int, moved: float, *, beside: str) -> None:
     pair = example["text_pair"]
     with st.container(key=f"text-{int(example['id'])}", border=False):
         # st.text interprets nothing; the style sheet isolates its direction.
@@ -167,7 +168,7 @@ def _card_words(example: pd.Series, names: Sequence[str], label: int, moved: flo
         if pair:
             st.text(whole(pair))
     name = names[label] if 0 <= label < len(names) else str(label)
-    st.caption(f"Example {int(example['id'])} · label **{plain(name)}** · drift {moved:.4f} nats{cue}")
+    st.caption(f"Example {int(example['id'])} · label **{plain(name)}** · drift {moved:.4f} nats{beside}")
 
 
 def _draw_path(

@@ -12,7 +12,7 @@ import pandas as pd
 import streamlit as st
 from numpy.typing import NDArray
 
-from ikd.config import FEW_NUMBERS, RunConfig
+from ikd.config import RunConfig, few_numbers
 from ikd.events import Floats, Integers
 from ikd.plots.curves import drift_chart, drift_table, score_chart, score_table
 from ikd.plots.theme import FROZEN, LOSSES, ROLES
@@ -91,8 +91,7 @@ class Scene:
     @cached_property
     def numbers(self) -> str:
         """Return the scope of a teacher that learns few numbers; empty for any other."""
-        policy = None if self.config is None else self.config.policy
-        return policy.teacher_scope if policy and policy.name == "exam" and policy.teacher_scope in FEW_NUMBERS else ""
+        return "" if self.config is None else few_numbers(self.config.policy)
 
     @cached_property
     def timeline(self) -> RunTimeline | None:
